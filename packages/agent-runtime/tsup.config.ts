@@ -1,0 +1,12 @@
+import type { Options } from 'tsup';
+
+const options: Options = {
+  entry: ['src/index.ts'],
+  format: ['esm', 'cjs'],
+  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  target: 'node20',
+  clean: true,
+  sourcemap: true,
+};
+
+export default options;

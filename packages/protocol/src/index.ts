@@ -1,0 +1,29 @@
+export {
+  type AgentConfig,
+  type AgentMetadata,
+  type AgentSpec,
+  type AgentStatus,
+  agentConfigSchema,
+  type DeploymentPhase,
+  type RuntimeSpec,
+  type SandboxSpec,
+} from './agent-config/agent-config.js';
+export { parseCpu, parseMemory } from './agent-config/quantity.js';
+export { AgentRuntimeError, type AgentRuntimeErrorOptions } from './errors/agent-runtime-error.js';
+export { ValidationError, type ValidationIssue } from './errors/validation-error.js';
+export { createFrameDecoder, type FrameDecoder, type FrameDecoderOptions } from './frames/decode.js';
+export { encodeFrame, heartbeatFrame } from './frames/encode.js';
+export type { FinalEvent, Frame } from './frames/frame.js';
+export { agentPort, headers, resumableStream } from './headers.js';
+export {
+  conflicts,
+  type DonePayload,
+  donePayloadSchema,
+  type ErrorPayload,
+  errorPayloadSchema,
+  type InvocationEnvelope,
+  type InvocationRequest,
+  type InvocationState,
+  invocationEnvelopeSchema,
+} from './invocation.js';
+export { type PingResponse, type PingStatus, pingResponseSchema, pingStatusSchema } from './ping.js';

@@ -1,0 +1,23 @@
+import { fileURLToPath } from 'node:url';
+import type { ViteUserConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(`packages/${path}`, import.meta.url));
+
+const config: ViteUserConfig = {
+  resolve: {
+    // Tests read the sources, so none passes against a stale build.
+    alias: [
+      {
+        find: /^@sandpiper\/(agent-runtime|agent-client|sandbox-host)$/,
+        replacement: source('$1/src/index.ts'),
+      },
+    ],
+  },
+  test: {
+    include: ['packages/*/{src,test}/**/*.test.ts', 'examples/*/**/*.test.ts', 'scripts/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    testTimeout: 20_000,
+  },
+};
+
+export default config;
