@@ -1,0 +1,90 @@
+// The data analyst from deployment to its second answer, on this machine, in a real sandbox.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AgentRuntimeClient } from '@sandpiper/agent-client';
+import { createSandboxHost } from '@sandpiper/sandbox-host';
+import { cpuMs } from './cpu.mjs';
+import { deploy } from './deploy.mjs';
+import { show } from './show.mjs';
+
+/** Runs the demo. @returns {Promise<number>} The process's exit code. */
+export async function demo() {
+  const stop = new AbortController();
+  let exitCode = 0;
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ]) {
+    process.once(signal, () => {
+      exitCode = code;
+      stop.abort();
+    });
+  }
+
+  // Whatever anything here writes, it writes below this folder.
+  const folder = await mkdtemp(join(tmpdir(), 'sandpiper-demo-'));
+  process.env.TMPDIR = folder;
+  const started = performance.now();
+  const seconds = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+  const step = (text) => console.log(`\n▸ ${text}  (${seconds()})`);
+
+  const host = await createSandboxHost({ dataDir: join(folder, 'host') });
+  try {
+    // Ends the work at any point; what is to be tidied up is tidied up below either way.
+    const aborted = new Promise((_, reject) => {
+      stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true });
+    });
+    await Promise.race([aborted, converse(host, step)]);
+    step('Done: the sandbox is gone, its files too');
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    console.log('\nStopped.');
+  } finally {
+    await host.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+  return exitCode;
+}
+
+async function converse(host, step) {
+  step(`A sandbox host listens on ${host.apiUrl}`);
+  const { apiKey, apiUrl, sandboxUrl } = host;
+
+  step('Deploying examples/data-analyst as a template');
+  await deploy('data-analyst', { apiKey, apiUrl });
+
+  const client = new AgentRuntimeClient({ apiKey, apiUrl, sandboxUrl });
+  try {
+    step('Creating a session: a sandbox of its own, with the agent in it');
+    const session = await client.createSession('data-analyst');
+
+    const file = createRequire(import.meta.url).resolve('@observablehq/sample-datasets/weather.csv');
+    const question = 'What is the average maximum temperature in Seattle by month?';
+    step(`Sending weather.csv and asking: ${question}`);
+    const data = { name: 'weather.csv', content: await readFile(file, 'utf8') };
+    for await (const finding of session.stream({ prompt: question, data })) show(finding);
+
+    step('Pausing the sandbox');
+    await session.pause();
+    const before = await cpuMs();
+    await sleep(1000);
+    const after = await cpuMs();
+    console.log(
+      `  it is ${await session.getStatus()}; its processes used ${after - before} ms of CPU in one second`,
+    );
+
+    step('Resuming it');
+    await session.resume();
+    const followUp = 'And in New York?';
+    step(`Asking: ${followUp}  Only an agent that remembers the file and the first question can answer`);
+    for await (const finding of session.stream(followUp)) show(finding);
+
+    step('Closing the session');
+    await session.close();
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import { barChart } from './chart.js';
+
+test('a chart has a bar for each value, also below zero', () => {
+  const svg = barChart('t', [
+    { label: 'a', value: 2 },
+    { label: 'b', value: -2 },
+  ]);
+  const heights = [...svg.matchAll(/<rect .*? height="([\d.]+)"/g)].map((match) => Number(match[1]));
+  expect(heights).toEqual([74, 74]);
+});
+
+test('a title cannot write markup', () => {
+  expect(barChart('<script>&"', [])).not.toContain('<script>');
+});
