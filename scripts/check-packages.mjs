@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { root } from './pnpm.mjs';
+import { root } from './run.mjs';
 import { setUp } from './setup.mjs';
 
 const run = promisify(execFile);

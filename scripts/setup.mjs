@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { pnpm, root } from './pnpm.mjs';
+import { pnpm, root } from './run.mjs';
 
 /** What an installation depends on, and what a build depends on besides. */
 const manifests = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...workspaceFiles(/^package\.json$/)];
@@ -26,7 +26,7 @@ export async function setUp() {
 /** Runs a step unless it ran before on the very same files and what it makes is still there. */
 async function once(step, files, run, makes = []) {
   const record = join(root, 'node_modules', `.sandpiper-${step}`);
-  const hash = createHash('sha256').update(process.version);
+  const hash = createHash('sha256');
   for (const file of files.toSorted())
     hash
       .update(file)

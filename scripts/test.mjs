@@ -1,6 +1,6 @@
 // npm test: sets up what is missing, then runs every test. Arguments go to vitest.
-import { pnpm } from './pnpm.mjs';
+import { run } from './run.mjs';
 import { setUp } from './setup.mjs';
 
 await setUp();
-await pnpm('exec', 'vitest', 'run', ...process.argv.slice(2));
+await run(process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2));
