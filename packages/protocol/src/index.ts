@@ -4,7 +4,7 @@ export {
   type AgentSpec,
   type AgentStatus,
   agentConfigSchema,
-  type DeploymentPhase,
+  DeploymentPhase,
   type RuntimeSpec,
   type SandboxSpec,
 } from './agent-config/agent-config.js';
@@ -26,4 +26,4 @@ export {
   type InvocationState,
   invocationEnvelopeSchema,
 } from './invocation.js';
-export { type PingResponse, type PingStatus, pingResponseSchema, pingStatusSchema } from './ping.js';
+export { type PingResponse, PingStatus, pingResponseSchema, pingStatusSchema } from './ping.js';

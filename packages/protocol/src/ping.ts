@@ -1,7 +1,8 @@
 import * as z from 'zod';
 
 /** How an agent is: idle, or at work (contract, section 6). */
-export type PingStatus = 'Healthy' | 'HealthyBusy';
+export const PingStatus = { Healthy: 'Healthy', HealthyBusy: 'HealthyBusy' } as const;
+export type PingStatus = (typeof PingStatus)[keyof typeof PingStatus];
 
 /** What `GET /ping` answers. */
 export interface PingResponse {

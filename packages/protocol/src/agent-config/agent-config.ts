@@ -37,7 +37,13 @@ export interface AgentSpec {
 }
 
 /** How far a deployment has come. */
-export type DeploymentPhase = 'pending' | 'building' | 'deployed' | 'failed';
+export const DeploymentPhase = {
+  Pending: 'pending',
+  Building: 'building',
+  Deployed: 'deployed',
+  Failed: 'failed',
+} as const;
+export type DeploymentPhase = (typeof DeploymentPhase)[keyof typeof DeploymentPhase];
 
 /** What the system knows about a deployment; written by it, never by hand. */
 export interface AgentStatus {
@@ -89,7 +95,7 @@ export const agentConfigSchema: z.ZodType<AgentConfig, unknown> = z.strictObject
   }),
   status: z
     .strictObject({
-      phase: z.enum(['pending', 'building', 'deployed', 'failed']).optional(),
+      phase: z.enum(DeploymentPhase).optional(),
       template_id: z.string().optional(),
       last_deployed: z.string().optional(),
       build_id: z.string().optional(),

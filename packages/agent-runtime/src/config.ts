@@ -1,0 +1,119 @@
+import { ValidationError } from '@sandpiper/protocol';
+import * as z from 'zod';
+import { environment } from './environment.js';
+
+/** What an agent server can be told; all of it optional (contract, section 7). */
+export interface RuntimeConfig {
+  /** The address to listen on. Default: `0.0.0.0`. */
+  host?: string | undefined;
+  /** The port to listen on; 0 takes any free one. Default: 8080. */
+  port?: number | undefined;
+  /** Sends stacks to the caller, and logs at level `debug`. Default: false. */
+  debug?: boolean | undefined;
+  /** `envelope` wraps a result as `{result, status, …}`; `raw` sends it bare, as AgentCore does. Default: `envelope`. */
+  responseFormat?: 'envelope' | 'raw' | undefined;
+  /** How long one invocation may take, in milliseconds; 0 = for ever. Default: 300,000. */
+  timeoutMs?: number | undefined;
+  /** The largest request body, in bytes. Default: 1 MiB. */
+  maxRequestSize?: number | undefined;
+  /** How many invocations may run at once; one more is answered 503. Default: no limit. */
+  maxConcurrency?: number | undefined;
+  /** After how many milliseconds of silence a stream carries a heartbeat. Default: 15,000. */
+  heartbeatMs?: number | undefined;
+  /** How long shutdown waits for running invocations, in milliseconds, before it aborts them. Default: 25,000. */
+  shutdownGraceMs?: number | undefined;
+  /** Which origins a browser may call from; `*` is any. Default: `['*']`. */
+  corsOrigins?: readonly string[] | undefined;
+}
+
+/** A {@link RuntimeConfig} with its defaults filled in. */
+export interface ResolvedConfig {
+  host: string;
+  port: number;
+  debug: boolean;
+  responseFormat: 'envelope' | 'raw';
+  timeoutMs: number;
+  maxRequestSize: number;
+  maxConcurrency: number;
+  heartbeatMs: number;
+  shutdownGraceMs: number;
+  corsOrigins: readonly string[];
+}
+
+// A longer timer would overflow, and fire at once.
+const longestTimerMs = 2 ** 31 - 1;
+const milliseconds = z.coerce.number().int().min(0).max(longestTimerMs);
+const flag = z.union([z.boolean(), z.stringbool()]);
+
+const configSchema: z.ZodType<ResolvedConfig, unknown> = z.strictObject({
+  host: z.string().min(1).default('0.0.0.0'),
+  port: z.coerce.number().int().min(0).max(65_535).default(8080),
+  debug: flag.default(false),
+  responseFormat: z.enum(['envelope', 'raw']).default('envelope'),
+  timeoutMs: milliseconds.default(300_000),
+  maxRequestSize: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(1024 * 1024),
+  maxConcurrency: z
+    .union([z.literal(Number.POSITIVE_INFINITY), z.coerce.number().int().min(1)])
+    .default(Number.POSITIVE_INFINITY),
+  heartbeatMs: milliseconds.min(1).default(15_000),
+  shutdownGraceMs: milliseconds.default(25_000),
+  corsOrigins: z.array(z.string()).readonly().default(['*']),
+});
+
+/** Fills in what an option leaves open: from the environment, then from the defaults (contract, section 7). */
+export function resolveConfig(config: RuntimeConfig): ResolvedConfig {
+  const given = Object.entries(config).filter(([, value]) => value !== undefined);
+  const parsed = configSchema.safeParse({ ...fromEnvironment(), ...Object.fromEntries(given) });
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => ({
+    path: issue.path.map(String),
+    message: issue.message,
+  }));
+  const list = issues.map(({ path, message }) => {
+    const option = path.join('.');
+    return option ? `${option} (${variableOf(option)}): ${message}` : message;
+  });
+  throw new ValidationError(`The runtime's configuration is wrong: ${list.join('; ')}`, { issues });
+}
+
+/** `timeoutMs` is set by `AGENT_RUNTIME_TIMEOUT_MS`. */
+function variableOf(option: string): string {
+  return `AGENT_RUNTIME_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+}
+
+const scalars = [
+  'host',
+  'port',
+  'debug',
+  'responseFormat',
+  'timeoutMs',
+  'maxRequestSize',
+  'maxConcurrency',
+  'heartbeatMs',
+  'shutdownGraceMs',
+] as const;
+
+function fromEnvironment(): Record<string, unknown> {
+  const env = environment();
+  const found: Record<string, unknown> = {};
+  const set = (option: string, value: unknown): void => {
+    // An empty variable is how a shell or a manifest says "not set".
+    if (value !== undefined && value !== '') found[option] = value;
+  };
+  set('port', env.PORT);
+  set('host', env.PPIO_AGENT_HOST);
+  set('port', env.PPIO_AGENT_PORT);
+  set('debug', env.PPIO_AGENT_DEBUG);
+  // The Python SDK counts in seconds.
+  set('timeoutMs', env.PPIO_AGENT_TIMEOUT && Number(env.PPIO_AGENT_TIMEOUT) * 1000);
+  for (const option of scalars) set(option, env[variableOf(option)]);
+  set(
+    'corsOrigins',
+    env.AGENT_RUNTIME_CORS_ORIGINS?.split(',').map((origin) => origin.trim()),
+  );
+  return found;
+}

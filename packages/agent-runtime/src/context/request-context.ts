@@ -1,0 +1,87 @@
+import { headers as names } from '@sandpiper/protocol';
+import { environment } from '../environment.js';
+import type { Call } from '../http/call.js';
+import type { Cancellation } from '../invocation/cancellation.js';
+
+/** Headers that are credentials of the platform, not words of the caller (contract, section 2). */
+const withheld: readonly string[] = ['cookie', names.e2bTrafficAccessToken, names.workloadAccessToken];
+
+/** What a handler knows of the request it answers. */
+export class RequestContext {
+  /** Names this request; echoed to the caller as `X-Request-Id`. */
+  readonly requestId: string;
+  /** Names the invocation, whatever number of requests it takes to see it through. */
+  readonly invocationId: string;
+  /** The sandbox this agent runs in. */
+  readonly sandboxId: string | undefined;
+  /** When the invocation is ended with a `TimeoutError`; undefined when it may take for ever. */
+  readonly deadline: Date | undefined;
+  readonly #call: Call;
+  readonly #cancellation: Cancellation;
+  #headers: Readonly<Record<string, string>> | undefined;
+
+  /** @internal */
+  constructor(call: Call, body: unknown, cancellation: Cancellation, timeoutMs: number) {
+    this.requestId = call.requestId;
+    this.invocationId = call.invocationId;
+    this.sandboxId = findSandboxId(call, body);
+    this.deadline = timeoutMs > 0 ? new Date(Date.now() + timeoutMs) : undefined;
+    this.#call = call;
+    this.#cancellation = cancellation;
+  }
+
+  /** The same as {@link RequestContext.sandboxId}. */
+  get sessionId(): string | undefined {
+    return this.sandboxId;
+  }
+
+  /** The caller's headers, names in lower case, without the credentials that the platform adds. */
+  get headers(): Readonly<Record<string, string>> {
+    if (!this.#headers) {
+      const entries = Object.entries(this.#call.incoming.headers());
+      this.#headers = Object.fromEntries(entries.filter(([name]) => !withheld.includes(name)));
+    }
+    return this.#headers;
+  }
+
+  /** Aborts when nobody waits for the answer any more: caller gone, cancelled, out of time, shut down. */
+  get signal(): AbortSignal {
+    return this.#cancellation.signal;
+  }
+
+  /** W3C trace context of the caller. */
+  get traceparent(): string | undefined {
+    return this.#call.incoming.header('traceparent');
+  }
+
+  /** W3C baggage of the caller. */
+  get baggage(): string | undefined {
+    return this.#call.incoming.header('baggage');
+  }
+
+  /** AgentCore: a token with which the agent calls others on its own behalf. */
+  get workloadAccessToken(): string | undefined {
+    return this.#call.incoming.header(names.workloadAccessToken);
+  }
+
+  /** AgentCore: where a user is sent back to after an OAuth 2 consent. */
+  get oauth2CallbackUrl(): string | undefined {
+    return this.#call.incoming.header(names.oauth2CallbackUrl);
+  }
+}
+
+/** Looks in the places that the contract lists, in its order (section 2). */
+function findSandboxId({ incoming }: Call, body: unknown): string | undefined {
+  return (
+    incoming.header(names.sandboxId) ||
+    incoming.header(names.agentCoreSessionId) ||
+    sandboxIdIn(body) ||
+    environment().E2B_SANDBOX_ID
+  );
+}
+
+function sandboxIdIn(body: unknown): string | undefined {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'sandbox_id')) return undefined;
+  const id: unknown = Reflect.get(body, 'sandbox_id');
+  return typeof id === 'string' ? id : undefined;
+}

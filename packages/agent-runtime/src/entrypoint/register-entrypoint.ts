@@ -1,0 +1,82 @@
+import type { InvocationRequest } from '@sandpiper/protocol';
+import type { RequestContext } from '../context/request-context.js';
+import type { Entrypoint, EntrypointOptions, Handler } from './handler.js';
+import type { InputSchema } from './input-schema.js';
+
+type Method<This, Input, Output> = (this: This, request: Input, context: RequestContext) => Output;
+
+/** Registers the handler of `POST /invocations`; the last one registered answers. */
+export interface RegisterEntrypoint {
+  /**
+   * Takes the handler and gives it back as it is.
+   *
+   * @example
+   * ```ts
+   * app.entrypoint(async (request, context) => `Hello ${request.prompt}`);
+   * ```
+   */
+  <Input = InvocationRequest, Output = unknown>(handler: Handler<Input, Output>): Handler<Input, Output>;
+  /**
+   * As a decorator of a method: registers it when the class is instantiated, with the instance as `this`.
+   *
+   * @example
+   * ```ts
+   * class Weather {
+   *   @app.entrypoint
+   *   async *forecast(request: { city: string }) { yield `Looking at ${request.city}`; }
+   * }
+   * new Weather();
+   * ```
+   */
+  <This, Input, Output>(
+    method: Method<This, Input, Output>,
+    context: ClassMethodDecoratorContext<This, Method<This, Input, Output>>,
+  ): void;
+  /**
+   * Checks the request's body first; the handler gets what the schema makes of it.
+   *
+   * @example
+   * ```ts
+   * app.entrypoint({ input: z.object({ city: z.string() }) }, ({ city }) => forecast(city));
+   * ```
+   */
+  <Input, Output>(options: EntrypointOptions<Input>, handler: Handler<Input, Output>): Handler<Input, Output>;
+  /** The same as a decorator: `@app.entrypoint({ input })`. */
+  <Input>(
+    options: EntrypointOptions<Input>,
+  ): <This, Output>(
+    method: Method<This, Input, Output>,
+    context: ClassMethodDecoratorContext<This, Method<This, Input, Output>>,
+  ) => void;
+}
+
+type AnyMethod = Method<unknown, never, unknown>;
+
+/** Makes the `entrypoint` of an app, which hands what it is given to `register`. */
+export function entrypointRegistrar(register: (entrypoint: Entrypoint) => void): RegisterEntrypoint {
+  const take = (
+    handler: AnyMethod,
+    input: InputSchema<unknown> | undefined,
+    context: ClassMethodDecoratorContext | undefined,
+  ): AnyMethod | undefined => {
+    if (!context) {
+      register({ handler, input });
+      return handler;
+    }
+    // The instance is not made yet; a decorator may only say what to do then.
+    context.addInitializer(function (this: unknown) {
+      register({ handler: handler.bind(this), input });
+    });
+    return undefined;
+  };
+  const entrypoint = (
+    first: AnyMethod | EntrypointOptions<unknown>,
+    second?: AnyMethod | ClassMethodDecoratorContext,
+  ): unknown => {
+    if (typeof first === 'function')
+      return take(first, undefined, second as ClassMethodDecoratorContext | undefined);
+    if (typeof second === 'function') return take(second, first.input, undefined);
+    return (method: AnyMethod, context: ClassMethodDecoratorContext) => take(method, first.input, context);
+  };
+  return entrypoint as RegisterEntrypoint;
+}

@@ -1,0 +1,10 @@
+import { RequestError } from './request-error.js';
+
+/** 413: a body outgrew `maxRequestSize`, by its declared length or as it came. */
+export function tooLarge(maxBytes: number): RequestError {
+  return new RequestError(
+    413,
+    'RequestTooLargeError',
+    `The body is over ${maxBytes} bytes (RuntimeConfig.maxRequestSize, AGENT_RUNTIME_MAX_REQUEST_SIZE).`,
+  );
+}

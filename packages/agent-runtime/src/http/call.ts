@@ -1,0 +1,33 @@
+import { headers as names } from '@sandpiper/protocol';
+import type { Incoming } from './incoming.js';
+
+/** One request on its way through the runtime: what came in, how it is called, and when it came. */
+export class Call {
+  readonly incoming: Incoming;
+  /** Names the request (contract, section 2). */
+  readonly requestId: string;
+  /** Names the invocation; the request's own name unless the caller gave a key. */
+  readonly invocationId: string;
+  /** On the clock of `performance.now()`. */
+  readonly startedAt: number;
+
+  /** @param outer - The call that this one goes on with, after a middleware made another request of it. */
+  constructor(incoming: Incoming, outer?: Call) {
+    this.incoming = incoming;
+    if (outer) {
+      this.requestId = outer.requestId;
+      this.invocationId = outer.invocationId;
+      this.startedAt = outer.startedAt;
+      return;
+    }
+    this.requestId =
+      incoming.header(names.requestId) || incoming.header(names.agentCoreRequestId) || crypto.randomUUID();
+    this.invocationId = incoming.header(names.idempotencyKey) || this.requestId;
+    this.startedAt = performance.now();
+  }
+
+  /** Seconds since the request came, to the microsecond. */
+  seconds(): number {
+    return Math.round((performance.now() - this.startedAt) * 1000) / 1e6;
+  }
+}

@@ -1,0 +1,35 @@
+import { headers as names } from '@sandpiper/protocol';
+import type { Incoming } from './incoming.js';
+import type { BodyReply } from './reply.js';
+
+const exposed = [names.requestId, names.invocationId, names.runtimeInstance, names.streamProtocol].join(', ');
+
+/** What a browser must be told before it lets a page read an answer; nothing for callers that are not pages. */
+export function corsHeaders(incoming: Incoming, origins: readonly string[]): Record<string, string> {
+  const origin = incoming.header('origin');
+  if (origin === undefined) return {};
+  if (origins.includes('*'))
+    return { 'access-control-allow-origin': '*', 'access-control-expose-headers': exposed };
+  if (!origins.includes(origin)) return { vary: 'origin' };
+  return {
+    'access-control-allow-origin': origin,
+    'access-control-expose-headers': exposed,
+    vary: 'origin',
+  };
+}
+
+/** Answers `OPTIONS`: what may be done here and, to a page of an allowed origin, with which headers. */
+export function preflight(incoming: Incoming, allow: string): BodyReply {
+  const asked = incoming.header('access-control-request-headers');
+  return {
+    kind: 'body',
+    status: 204,
+    headers: {
+      allow,
+      'access-control-allow-methods': allow,
+      ...(asked && { 'access-control-allow-headers': asked }),
+      'access-control-max-age': '600',
+    },
+    body: '',
+  };
+}

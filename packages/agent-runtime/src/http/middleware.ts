@@ -1,0 +1,27 @@
+/**
+ * Stands between a request and its answer. What the handler throws comes out of `next` as it was thrown.
+ *
+ * @example
+ * ```ts
+ * app.middleware(async (request, next) => {
+ *   const response = await next(request);
+ *   response.headers.set('x-agent', 'weather');
+ *   return response;
+ * });
+ * ```
+ */
+export type Middleware = (request: Request, next: Next) => Response | Promise<Response>;
+
+/** Goes on to the next middleware, and at last to the agent; with another request, if it is given one. */
+export type Next = (request?: Request) => Promise<Response>;
+
+/** Runs middlewares in their order of registration around `last`. */
+export function compose(
+  middlewares: readonly Middleware[],
+  request: Request,
+  last: (request: Request) => Promise<Response>,
+): Promise<Response> {
+  const [first, ...others] = middlewares;
+  if (!first) return last(request);
+  return Promise.resolve(first(request, (changed = request) => compose(others, changed, last)));
+}

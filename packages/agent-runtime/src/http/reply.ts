@@ -1,0 +1,29 @@
+import type { Sink } from '../stream/sink.js';
+
+/** An answer as the core gives it; each door puts it on its own wire. */
+export type Reply = BodyReply | StreamReply | PassedReply;
+
+type Headers = Record<string, string>;
+
+/** An answer that is complete. */
+export interface BodyReply {
+  readonly kind: 'body';
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+/** An answer that comes frame by frame: the door opens a sink and the core fills it. */
+export interface StreamReply {
+  readonly kind: 'stream';
+  readonly status: number;
+  readonly headers: Headers;
+  open(sink: Sink): void;
+}
+
+/** A `Response` the handler made, to be passed on as it is, with our headers added where it has none of that name. */
+export interface PassedReply {
+  readonly kind: 'passed';
+  readonly response: Response;
+  readonly headers: Headers;
+}

@@ -1,0 +1,130 @@
+import { tooLarge } from '../errors/too-large.js';
+import type { Sink } from '../stream/sink.js';
+import type { Incoming } from './incoming.js';
+import type { Reply } from './reply.js';
+
+/** A web `Request` as the core sees it. */
+export class WebIncoming implements Incoming {
+  readonly method: string;
+  readonly path: string;
+  readonly #request: Request;
+  readonly #onGone: (() => void)[] = [];
+  #gone = false;
+
+  constructor(request: Request) {
+    this.method = request.method;
+    this.path = new URL(request.url).pathname;
+    this.#request = request;
+    if (request.signal.aborted) this.gone();
+    else request.signal.addEventListener('abort', () => this.gone(), { once: true });
+  }
+
+  header(name: string): string | undefined {
+    return this.#request.headers.get(name) ?? undefined;
+  }
+
+  headers(): Record<string, string> {
+    return Object.fromEntries(this.#request.headers);
+  }
+
+  async readBody(maxBytes: number): Promise<Uint8Array> {
+    if (Number(this.header('content-length')) > maxBytes) throw tooLarge(maxBytes);
+    const reader = this.#request.body?.getReader();
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for (;;) {
+      const step = await reader?.read();
+      if (!step || step.done) return join(chunks, size);
+      size += step.value.length;
+      if (size > maxBytes) {
+        await reader?.cancel();
+        throw tooLarge(maxBytes);
+      }
+      chunks.push(step.value);
+    }
+  }
+
+  toRequest(): Request {
+    return this.#request;
+  }
+
+  onGone(callback: () => void): void {
+    if (this.#gone) callback();
+    else this.#onGone.push(callback);
+  }
+
+  /** The caller has left: its signal aborted, or it cancelled the answer's stream. */
+  gone(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    for (const callback of this.#onGone) callback();
+  }
+}
+
+function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  if (chunks.length === 1 && chunks[0]) return chunks[0];
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+/** Makes a reply a web `Response`. */
+export function toResponse(reply: Reply, incoming: WebIncoming): Response {
+  const { headers } = reply;
+  switch (reply.kind) {
+    case 'body':
+      // 204 and 304 must have no body, not an empty one.
+      return new Response(reply.body || null, { status: reply.status, headers });
+    case 'stream': {
+      const sink = new WebSink(() => incoming.gone());
+      reply.open(sink);
+      return new Response(sink.readable, { status: reply.status, headers });
+    }
+    case 'passed': {
+      const { response } = reply;
+      const merged = new Headers(headers);
+      for (const [name, value] of response.headers) merged.append(name, value);
+      return new Response(response.body, { status: response.status, headers: merged });
+    }
+  }
+}
+
+/** How much text waits for a slow reader before the stream stops, as in Node's own response. */
+const highWaterMark = 16 * 1024;
+
+class WebSink implements Sink {
+  onDrain: (() => void) | undefined;
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly #encoder = new TextEncoder();
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+
+  constructor(onCancel: () => void) {
+    this.readable = new ReadableStream(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        pull: () => this.onDrain?.(),
+        cancel: () => {
+          this.#controller = undefined;
+          onCancel();
+        },
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark }),
+    );
+  }
+
+  write(text: string): boolean {
+    this.#controller?.enqueue(this.#encoder.encode(text));
+    return (this.#controller?.desiredSize ?? 1) > 0;
+  }
+
+  end(): void {
+    this.#controller?.close();
+    this.#controller = undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Incoming } from '../http/incoming.js';
+import type { Reply } from '../http/reply.js';
+import { NodeIncoming } from './node-incoming.js';
+import { writeReply } from './write-reply.js';
+
+/** A server that listens. */
+export interface AgentRuntimeServer {
+  /** The port it took, also when any was asked for. */
+  readonly port: number;
+  readonly host: string;
+  /** Lets running invocations finish (`shutdownGraceMs`), then stops listening. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** Longer than any client's pool keeps a connection, so that it is never the server that closes first. */
+const keepAliveTimeoutMs = 75_000;
+
+/** Listens with `node:http`. Rejects when the address is taken. */
+export async function listen(
+  answer: (incoming: Incoming) => Promise<Reply>,
+  address: { port: number; host: string },
+): Promise<{ port: number; host: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => void serve(answer, request, response));
+  server.keepAliveTimeout = keepAliveTimeoutMs;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(address.port, address.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    host: address.host,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+async function serve(
+  answer: (incoming: Incoming) => Promise<Reply>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const reply = await answer(new NodeIncoming(request, response));
+  try {
+    await writeReply(reply, response);
+  } catch {
+    // The caller left, or the handler's own `Response` broke: either way nothing more can be said on this socket.
+    response.destroy();
+  }
+}

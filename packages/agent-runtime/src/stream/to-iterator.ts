@@ -1,0 +1,37 @@
+/** The part of both kinds of iterator that a stream is read through. */
+export interface AnyIterator {
+  next(): IteratorResult<unknown> | Promise<IteratorResult<unknown>>;
+  return?(): unknown;
+}
+
+/**
+ * The iterator of a value that is to be streamed (contract, section 3): generators, async and sync iterables and
+ * readable streams, but not arrays, strings, typed arrays, `Map` or `Set`, which are values.
+ */
+export function toIterator(value: unknown): AnyIterator | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (value instanceof ReadableStream) return readerIterator(value);
+  if (Symbol.asyncIterator in value && typeof value[Symbol.asyncIterator] === 'function') {
+    return (value as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  }
+  if (Array.isArray(value) || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)) {
+    return undefined;
+  }
+  if (value instanceof String) return undefined;
+  if (Symbol.iterator in value && typeof value[Symbol.iterator] === 'function') {
+    return (value as Iterable<unknown>)[Symbol.iterator]();
+  }
+  return undefined;
+}
+
+/** Not every platform's `ReadableStream` is iterable. */
+function readerIterator(stream: ReadableStream<unknown>): AnyIterator {
+  const reader = stream.getReader();
+  return {
+    next: async () => {
+      const { done, value } = await reader.read();
+      return done ? { done: true, value: undefined } : { done: false, value };
+    },
+    return: () => reader.cancel(),
+  };
+}
