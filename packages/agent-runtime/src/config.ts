@@ -20,10 +20,26 @@ export interface RuntimeConfig {
   maxConcurrency?: number | undefined;
   /** After how many milliseconds of silence a stream carries a heartbeat. Default: 15,000. */
   heartbeatMs?: number | undefined;
+  /** How long an invocation with a key goes on when its caller is gone, in milliseconds. Default: 30,000. */
+  resumeGraceMs?: number | undefined;
   /** How long shutdown waits for running invocations, in milliseconds, before it aborts them. Default: 25,000. */
   shutdownGraceMs?: number | undefined;
+  /** How much of past invocations is remembered, for callers that ask again. */
+  retention?: RetentionConfig | undefined;
   /** Which origins a browser may call from; `*` is any. Default: `['*']`. */
   corsOrigins?: readonly string[] | undefined;
+  /** Whether `GET /metrics` is served. Default: true. */
+  enableMetrics?: boolean | undefined;
+}
+
+/** Bounds of the ledger; whichever is reached first. */
+export interface RetentionConfig {
+  /** How many invocations. Default: 1,000. */
+  count?: number | undefined;
+  /** How many bytes of results and events. Default: 64 MiB. */
+  bytes?: number | undefined;
+  /** How long after its end, in milliseconds. Default: 300,000. */
+  ms?: number | undefined;
 }
 
 /** A {@link RuntimeConfig} with its defaults filled in. */
@@ -36,8 +52,11 @@ export interface ResolvedConfig {
   maxRequestSize: number;
   maxConcurrency: number;
   heartbeatMs: number;
+  resumeGraceMs: number;
   shutdownGraceMs: number;
+  retention: { count: number; bytes: number; ms: number };
   corsOrigins: readonly string[];
+  enableMetrics: boolean;
 }
 
 // A longer timer would overflow, and fire at once.
@@ -60,8 +79,20 @@ const configSchema: z.ZodType<ResolvedConfig, unknown> = z.strictObject({
     .union([z.literal(Number.POSITIVE_INFINITY), z.coerce.number().int().min(1)])
     .default(Number.POSITIVE_INFINITY),
   heartbeatMs: milliseconds.min(1).default(15_000),
+  resumeGraceMs: milliseconds.default(30_000),
   shutdownGraceMs: milliseconds.default(25_000),
+  retention: z
+    .strictObject({
+      count: z.int().min(0).default(1000),
+      bytes: z
+        .int()
+        .min(0)
+        .default(64 * 1024 * 1024),
+      ms: milliseconds.default(300_000),
+    })
+    .prefault({}),
   corsOrigins: z.array(z.string()).readonly().default(['*']),
+  enableMetrics: flag.default(true),
 });
 
 /** Fills in what an option leaves open: from the environment, then from the defaults (contract, section 7). */
@@ -94,7 +125,9 @@ const scalars = [
   'maxRequestSize',
   'maxConcurrency',
   'heartbeatMs',
+  'resumeGraceMs',
   'shutdownGraceMs',
+  'enableMetrics',
 ] as const;
 
 function fromEnvironment(): Record<string, unknown> {
@@ -108,8 +141,9 @@ function fromEnvironment(): Record<string, unknown> {
   set('host', env.PPIO_AGENT_HOST);
   set('port', env.PPIO_AGENT_PORT);
   set('debug', env.PPIO_AGENT_DEBUG);
-  // The Python SDK counts in seconds.
+  // Seconds, as the Python SDK counts.
   set('timeoutMs', env.PPIO_AGENT_TIMEOUT && Number(env.PPIO_AGENT_TIMEOUT) * 1000);
+  set('timeoutMs', env.AGENT_RUNTIME_TIMEOUT && Number(env.AGENT_RUNTIME_TIMEOUT) * 1000);
   for (const option of scalars) set(option, env[variableOf(option)]);
   set(
     'corsOrigins',

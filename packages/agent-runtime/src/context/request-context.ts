@@ -1,7 +1,7 @@
 import { headers as names } from '@sandpiper/protocol';
+import type { Cancellation } from '../cancellation/cancellation.js';
 import { environment } from '../environment.js';
 import type { Call } from '../http/call.js';
-import type { Cancellation } from '../invocation/cancellation.js';
 
 /** Headers that are credentials of the platform, not words of the caller (contract, section 2). */
 const withheld: readonly string[] = ['cookie', names.e2bTrafficAccessToken, names.workloadAccessToken];

@@ -5,7 +5,7 @@ import { describeError } from '../errors/describe-error.js';
 import { RequestError } from '../errors/request-error.js';
 import { errorReply, jsonReply } from '../invocation/envelope.js';
 import type { Invocations } from '../invocation/invocations.js';
-import { toJson } from '../invocation/to-json.js';
+import { toJson } from '../json/to-json.js';
 import type { Health } from '../ping/health.js';
 import type { Call } from './call.js';
 import { corsHeaders, preflight } from './cors.js';
@@ -66,6 +66,7 @@ export class Routes {
     try {
       return jsonReply(200, toJson(await health.check()));
     } catch (error) {
+      if (this.#config.responseFormat === 'raw') return jsonReply(200, toJson(health.automatic()));
       const { message } = describeError(error);
       return jsonReply(500, toJson({ status: PingStatus.HealthyBusy, message }));
     }

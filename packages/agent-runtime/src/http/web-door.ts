@@ -78,7 +78,10 @@ export function toResponse(reply: Reply, incoming: WebIncoming): Response {
   switch (reply.kind) {
     case 'body':
       // 204 and 304 must have no body, not an empty one.
-      return new Response(reply.body || null, { status: reply.status, headers });
+      return new Response(incoming.method === 'HEAD' ? null : reply.body || null, {
+        status: reply.status,
+        headers,
+      });
     case 'stream': {
       const sink = new WebSink(() => incoming.gone());
       reply.open(sink);

@@ -1,7 +1,7 @@
 import { describeError } from '../errors/describe-error.js';
 import type { Call } from '../http/call.js';
 import type { BodyReply } from '../http/reply.js';
-import { toJson } from './to-json.js';
+import { toJson } from '../json/to-json.js';
 
 /** The two wire families of the contract. */
 export type ResponseFormat = 'envelope' | 'raw';

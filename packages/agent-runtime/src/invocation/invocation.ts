@@ -1,14 +1,14 @@
+import type { Cancellation } from '../cancellation/cancellation.js';
 import { runInContext } from '../context/agent-runtime-context.js';
 import type { RequestContext } from '../context/request-context.js';
 import { RequestError } from '../errors/request-error.js';
 import type { Call } from '../http/call.js';
 import type { Reply } from '../http/reply.js';
+import { toJson } from '../json/to-json.js';
 import { plainFrames } from '../stream/plain-frames.js';
 import { Pump } from '../stream/pump.js';
 import { type AnyIterator, toIterator } from '../stream/to-iterator.js';
-import type { Cancellation } from './cancellation.js';
 import { jsonReply, type ResponseFormat, successBody } from './envelope.js';
-import { toJson } from './to-json.js';
 
 const streamHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',

@@ -1,3 +1,4 @@
+import { Cancellation } from '../cancellation/cancellation.js';
 import type { ResolvedConfig } from '../config.js';
 import { RequestContext } from '../context/request-context.js';
 import type { Entrypoint } from '../entrypoint/handler.js';
@@ -6,7 +7,6 @@ import { RequestError } from '../errors/request-error.js';
 import type { Call } from '../http/call.js';
 import type { Reply } from '../http/reply.js';
 import type { Health } from '../ping/health.js';
-import { Cancellation } from './cancellation.js';
 import { Invocation } from './invocation.js';
 import { parseBody } from './parse-body.js';
 

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Incoming } from '../http/incoming.js';
 import type { Reply } from '../http/reply.js';
+import { answerClientError } from './client-error.js';
 import { NodeIncoming } from './node-incoming.js';
 import { writeReply } from './write-reply.js';
 
@@ -21,9 +22,20 @@ const keepAliveTimeoutMs = 75_000;
 export async function listen(
   answer: (incoming: Incoming) => Promise<Reply>,
   address: { port: number; host: string },
-): Promise<{ port: number; host: string; close(): Promise<void> }> {
-  const server = createServer((request, response) => void serve(answer, request, response));
+): Promise<AgentRuntimeServer> {
+  // Connections that have not asked for anything yet: Node does not count these as idle.
+  const fresh = new Set<Socket>();
+  const server = createServer((request, response) => {
+    fresh.delete(request.socket);
+    if (!server.listening) response.setHeader('connection', 'close');
+    void serve(answer, request, response);
+  });
   server.keepAliveTimeout = keepAliveTimeoutMs;
+  server.on('clientError', answerClientError);
+  server.on('connection', (socket: Socket) => {
+    fresh.add(socket);
+    socket.once('close', () => fresh.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(address.port, address.host, resolve);
@@ -36,6 +48,7 @@ export async function listen(
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();
+        for (const socket of fresh) socket.destroy();
       }),
   };
 }
@@ -47,7 +60,7 @@ async function serve(
 ): Promise<void> {
   const reply = await answer(new NodeIncoming(request, response));
   try {
-    await writeReply(reply, response);
+    await writeReply(reply, request, response);
   } catch {
     // The caller left, or the handler's own `Response` broke: either way nothing more can be said on this socket.
     response.destroy();

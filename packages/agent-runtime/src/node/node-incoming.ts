@@ -5,33 +5,28 @@ import type { Incoming } from '../http/incoming.js';
 
 /** A request on a Node socket as the core sees it. */
 export class NodeIncoming implements Incoming {
+  readonly method: string;
+  readonly path: string;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
+    const url = request.url ?? '/';
+    const end = url.indexOf('?');
+    this.method = request.method ?? 'GET';
+    this.path = end < 0 ? url : url.slice(0, end);
     this.#request = request;
     this.#response = response;
   }
 
-  get method(): string {
-    return this.#request.method ?? 'GET';
-  }
-
-  get path(): string {
-    const url = this.#request.url ?? '/';
-    const end = url.indexOf('?');
-    return end < 0 ? url : url.slice(0, end);
-  }
-
   header(name: string): string | undefined {
     const value = this.#request.headers[name];
-    return typeof value === 'string' ? value : value?.join(', ');
+    return typeof value === 'object' ? value.join(', ') : value;
   }
 
   headers(): Record<string, string> {
-    return Object.fromEntries(
-      Object.keys(this.#request.headers).map((name) => [name, this.header(name) ?? '']),
-    );
+    const names = Object.keys(this.#request.headers);
+    return Object.fromEntries(names.map((name) => [name, this.header(name) ?? '']));
   }
 
   readBody(maxBytes: number): Promise<Uint8Array> {
@@ -54,15 +49,18 @@ export class NodeIncoming implements Incoming {
   }
 
   toRequest(): Request {
+    const { method } = this;
+    const base = `http://${this.header('host')}`;
+    const url = new URL(this.#request.url ?? '/', URL.canParse(base) ? base : 'http://localhost');
     const gone = new AbortController();
     this.onGone(() => gone.abort());
-    const { method } = this;
-    const hasBody = method !== 'GET' && method !== 'HEAD';
-    return new Request(`http://${this.header('host') ?? 'localhost'}${this.#request.url}`, {
+    const body =
+      method === 'GET' || method === 'HEAD' ? null : (Readable.toWeb(this.#request) as ReadableStream);
+    return new Request(url, {
       method,
       headers: this.headers(),
       signal: gone.signal,
-      ...(hasBody && { body: Readable.toWeb(this.#request) as ReadableStream<Uint8Array>, duplex: 'half' }),
+      ...(body && { body, duplex: 'half' }),
     });
   }
 

@@ -1,15 +1,21 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Reply } from '../http/reply.js';
+import type { ReadableStream as WebReadableStream } from 'node:stream/web';
+import type { BodyReply, Reply } from '../http/reply.js';
 import type { Sink } from '../stream/sink.js';
 
 /** Puts a reply on the socket: streams are written straight to it, with no web stream between. */
-export async function writeReply(reply: Reply, response: ServerResponse): Promise<void> {
+export async function writeReply(
+  reply: Reply,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   switch (reply.kind) {
     case 'body':
       reply.headers['content-length'] = String(Buffer.byteLength(reply.body));
-      response.writeHead(reply.status, reply.headers).end(reply.body);
+      if (request.complete) response.writeHead(reply.status, reply.headers).end(reply.body);
+      else answerEarly(reply, request, response);
       return;
     case 'stream':
       response.writeHead(reply.status, reply.headers);
@@ -25,10 +31,28 @@ export async function writeReply(reply: Reply, response: ServerResponse): Promis
         else response.setHeader(name, value);
       }
       response.writeHead(status);
-      if (body) await pipeline(Readable.fromWeb(body as never), response);
+      if (body) await pipeline(Readable.fromWeb(body as WebReadableStream), response);
       else response.end();
     }
   }
+}
+
+/** How long a caller may go on sending a body that nobody wants. */
+const lingerMs = 1000;
+
+/**
+ * Answers while the body is still coming. Closing at once would reset the connection under the answer, and
+ * keeping it would leave it half-read: so the rest is read and dropped for a while, then the connection is closed.
+ */
+function answerEarly(reply: BodyReply, request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(reply.status, { ...reply.headers, connection: 'close' });
+  response.write(reply.body);
+  const timer = setTimeout(() => response.end(), lingerMs);
+  request.once('close', () => {
+    clearTimeout(timer);
+    response.end();
+  });
+  request.resume();
 }
 
 class NodeSink implements Sink {

@@ -27,19 +27,20 @@ export class Health {
     if (this.#atWork === 0 && !this.handler) this.#note(PingStatus.Healthy);
   }
 
-  /** @throws whatever the custom handler throws. */
+  /** @throws whatever the custom handler throws, or a ZodError when it says what is no status. */
   async check(): Promise<PingResponse> {
-    const answer = this.handler ? read(await this.handler()) : { status: this.#automatic() };
-    this.#note(answer.status);
-    return {
-      ...answer,
-      timestamp: new Date().toISOString(),
-      time_of_last_update: Math.floor(this.#changedAt / 1000),
-    };
+    return this.handler ? this.#stamp(read(await this.handler())) : this.automatic();
   }
 
-  #automatic(): PingStatus {
-    return this.#atWork > 0 ? PingStatus.HealthyBusy : PingStatus.Healthy;
+  /** Busy while anything is at work. */
+  automatic(): PingResponse {
+    return this.#stamp({ status: this.#atWork > 0 ? PingStatus.HealthyBusy : PingStatus.Healthy });
+  }
+
+  #stamp(answer: PingResponse): PingResponse {
+    this.#note(answer.status);
+    const timestamp = new Date().toISOString();
+    return { ...answer, timestamp, time_of_last_update: Math.floor(this.#changedAt / 1000) };
   }
 
   /** Platforms judge idleness by the time of the last change, so it moves with the status only. */

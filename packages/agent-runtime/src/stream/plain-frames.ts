@@ -1,6 +1,6 @@
 import { encodeFrame } from '@sandpiper/protocol';
 import { describeError } from '../errors/describe-error.js';
-import { toJson } from '../invocation/to-json.js';
+import { toJson } from '../json/to-json.js';
 import type { StreamFrames } from './pump.js';
 
 /** Frames for every caller that did not ask for more: values, and an error at the end of a failed stream (contract, section 4). */

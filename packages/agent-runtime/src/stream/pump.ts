@@ -1,4 +1,4 @@
-import type { Cancellation } from '../invocation/cancellation.js';
+import type { Cancellation } from '../cancellation/cancellation.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Sink } from './sink.js';
 import type { AnyIterator } from './to-iterator.js';

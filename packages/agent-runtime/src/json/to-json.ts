@@ -42,7 +42,6 @@ function plain(value: unknown, ancestors: Set<object>): unknown {
 
 function plainObject(value: object, copy: (item: unknown) => unknown): unknown {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
-  if ('toJSON' in value && typeof value.toJSON === 'function') return copy(value.toJSON());
   if (value instanceof Map) {
     return Object.fromEntries(Array.from(value, ([key, item]) => [String(key), copy(item)]));
   }
@@ -51,6 +50,7 @@ function plainObject(value: object, copy: (item: unknown) => unknown): unknown {
   if (value instanceof DataView)
     return base64(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
   if (value instanceof Uint8Array || value instanceof Uint8ClampedArray) return base64(value);
+  if ('toJSON' in value && typeof value.toJSON === 'function') return copy(value.toJSON());
   if (ArrayBuffer.isView(value)) return Array.from(Object.values(value), copy);
   if (value instanceof Number || value instanceof String || value instanceof Boolean) return value.valueOf();
   const fields = Object.entries(value).map(([key, item]) => [key, copy(item)]);

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import ts from 'typescript';
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import * as z from 'zod';
+import { eachDoor, post } from '../../test/each-door.js';
+import { AgentRuntimeApp } from '../app.js';
+import type { RequestContext } from '../context/request-context.js';
+
+async function invoke(app: AgentRuntimeApp, body: unknown): Promise<{ status: number; body: unknown }> {
+  const response = await app.fetch(new Request('http://agent/invocations', post(body)));
+  return { status: response.status, body: await response.json() };
+}
+
+describe('entrypoint', () => {
+  test('gives back the function it was given', () => {
+    const app = new AgentRuntimeApp();
+    const handler = async (request: { a: number }, _context: RequestContext): Promise<number> => request.a;
+    const same = app.entrypoint(handler);
+    expect(same).toBe(handler);
+    expectTypeOf(same).toEqualTypeOf(handler);
+    const { entrypoint } = app;
+    expect(entrypoint(handler)).toBe(handler);
+  });
+
+  test('types a request that says nothing of its type as the conventional one', () => {
+    new AgentRuntimeApp().entrypoint((request, context) => {
+      expectTypeOf(request.prompt).toEqualTypeOf<string | undefined>();
+      expectTypeOf(context).toEqualTypeOf<RequestContext>();
+    });
+  });
+
+  test('hands on what its input schema makes of the request, typed', async () => {
+    const app = new AgentRuntimeApp();
+    const input = z.object({ city: z.string().trim(), days: z.number().default(3) });
+    const handler = app.entrypoint({ input }, (request) => {
+      expectTypeOf(request).toEqualTypeOf<{ city: string; days: number }>();
+      return `${request.city} ${request.days}`;
+    });
+    expectTypeOf(handler).returns.toEqualTypeOf<string>();
+    expect(await invoke(app, { city: ' Oslo ' })).toMatchObject({ status: 200, body: { result: 'Oslo 3' } });
+  });
+
+  eachDoor('refuses what its input schema refuses, and says where', async (serve) => {
+    const app = new AgentRuntimeApp();
+    app.entrypoint({ input: z.object({ city: z.string(), at: z.array(z.number()) }) }, () => 1);
+    const response = await (await serve(app))('/invocations', post({ at: [1, 'x'] }));
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      status: 'error',
+      error: expect.stringContaining('at.1'),
+      error_type: 'ValidationError',
+      details: [{ path: ['city'] }, { path: ['at', 1] }],
+    });
+  });
+
+  test('takes any Standard Schema, asynchronous too', async () => {
+    const app = new AgentRuntimeApp();
+    app.entrypoint(
+      {
+        input: {
+          '~standard': {
+            version: 1,
+            vendor: 'test',
+            validate: async (value) =>
+              value === 1 ? { value: 'one' } : { issues: [{ message: 'not one', path: [{ key: 'k' }] }] },
+          },
+        },
+      },
+      (request) => {
+        expectTypeOf(request).toEqualTypeOf<string>();
+        return request;
+      },
+    );
+    expect(await invoke(app, 1)).toMatchObject({ body: { result: 'one' } });
+    expect(await invoke(app, 2)).toMatchObject({
+      status: 400,
+      body: { details: [{ path: ['k'], message: 'not one' }] },
+    });
+  });
+
+  test('decorates a method, whose instance is then its this', async () => {
+    const app = new AgentRuntimeApp();
+    const Counter = (await decorated()).counter(app);
+    expect(await invoke(app, {})).toMatchObject({ status: 500 });
+    const instance = new Counter();
+    expect(await invoke(app, { by: 2 })).toMatchObject({
+      body: { result: expect.stringMatching(/^42 for .+/) },
+    });
+    expect(instance.count).toBe(42);
+  });
+
+  test('decorates a method with an input schema', async () => {
+    const app = new AgentRuntimeApp();
+    const Greeter = (await decorated()).greeter(app, z.object({ name: z.string() }));
+    new Greeter();
+    const response = await app.fetch(new Request('http://agent/invocations', post({ name: 'Ada' })));
+    expect(await response.text()).toBe('data: "Hello Ada"\n\n');
+    expect(await invoke(app, {})).toMatchObject({ status: 400 });
+  });
+});
+
+/** Compiles the decorators as TypeScript does for its users. */
+async function decorated(): Promise<typeof import('../../test/decorated.js')> {
+  const source = await readFile(new URL('../../test/decorated.ts', import.meta.url), 'utf8');
+  const { outputText } = ts.transpileModule(source, {
+    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+  });
+  return import(`data:text/javascript,${encodeURIComponent(outputText)}`);
+}

@@ -1,0 +1,175 @@
+import { describe, expect, test } from 'vitest';
+import { eachDoor, post } from '../../test/each-door.js';
+import { AgentRuntimeApp } from '../app.js';
+import type { RuntimeConfig } from '../config.js';
+
+function echo(config: RuntimeConfig = {}): AgentRuntimeApp {
+  const app = new AgentRuntimeApp({ config });
+  app.entrypoint((request) => request);
+  return app;
+}
+
+describe('routes', () => {
+  eachDoor('the root says what this is', async (serve) => {
+    const response = await (await serve(echo()))('/');
+    expect(await response.json()).toEqual({
+      service: 'sandpiper-agent-runtime',
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      endpoints: expect.arrayContaining(['/invocations', '/ping', '/']),
+    });
+  });
+
+  eachDoor('an unknown path is a 404', async (serve) => {
+    const send = await serve(echo());
+    for (const path of ['/nothing', '/invocations/', '/__proto__', '/constructor', '//']) {
+      const response = await send(path);
+      expect([response.status, (await response.json()).error_type]).toEqual([404, 'NotFoundError']);
+    }
+  });
+
+  eachDoor('a wrong method is a 405 that says which are right', async (serve) => {
+    const send = await serve(echo());
+    const get = await send('/invocations');
+    expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST, OPTIONS']);
+    const put = await send('/ping', { method: 'PUT' });
+    expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS']);
+  });
+
+  eachDoor('HEAD is GET without a body', async (serve) => {
+    const response = await (await serve(echo()))('/ping', { method: 'HEAD' });
+    expect([response.status, await response.text()]).toEqual([200, '']);
+  });
+
+  eachDoor('a query changes nothing', async (serve) => {
+    expect((await (await serve(echo()))('/invocations?a=1', post({}))).status).toBe(200);
+  });
+
+  eachDoor('every answer says which request and which process it is of', async (serve) => {
+    const send = await serve(echo());
+    const instances = new Set<string | null>();
+    for (const [path, init] of [['/ping'], ['/nope'], ['/invocations', post({})]] as const) {
+      const response = await send(path, { ...init, headers: { 'x-request-id': 'r' } });
+      expect(response.headers.get('x-request-id')).toBe('r');
+      instances.add(response.headers.get('x-runtime-instance'));
+    }
+    expect(instances.size).toBe(1);
+    const another = await echo().fetch(new Request('http://agent/ping'));
+    expect(instances).not.toContain(another.headers.get('x-runtime-instance'));
+  });
+});
+
+describe('a browser', () => {
+  const page = { origin: 'https://page.example' };
+
+  eachDoor('may call from anywhere by default', async (serve) => {
+    const send = await serve(echo());
+    const response = await send('/invocations', post({}, page));
+    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    expect(response.headers.get('access-control-expose-headers')).toContain('x-invocation-id');
+    const preflight = await send('/invocations', {
+      method: 'OPTIONS',
+      headers: {
+        ...page,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'x-a, x-b',
+      },
+    });
+    expect([preflight.status, await preflight.text()]).toEqual([204, '']);
+    expect(preflight.headers.get('access-control-allow-methods')).toContain('POST');
+    expect(preflight.headers.get('access-control-allow-headers')).toBe('x-a, x-b');
+    expect(preflight.headers.get('access-control-allow-origin')).toBe('*');
+  });
+
+  eachDoor('may call from the origins that are named only', async (serve) => {
+    const send = await serve(echo({ corsOrigins: ['https://page.example'] }));
+    const allowed = await send('/ping', { headers: page });
+    expect(allowed.headers.get('access-control-allow-origin')).toBe('https://page.example');
+    expect(allowed.headers.get('vary')).toBe('origin');
+    const other = await send('/ping', { headers: { origin: 'https://other.example' } });
+    expect(other.headers.get('access-control-allow-origin')).toBeNull();
+    expect(other.headers.get('vary')).toBe('origin');
+  });
+});
+
+describe('middleware', () => {
+  eachDoor('runs in the order of its registration, around the handler', async (serve) => {
+    const app = echo();
+    const order: string[] = [];
+    for (const name of ['first', 'second']) {
+      app.middleware(async (_request, next) => {
+        order.push(name);
+        const response = await next();
+        response.headers.append('x-seen', name);
+        return response;
+      });
+    }
+    const response = await (await serve(app))('/invocations', post({ a: 1 }, { 'x-request-id': 'r' }));
+    expect(await response.json()).toMatchObject({ result: { a: 1 }, metadata: { request_id: 'r' } });
+    expect(order).toEqual(['first', 'second']);
+    expect(response.headers.get('x-seen')).toBe('second, first');
+    expect(response.headers.get('x-request-id')).toBe('r');
+  });
+
+  eachDoor('may answer itself, or change the request', async (serve) => {
+    const app = echo();
+    app.middleware((request, next) =>
+      request.headers.get('x-no')
+        ? new Response('no', { status: 418 })
+        : next(new Request(request, { body: '"other"' })),
+    );
+    const send = await serve(app);
+    expect((await send('/invocations', post({}, { 'x-no': '1' }))).status).toBe(418);
+    expect(await (await send('/invocations', post({}))).json()).toMatchObject({ result: 'other' });
+  });
+
+  eachDoor(
+    'sees what the handler throws as an exception, and what it throws itself is answered',
+    async (serve) => {
+      const app = new AgentRuntimeApp();
+      app.entrypoint((request) => {
+        throw new RangeError(String(request));
+      });
+      app.middleware(async (request, next) => {
+        try {
+          return await next(request);
+        } catch (error) {
+          if (error instanceof RangeError && error.message === 'mine') return new Response('caught');
+          throw Object.assign(new TypeError('from the middleware'), { status: 409 });
+        }
+      });
+      const send = await serve(app);
+      expect(await (await send('/invocations', post('mine'))).text()).toBe('caught');
+      const other = await send('/invocations', post('other'));
+      expect([other.status, (await other.json()).error]).toEqual([409, 'from the middleware']);
+    },
+  );
+
+  eachDoor('lets streams through as they come', async (serve) => {
+    const app = new AgentRuntimeApp();
+    let finished = false;
+    app.entrypoint(async function* (_request, { signal }) {
+      try {
+        yield 1;
+        await new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason)),
+        );
+      } finally {
+        finished = true;
+      }
+    });
+    app.middleware((request, next) => next(request));
+    const response = await (await serve(app))('/invocations', post({}));
+    const reader = response.body?.getReader();
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('data: 1\n\n');
+    await reader?.cancel();
+    await expect.poll(() => finished, { timeout: 1000 }).toBe(true);
+  });
+});
+
+test('an address that is taken is refused', async () => {
+  const first = echo();
+  const { port } = await first.run({ port: 0, host: '127.0.0.1' });
+  await expect(echo().run({ port, host: '127.0.0.1' })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await first.close();
+  await first.close();
+});

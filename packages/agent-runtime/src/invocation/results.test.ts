@@ -1,0 +1,282 @@
+import { describe, expect, test } from 'vitest';
+import { eachDoor, post } from '../../test/each-door.js';
+import { AgentRuntimeApp } from '../app.js';
+import type { Handler } from '../entrypoint/handler.js';
+
+const json = 'application/json; charset=utf-8';
+
+function agent(handler: Handler<unknown>, config = {}): AgentRuntimeApp {
+  const app = new AgentRuntimeApp({ config });
+  app.entrypoint(handler);
+  return app;
+}
+
+describe('a value', () => {
+  eachDoor('comes in an envelope that names its request', async (serve) => {
+    const send = await serve(agent((request) => ({ echo: request })));
+    const response = await send('/invocations', post({ a: [1, 'é'] }, { 'x-request-id': 'r-1' }));
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe(json);
+    expect(await response.json()).toEqual({
+      result: { echo: { a: [1, 'é'] } },
+      status: 'success',
+      duration: expect.any(Number),
+      metadata: { request_id: 'r-1', invocation_id: 'r-1' },
+    });
+    expect(response.headers.get('x-request-id')).toBe('r-1');
+    expect(response.headers.get('x-invocation-id')).toBe('r-1');
+    expect(response.headers.get('x-runtime-instance')).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  eachDoor('is the whole body in the raw family', async (serve) => {
+    const send = await serve(agent(async () => ({ a: 1 }), { responseFormat: 'raw' }));
+    const response = await send('/invocations', post({}));
+    expect(response.headers.get('content-type')).toBe(json);
+    expect(await response.text()).toBe('{"a":1}');
+  });
+
+  for (const nothing of [undefined, null]) {
+    eachDoor(`of ${nothing} is null`, async (serve) => {
+      const send = await serve(agent(() => nothing));
+      expect(await (await send('/invocations', post({}))).json()).toMatchObject({ result: null });
+    });
+  }
+
+  const circular: { self?: unknown; name: string } = { name: 'c' };
+  circular.self = circular;
+  const shared = { s: 1 };
+  const awkward: [string, unknown, unknown][] = [
+    ['a BigInt', { n: 12n }, { n: '12' }],
+    ['a date', { at: new Date(0) }, { at: '1970-01-01T00:00:00.000Z' }],
+    ['no date', [new Date(Number.NaN)], [null]],
+    ['a map', new Map<unknown, unknown>([['a', new Map([[1, 2n]])]]), { a: { 1: '2' } }],
+    ['a set', { s: new Set([1, new Set(['x'])]) }, { s: [1, ['x']] }],
+    ['bytes', { b: new Uint8Array([255, 0, 1]) }, { b: '/wAB' }],
+    ['a buffer', Buffer.from('hi'), 'aGk='],
+    ['other numbers', [Number.NaN, Number.POSITIVE_INFINITY, -0], [null, null, 0]],
+    ['floats', new Float64Array([1.5, Number.NaN]), [1.5, null]],
+    ['a circle', circular, { name: 'c', self: '[Circular]' }],
+    ['the same thing twice', [shared, shared, new Set([shared])], [shared, shared, [shared]]],
+    ['a function', () => 1, null],
+    ['a symbol', { s: Symbol('s'), l: [Symbol('s')] }, { l: [null] }],
+    ['its own toJSON', { toJSON: () => ({ m: new Map([['k', 1]]) }) }, { m: { k: 1 } }],
+    ['an error', { e: new RangeError('far') }, { e: { name: 'RangeError', message: 'far' } }],
+    ['boxed', [Object('s'), Object(1), Object(true)], ['s', 1, true]],
+    [
+      'a class',
+      new (class Point {
+        x = 1n;
+      })(),
+      { x: '1' },
+    ],
+    [
+      'a key that would be a prototype',
+      JSON.parse('{"__proto__": {"a": 1}}'),
+      JSON.parse('{"__proto__": {"a": 1}}'),
+    ],
+  ];
+  for (const [what, value, expected] of awkward) {
+    eachDoor(
+      `JSON cannot hold, or hardly, is written the same plain and streamed: ${what}`,
+      async (serve) => {
+        const send = await serve(agent((mode) => (mode === 'plain' ? value : [value].values())));
+        const plain = await send('/invocations', post('plain'));
+        expect(plain.status).toBe(200);
+        expect((await plain.json()).result).toEqual(expected);
+        const streamed = await (await send('/invocations', post('streamed'))).text();
+        expect(JSON.parse(streamed.slice('data: '.length))).toEqual(expected);
+      },
+    );
+  }
+
+  eachDoor('nested too deeply to be written is an error, not a crash', async (serve) => {
+    let deep: unknown = 1;
+    for (let level = 0; level < 100_000; level++) deep = [deep];
+    const send = await serve(agent(() => deep));
+    expect((await send('/invocations', post({}))).status).toBe(500);
+    expect((await send('/ping')).status).toBe(200);
+  });
+});
+
+describe('a Response', () => {
+  eachDoor('passes through as it is', async (serve) => {
+    const send = await serve(
+      agent(() => {
+        const headers = new Headers({ 'content-type': 'text/csv', 'x-mine': '1' });
+        headers.append('set-cookie', 'a=1');
+        headers.append('set-cookie', 'b=2');
+        return new Response('a,b', { status: 203, headers });
+      }),
+    );
+    const response = await send('/invocations', post({}));
+    expect(response.status).toBe(203);
+    expect(response.headers.get('content-type')).toBe('text/csv');
+    expect(response.headers.get('x-mine')).toBe('1');
+    expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
+    expect(await response.text()).toBe('a,b');
+  });
+
+  eachDoor('with no body has none', async (serve) => {
+    const send = await serve(agent(() => new Response(null, { status: 204 })));
+    const response = await send('/invocations', post({}));
+    expect([response.status, await response.text()]).toEqual([204, '']);
+  });
+});
+
+describe('an error', () => {
+  eachDoor('before the first byte is a 500 that names it, without its stack', async (serve) => {
+    const send = await serve(
+      agent(async () => {
+        throw new RangeError('out of it');
+      }),
+    );
+    const response = await send('/invocations', post({}, { 'idempotency-key': 'k' }));
+    expect(response.status).toBe(500);
+    expect(await response.json()).toEqual({
+      result: null,
+      status: 'error',
+      error: 'out of it',
+      error_type: 'RangeError',
+      duration: expect.any(Number),
+      metadata: { request_id: expect.any(String), invocation_id: 'k' },
+    });
+  });
+
+  eachDoor('is a bare message in the raw family', async (serve) => {
+    const send = await serve(
+      agent(
+        () => {
+          throw new Error('no');
+        },
+        { responseFormat: 'raw' },
+      ),
+    );
+    const response = await send('/invocations', post({}));
+    expect([response.status, await response.json()]).toEqual([500, { error: 'no' }]);
+  });
+
+  eachDoor('shows its stack when debugging', async (serve) => {
+    const send = await serve(
+      agent(
+        () => {
+          throw new Error('no');
+        },
+        { debug: true },
+      ),
+    );
+    expect((await (await send('/invocations', post({}))).json()).stack).toContain('results.test');
+  });
+
+  for (const [carried, status] of [
+    [404, 404],
+    [503, 503],
+    [200, 500],
+    [600, 500],
+    ['404', 500],
+    [404.5, 500],
+  ] as const) {
+    eachDoor(`carrying the status ${carried} (${typeof carried}) is a ${status}`, async (serve) => {
+      const send = await serve(
+        agent(() => {
+          throw Object.assign(new Error('no'), { status: carried });
+        }),
+      );
+      expect((await send('/invocations', post({}))).status).toBe(status);
+    });
+  }
+
+  for (const [what, thrown, message] of [
+    ['a string', 'plain words', 'plain words'],
+    ['nothing', undefined, 'undefined'],
+    ['an object', { message: 'in it' }, 'in it'],
+    [
+      'something unreadable',
+      new Proxy(new Error('x'), {
+        get: () => {
+          throw new Error('hidden');
+        },
+      }),
+      'The error cannot be read.',
+    ],
+  ] as const) {
+    eachDoor(`may be anything that can be thrown: ${what}`, async (serve) => {
+      const send = await serve(
+        agent(() => {
+          throw thrown;
+        }),
+      );
+      const response = await send('/invocations', post({}));
+      expect([response.status, (await response.json()).error]).toEqual([500, message]);
+    });
+  }
+
+  eachDoor("of JSON parsing in the handler is the handler's: a 500", async (serve) => {
+    const send = await serve(agent(() => JSON.parse('{')));
+    const response = await send('/invocations', post({}));
+    expect([response.status, (await response.json()).error_type]).toEqual([500, 'SyntaxError']);
+  });
+});
+
+describe('a request', () => {
+  for (const [what, body, expected] of [
+    ['an object', '{"a":1,"unknown":{"b":2}}', { a: 1, unknown: { b: 2 } }],
+    ['a string', '"s"', 's'],
+    ['a number', '0', 0],
+    ['null', 'null', null],
+    ['an array', '[1]', [1]],
+    ['nothing', '', {}],
+    ['JSON under another content type, with a byte order mark', '\uFEFF{"a":1}', { a: 1 }],
+  ] as const) {
+    eachDoor(`may be ${what}`, async (serve) => {
+      const send = await serve(agent((request) => request));
+      const headers = { 'content-type': 'text/plain' };
+      const response = await send('/invocations', { method: 'POST', body, headers });
+      expect(await response.json()).toMatchObject({ result: expected });
+    });
+  }
+
+  eachDoor('that is not JSON is a 400', async (serve) => {
+    const send = await serve(agent(() => 1));
+    const response = await send('/invocations', { method: 'POST', body: '{"a":' });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: expect.stringMatching(/^Invalid JSON/) });
+  });
+
+  eachDoor('that is not UTF-8 is a 400', async (serve) => {
+    const send = await serve(agent(() => 1));
+    const response = await send('/invocations', { method: 'POST', body: new Uint8Array([0x22, 0xff, 0x22]) });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: expect.stringMatching(/^Invalid encoding/) });
+  });
+
+  eachDoor('over the limit is a 413, declared or not', async (serve) => {
+    const send = await serve(agent((request) => request, { maxRequestSize: 100 }));
+    const just = await send('/invocations', post('x'.repeat(98)));
+    expect(just.status).toBe(200);
+    const declared = await send('/invocations', post('x'.repeat(99)));
+    expect([declared.status, (await declared.json()).error]).toEqual([
+      413,
+      expect.stringContaining('maxRequestSize'),
+    ]);
+    const body = new ReadableStream({
+      pull: (controller) => controller.enqueue(new Uint8Array(64).fill(0x20)),
+    });
+    const streamed: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' };
+    expect((await send('/invocations', streamed)).status).toBe(413);
+    expect((await send('/invocations', post(1))).status).toBe(200);
+  });
+});
+
+describe('without an entry point', () => {
+  eachDoor('an invocation is a 500 that says so', async (serve) => {
+    const send = await serve(new AgentRuntimeApp());
+    const response = await send('/invocations', post({}));
+    expect([response.status, (await response.json()).error]).toEqual([500, 'No entrypoint registered']);
+  });
+});
+
+test('a wrong configuration is refused by the name of its option and variable', () => {
+  expect(() => new AgentRuntimeApp({ config: { timeoutMs: -1 } })).toThrow(
+    /timeoutMs \(AGENT_RUNTIME_TIMEOUT_MS\)/,
+  );
+});

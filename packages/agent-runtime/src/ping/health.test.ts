@@ -1,0 +1,86 @@
+import { describe, expect } from 'vitest';
+import { eachDoor, post } from '../../test/each-door.js';
+import { AgentRuntimeApp } from '../app.js';
+import { PingStatus } from '../index.js';
+import type { PingHandler } from './health.js';
+
+describe('ping', () => {
+  eachDoor('is Healthy while idle and HealthyBusy while a handler runs', async (serve) => {
+    const app = new AgentRuntimeApp();
+    let finish = (): void => {};
+    app.entrypoint(
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    );
+    const send = await serve(app);
+    const ping = async (): Promise<{ status: string; timestamp: string; time_of_last_update: number }> =>
+      (await send('/ping')).json();
+    const idle = await ping();
+    expect(idle).toEqual({
+      status: 'Healthy',
+      timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
+      time_of_last_update: expect.any(Number),
+    });
+    expect(Number.isInteger(idle.time_of_last_update)).toBe(true);
+    const answer = send('/invocations', post({}));
+    await expect.poll(async () => (await ping()).status).toBe('HealthyBusy');
+    finish();
+    await answer;
+    expect((await ping()).status).toBe('Healthy');
+  });
+
+  eachDoor('stamps the last change, not the last look', async (serve) => {
+    const app = new AgentRuntimeApp();
+    let status: PingStatus = PingStatus.Healthy;
+    app.ping(() => status);
+    const send = await serve(app);
+    const at = async (): Promise<number> => (await (await send('/ping')).json()).time_of_last_update;
+    const first = await at();
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    expect(await at()).toBe(first);
+    status = PingStatus.HealthyBusy;
+    expect(await at()).toBeGreaterThan(first);
+  });
+
+  const answers: [string, PingHandler, object][] = [
+    ['a status', () => PingStatus.HealthyBusy, { status: 'HealthyBusy' }],
+    ['a promise of one', async () => 'HealthyBusy', { status: 'HealthyBusy' }],
+    ['any letter case', () => 'HEALTHY_BUSY', { status: 'HealthyBusy' }],
+    [
+      'an object',
+      async () => ({ status: 'healthy', message: 'fine' }),
+      { status: 'Healthy', message: 'fine' },
+    ],
+    ['yes', () => true, { status: 'Healthy' }],
+    ['no', async () => false, { status: 'HealthyBusy' }],
+  ];
+  for (const [what, handler, expected] of answers) {
+    eachDoor(`of one's own may say ${what}`, async (serve) => {
+      const app = new AgentRuntimeApp();
+      expect(app.ping(handler)).toBe(handler);
+      const response = await (await serve(app))('/ping');
+      expect([response.status, await response.json()]).toMatchObject([200, expected]);
+    });
+  }
+
+  eachDoor("of one's own that throws is a 500, busy, with the message", async (serve) => {
+    const app = new AgentRuntimeApp();
+    app.ping(() => {
+      throw new Error('disk full');
+    });
+    const response = await (await serve(app))('/ping');
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ status: 'HealthyBusy', message: 'disk full' });
+  });
+
+  eachDoor("of one's own that throws is automatic in the raw family", async (serve) => {
+    const app = new AgentRuntimeApp({ config: { responseFormat: 'raw' } });
+    app.ping(() => {
+      throw new Error('disk full');
+    });
+    const response = await (await serve(app))('/ping');
+    expect([response.status, (await response.json()).status]).toEqual([200, 'Healthy']);
+  });
+});

@@ -1,0 +1,325 @@
+import { connect } from 'node:net';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { eachDoor, post } from '../../test/each-door.js';
+import { AgentRuntimeApp } from '../app.js';
+import type { RuntimeConfig } from '../config.js';
+import type { Handler } from '../entrypoint/handler.js';
+
+function agent(handler: Handler<unknown>, config: RuntimeConfig = {}): AgentRuntimeApp {
+  const app = new AgentRuntimeApp({ config });
+  app.entrypoint(handler);
+  return app;
+}
+
+const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+
+describe('what is streamed', () => {
+  const sources: [string, () => unknown][] = [
+    [
+      'a generator',
+      function* () {
+        yield 1;
+        yield 'two';
+        yield { three: 3 };
+      },
+    ],
+    [
+      'an async generator',
+      async function* () {
+        yield 1;
+        await sleep(1);
+        yield 'two';
+        yield { three: 3 };
+      },
+    ],
+    [
+      'a promise of a generator',
+      async () =>
+        (function* () {
+          yield 1;
+          yield 'two';
+          yield { three: 3 };
+        })(),
+    ],
+    ['an iterable', () => ({ [Symbol.iterator]: () => [1, 'two', { three: 3 }].values() })],
+    [
+      'an async iterable',
+      () => ({
+        async *[Symbol.asyncIterator]() {
+          yield 1;
+          yield 'two';
+          yield { three: 3 };
+        },
+      }),
+    ],
+    [
+      'a readable stream',
+      () =>
+        new ReadableStream({
+          start(c) {
+            c.enqueue(1);
+            c.enqueue('two');
+            c.enqueue({ three: 3 });
+            c.close();
+          },
+        }),
+    ],
+  ];
+  for (const [what, source] of sources) {
+    eachDoor(`${what} is, one frame a value, whatever the caller accepts`, async (serve) => {
+      const send = await serve(agent(source));
+      const response = await send('/invocations', post({}, { accept: 'application/json' }));
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+      expect(response.headers.get('cache-control')).toBe('no-cache');
+      expect(response.headers.get('x-accel-buffering')).toBe('no');
+      expect(await response.text()).toBe('data: 1\n\ndata: "two"\n\ndata: {"three":3}\n\n');
+    });
+  }
+
+  for (const value of ['text', [1, 2], new Map([['a', 1]]), new Set([1]), new Uint8Array(2)]) {
+    eachDoor(`a ${value.constructor.name} is not: it is one value`, async (serve) => {
+      const send = await serve(agent(() => value));
+      expect((await send('/invocations', post({}))).headers.get('content-type')).toContain('json');
+    });
+  }
+
+  eachDoor('nothing at all is an empty stream', async (serve) => {
+    const send = await serve(agent(function* () {}));
+    expect(await (await send('/invocations', post({}))).text()).toBe('');
+  });
+
+  eachDoor('lines and separators in a text cannot end its frame', async (serve) => {
+    const text = 'a\n\ndata: b\r\n\u2028c';
+    const send = await serve(
+      agent(function* () {
+        yield text;
+        yield undefined;
+      }),
+    );
+    const body = await (await send('/invocations', post({}))).text();
+    expect(body.split('\n\n').map((frame) => frame && JSON.parse(frame.slice(6)))).toEqual([text, null, '']);
+  });
+
+  eachDoor('a large stream arrives whole', async (serve) => {
+    const send = await serve(
+      agent(function* () {
+        for (let i = 0; i < 5000; i++) yield `${i}:${'x'.repeat(100)}`;
+      }),
+    );
+    const frames = (await (await send('/invocations', post({}))).text()).trimEnd().split('\n\n');
+    expect(frames.map((frame) => Number.parseInt(frame.slice(7), 10))).toEqual(frames.map((_, i) => i));
+    expect(frames).toHaveLength(5000);
+  });
+});
+
+describe('an error in a stream', () => {
+  eachDoor('is its last frame', async (serve) => {
+    const send = await serve(
+      agent(async function* () {
+        yield 1;
+        throw new RangeError('far');
+      }),
+    );
+    const body = await (await send('/invocations', post({}))).text();
+    expect(body).toBe('data: 1\n\ndata: {"error":"far","error_type":"RangeError"}\n\n');
+  });
+
+  eachDoor('at the very first step comes after a 200', async (serve) => {
+    const send = await serve(
+      agent(() => ({
+        [Symbol.iterator]: () => ({
+          next: () => {
+            throw new Error('at once');
+          },
+        }),
+      })),
+    );
+    const response = await send('/invocations', post({}));
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe('data: {"error":"at once","error_type":"Error"}\n\n');
+  });
+
+  eachDoor('in writing a value ends the stream and the generator', async (serve) => {
+    const ended = vi.fn();
+    const send = await serve(
+      agent(function* () {
+        try {
+          yield {
+            get bad() {
+              throw new Error('no');
+            },
+          };
+          yield 2;
+        } finally {
+          ended();
+        }
+      }),
+    );
+    expect(await (await send('/invocations', post({}))).text()).toBe(
+      'data: {"error":"no","error_type":"Error"}\n\n',
+    );
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce());
+  });
+});
+
+describe('silence', () => {
+  eachDoor('carries heartbeats, and words carry none', async (serve) => {
+    const send = await serve(
+      agent(
+        async function* () {
+          yield 1;
+          await sleep(250);
+          yield 2;
+        },
+        { heartbeatMs: 100 },
+      ),
+    );
+    const body = await (await send('/invocations', post({}))).text();
+    expect(body).toMatch(/^data: 1\n\n(: ping\n\n)+data: 2\n\n$/);
+  });
+});
+
+describe('a caller that leaves', () => {
+  eachDoor('aborts the signal and runs the finally of a generator parked on it', async (serve) => {
+    const events: string[] = [];
+    const send = await serve(
+      agent(async function* (_, { signal }) {
+        signal.addEventListener('abort', () => events.push('aborted'));
+        try {
+          yield 1;
+          await sleep(60_000, signal);
+        } finally {
+          events.push('finally');
+        }
+      }),
+    );
+    const response = await send('/invocations', post({}));
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    await vi.waitFor(() => expect(events).toEqual(['aborted', 'finally']), { timeout: 1000 });
+    await vi.waitFor(async () => expect((await (await send('/ping')).json()).status).toBe('Healthy'));
+  });
+
+  eachDoor('aborts the signal of a handler that gives a value', async (serve) => {
+    let reason: unknown;
+    const send = await serve(
+      agent(async (_, { signal }) => {
+        signal.addEventListener('abort', () => {
+          reason = signal.reason;
+        });
+        await sleep(60_000, signal);
+      }),
+    );
+    const leaving = new AbortController();
+    const sent = send('/invocations', { ...post({}), signal: leaving.signal });
+    setTimeout(() => leaving.abort(), 50);
+    await sent.catch(() => {});
+    await vi.waitFor(() => expect(reason).toMatchObject({ type: 'AbortError' }), { timeout: 1000 });
+  });
+
+  test('while its socket is full stops the generator within a second, and nothing piles up before', async () => {
+    let made = 0;
+    let ended = false;
+    const app = agent(function* () {
+      try {
+        for (;;) {
+          made++;
+          yield 'x'.repeat(10_000);
+        }
+      } finally {
+        ended = true;
+      }
+    });
+    onTestFinished(() => app.close());
+    const { port } = await app.run({ port: 0, host: '127.0.0.1' });
+    const socket = connect(port, '127.0.0.1');
+    socket.write('POST /invocations HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}');
+    socket.pause();
+    await vi.waitFor(() => expect(made).toBeGreaterThan(10));
+    let before = -1;
+    // The kernel's own buffers fill first.
+    while (before !== made) {
+      before = made;
+      await sleep(200);
+    }
+    expect(made * 10_000).toBeLessThan(32 * 1024 * 1024);
+    expect(ended).toBe(false);
+    socket.destroy();
+    await vi.waitFor(() => expect(ended).toBe(true), { timeout: 1000 });
+  });
+
+  test('an in-memory reader that does not read stops the generator', async () => {
+    let made = 0;
+    const app = agent(function* () {
+      for (;;) {
+        made++;
+        yield 'x'.repeat(1000);
+      }
+    });
+    const response = await app.fetch(new Request('http://agent/invocations', post({})));
+    await sleep(50);
+    expect(made).toBeLessThan(50);
+    await response.body?.cancel();
+    await app.close();
+  });
+});
+
+describe('a deadline', () => {
+  eachDoor('passed before the first byte is a 504 and aborts the handler', async (serve) => {
+    let aborted = false;
+    const send = await serve(
+      agent(
+        async (_, context) => {
+          expect(context.deadline?.getTime()).toBeGreaterThan(Date.now() - 1000);
+          context.signal.addEventListener('abort', () => {
+            aborted = true;
+          });
+          await sleep(60_000, context.signal);
+        },
+        { timeoutMs: 50 },
+      ),
+    );
+    const response = await send('/invocations', post({}));
+    expect([response.status, (await response.json()).error_type]).toEqual([504, 'TimeoutError']);
+    expect(aborted).toBe(true);
+  });
+
+  eachDoor('passed in a stream is its error frame', async (serve) => {
+    const send = await serve(
+      agent(
+        async function* (_, { signal }) {
+          yield 1;
+          await sleep(60_000, signal);
+        },
+        { timeoutMs: 100 },
+      ),
+    );
+    expect(await (await send('/invocations', post({}))).text()).toMatch(
+      /^data: 1\n\ndata: \{"error":".*timeoutMs.*","error_type":"TimeoutError"\}\n\n$/,
+    );
+  });
+});
+
+test('a signal that already aborted says so at once', async () => {
+  let late: boolean | undefined;
+  const app = agent(
+    async (_, context) => {
+      await sleep(100);
+      late = context.signal.aborted;
+    },
+    { timeoutMs: 20 },
+  );
+  const response = await app.fetch(new Request('http://agent/invocations', post({})));
+  expect(response.status).toBe(504);
+  await vi.waitFor(() => expect(late).toBe(true));
+  await app.close();
+});

@@ -1,0 +1,30 @@
+import { onTestFinished, test } from 'vitest';
+import type { AgentRuntimeApp } from '../src/app.js';
+
+/** Sends a request to the agent under test. */
+export type Send = (path: string, init?: RequestInit) => Promise<Response>;
+
+/** Opens an app for requests; it is closed when the test ends. */
+export type Serve = (app: AgentRuntimeApp) => Promise<Send>;
+
+const doors: Record<string, Serve> = {
+  'in memory': async (app) => {
+    onTestFinished(() => app.close());
+    return (path, init) => app.fetch(new Request(`http://agent${path}`, init));
+  },
+  'on a socket': async (app) => {
+    onTestFinished(() => app.close());
+    const { port } = await app.run({ port: 0, host: '127.0.0.1' });
+    return (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init);
+  },
+};
+
+/** Registers the same test through every door of the runtime. */
+export function eachDoor(name: string, run: (serve: Serve) => Promise<void>): void {
+  for (const [door, serve] of Object.entries(doors)) test(`${name} (${door})`, () => run(serve));
+}
+
+/** `POST /invocations` with a JSON body. */
+export function post(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  return { method: 'POST', body: JSON.stringify(body), headers };
+}
