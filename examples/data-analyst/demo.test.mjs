@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { descendantsOf } from './processes.mjs';
+
+const script = fileURLToPath(new URL('../../scripts/demo.mjs', import.meta.url));
+
+let folder;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'demo-test-'));
+});
+afterEach(() => rmdir(folder));
+
+/** Runs the demo with a temporary folder of its own, ends it when it prints a text, and says what it left. */
+async function runDemo({ signal, at } = {}) {
+  const child = spawn(process.execPath, [script], { env: { ...process.env, TMPDIR: folder } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      if (at && !output.includes(at) && (output + text).includes(at)) child.kill(signal);
+      output += text;
+    });
+  }
+  const ended = once(child, 'close');
+  const seen = new Set();
+  const watch = setInterval(async () => {
+    for (const { pid } of await descendantsOf(child.pid)) seen.add(pid);
+  }, 50);
+  const [code] = await ended;
+  clearInterval(watch);
+  return { code, output, left: await stillRunning(seen), files: await readdir(folder) };
+}
+
+/** Which of these processes are there after the time the system needs to end a killed one. */
+async function stillRunning(pids) {
+  let left = [...pids];
+  for (let attempt = 0; attempt < 40 && left.length > 0; attempt++) {
+    left = left.filter(isRunning);
+    if (left.length > 0) await sleep(50);
+  }
+  return left;
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+describe('the demo', () => {
+  test('answers both questions and leaves no process and no file', { timeout: 60_000 }, async () => {
+    const { code, output, left, files } = await runDemo();
+    expect(output).toContain('weather.csv: 2922 rows, 7 columns');
+    expect(output).toContain('(Seattle) is highest for month 8 (26.11)');
+    expect(output).toMatch(/used 0 ms of CPU/);
+    expect(output).toContain('(New York) is highest for month 7 (29.5)');
+    expect({ code, left, files }).toEqual({ code: 0, left: [], files: [] });
+  });
+
+  test.each([
+    ['SIGINT', 'A sandbox host listens', 130],
+    ['SIGTERM', 'Deploying', 143],
+    ['SIGINT', 'Creating a session', 130],
+    ['SIGTERM', 'rows, 7 columns', 143],
+    ['SIGINT', 'Pausing', 130],
+    ['SIGTERM', 'CPU in one second', 143],
+    ['SIGINT', 'Closing the session', 130],
+  ])('leaves nothing either when %s ends it at "%s"', { timeout: 60_000 }, async (signal, at, exitCode) => {
+    const { code, left, files } = await runDemo({ signal, at });
+    expect({ code, left, files }).toEqual({ code: exitCode, left: [], files: [] });
+  });
+});
