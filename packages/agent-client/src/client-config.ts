@@ -1,0 +1,64 @@
+import type { CallSettings, RetryInfo } from './invocation/call-options.js';
+import type { Logger } from './logger.js';
+import type { PlatformOptions } from './platform/platform-settings.js';
+import type { TransportOptions } from './transport/transport.js';
+
+/** How a client works. Every number of milliseconds may be 0 for no limit, where it is one. */
+export interface ClientConfig {
+  /** How often a call is tried again, each time only if that can run nothing twice. Default: 3. */
+  maxRetries?: number | undefined;
+  /** The wait before the first retry; it doubles, less up to a quarter, to 8 s. Default: 500. */
+  retryDelayMs?: number | undefined;
+  /** The most connections to one origin; a call holds one until its answer has ended. Default: 100. */
+  maxConnections?: number | undefined;
+  /** How long an unused connection is kept. Default: 30,000. */
+  keepAliveTimeoutMs?: number | undefined;
+  /** How long connecting to a sandbox may take. Default: 10,000. */
+  connectTimeoutMs?: number | undefined;
+  /** How long the first byte of an answer may take. Default: 0. */
+  firstByteTimeoutMs?: number | undefined;
+  /** How long an answer may be silent. Default: 60,000 where the runtime sends heartbeats, else 0. */
+  idleTimeoutMs?: number | undefined;
+  /** How long one request to the platform may take. Default: 60,000. */
+  requestTimeoutMs?: number | undefined;
+  /** How long an agent may take to come to answer, where its own configuration does not say. Default: 60,000. */
+  readyTimeoutMs?: number | undefined;
+  /** The longest answer that is held in memory, in bytes. Streams are not held. Default: 64 MiB. */
+  maxResponseBytes?: number | undefined;
+  /** Told of every retry before it is made. */
+  onRetry?: ((retry: RetryInfo) => void) | undefined;
+  /** Where the client reports what it does. Default: nowhere. */
+  logger?: Logger | undefined;
+}
+
+/** How a client is made. Options win over the environment, the environment over the defaults. */
+export interface AgentRuntimeClientOptions extends Omit<PlatformOptions, 'requestTimeoutMs'> {
+  /** The account's key. Default: `E2B_API_KEY`, else `PPIO_API_KEY`. */
+  apiKey?: string | undefined;
+  /** How long one call to an agent may take, in milliseconds; 0: no limit. Default: 300,000. */
+  timeoutMs?: number | undefined;
+  config?: ClientConfig | undefined;
+}
+
+/** The configuration's part for calls, with its defaults. */
+export function callSettings(config: ClientConfig, timeoutMs: number | undefined): CallSettings {
+  return {
+    timeoutMs: timeoutMs ?? 300_000,
+    firstByteTimeoutMs: config.firstByteTimeoutMs ?? 0,
+    idleTimeoutMs: config.idleTimeoutMs,
+    maxRetries: config.maxRetries ?? 3,
+    retryDelayMs: config.retryDelayMs ?? 500,
+    maxResponseBytes: config.maxResponseBytes ?? 64 * 1024 * 1024,
+    onRetry: config.onRetry,
+    logger: config.logger,
+  };
+}
+
+/** The configuration's part for connections, with its defaults. */
+export function transportOptions(config: ClientConfig): TransportOptions {
+  return {
+    maxConnections: config.maxConnections ?? 100,
+    keepAliveTimeoutMs: config.keepAliveTimeoutMs ?? 30_000,
+    connectTimeoutMs: config.connectTimeoutMs ?? 10_000,
+  };
+}

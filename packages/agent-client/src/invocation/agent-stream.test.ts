@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import { json, resumable, sse, testAgent } from '../../test/support/agent-server.js';
+
+const done = 'event: done\nid: 3\ndata: {"status":"success","duration":1.5,"metadata":{"k":1}}\n\n';
+
+describe('a stream', () => {
+  test('gives the values of our own runtime, and then what it came to', async () => {
+    const agent = await testAgent((_, response) => {
+      sse(response, resumable);
+      response.end(`id: 1\ndata: "a"\n\n: ping\n\nid: 2\ndata: {"b":2}\n\n${done}`);
+    });
+    const stream = agent.stream('x');
+    expect(await stream.collect()).toEqual(['a', { b: 2 }]);
+    expect(await stream.response).toMatchObject({ status: 'success', duration: 1.5, metadata: { k: 1 } });
+    expect(agent.released).toBe(1);
+  });
+
+  test('joins texts, and writes what is none as JSON', async () => {
+    const agent = await testAgent((_, response) => {
+      sse(response);
+      response.end('data: "a "\n\ndata: plain\n\ndata: {"n":1}\n\n');
+    });
+    expect(await agent.stream('x').text()).toBe('a plain{"n":1}');
+  });
+
+  test('gives one value for an agent that does not stream', async () => {
+    const agent = await testAgent((_, response) =>
+      json(response, 200, { result: 42, status: 'success', duration: 2 }),
+    );
+    const stream = agent.stream('x');
+    expect(await stream.collect()).toEqual([42]);
+    expect(await stream.response).toMatchObject({ duration: 2 });
+  });
+
+  test.each([
+    ['newline-delimited JSON', 'application/x-ndjson', '{"n":1}\n"two"\n\n3', [{ n: 1 }, 'two', 3]],
+    ['events under the wrong content type', 'application/json', 'data: 1\n\ndata: 2\n\n', [1, 2]],
+    ['events of one byte of text', 'text/plain', 'data:1\n\n', [1]],
+    ['a stream with OpenAI’s end mark', 'text/event-stream', 'data: {"x":1}\n\ndata: [DONE]\n\n', [{ x: 1 }]],
+    ['a text', 'text/plain', 'hello', ['hello']],
+  ])('understands %s', async (_, type, body, values) => {
+    const agent = await testAgent((_request, response) => {
+      response.writeHead(200, { 'content-type': type });
+      // A byte a piece, so that no decoder relies on how the network cuts.
+      for (const byte of Buffer.from(body)) response.write(Buffer.of(byte));
+      response.end();
+    });
+    expect(await agent.stream('x').collect()).toEqual(values);
+  });
+
+  test.each([
+    ['our runtime in plain frames', 'data: "a"\n\ndata: {"error":"broke","error_type":"E"}\n\n', {}],
+    [
+      'our runtime in resumable frames',
+      'id: 1\ndata: "a"\n\nevent: error\nid: 2\ndata: {"error":"broke","error_type":"E"}\n\n',
+      resumable,
+    ],
+    [
+      'AgentCore',
+      'data: "a"\n\ndata: {"error":"broke","error_type":"E","message":"An error occurred"}\n\n',
+      {},
+    ],
+    ['a named error event', 'data: "a"\n\nevent: error\ndata: {"error":"broke","error_type":"E"}\n\n', {}],
+  ])('throws the error of %s after the values before it', async (_, body, headers) => {
+    const agent = await testAgent((_request, response) => {
+      sse(response, headers);
+      response.end(body);
+    });
+    const stream = agent.stream('x');
+    const values: unknown[] = [];
+    const reading = (async () => {
+      for await (const value of stream) values.push(value);
+    })();
+    await expect(reading).rejects.toMatchObject({ message: 'broke', errorType: 'E', outcome: 'failed' });
+    await expect(stream.response).rejects.toThrow('broke');
+    expect(values).toEqual(['a']);
+    expect(agent.released).toBe(1);
+  });
+
+  test('can be read once', async () => {
+    const agent = await testAgent((_, response) => json(response, 200, 1));
+    const stream = agent.stream('x');
+    await stream.collect();
+    await expect(stream.collect()).rejects.toThrow('read once');
+  });
+
+  test('frees its connection and tells the agent when its reader leaves', async () => {
+    const closed = deferred();
+    const agent = await testAgent(
+      (request, response) => {
+        if (request.method === 'DELETE') return json(response, 202, {});
+        sse(response, resumable);
+        response.write('id: 1\ndata: 1\n\n');
+        response.on('close', () => closed.resolve(undefined));
+      },
+      { runtimeInstance: 'one' },
+    );
+    const stream = agent.stream('x', { idempotencyKey: 'k' });
+    for await (const value of stream) {
+      expect(value).toBe(1);
+      break;
+    }
+    await closed.promise;
+    expect(agent.released).toBe(1);
+    await expect.poll(() => agent.seen.at(-1)).toMatchObject({ method: 'DELETE', path: '/invocations/k' });
+    await expect(stream.response).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  test('holds back an agent whose values nobody reads', async () => {
+    let written = 0;
+    const agent = await testAgent((_, response) => {
+      sse(response);
+      const frame = `data: "${'x'.repeat(16_000)}"\n\n`;
+      const pump = (): void => {
+        while (!response.destroyed && written < 100_000_000 && response.write(frame)) written += frame.length;
+        if (!response.destroyed && written < 100_000_000) response.once('drain', pump);
+      };
+      pump();
+    });
+    const stream = agent.stream('x');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const before = written;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(written).toBe(before);
+    expect(before).toBeLessThan(20_000_000);
+    await stream.cancel();
+  });
+});
+
+function deferred(): { promise: Promise<unknown>; resolve: (value: unknown) => void } {
+  let resolve: (value: unknown) => void = () => {};
+  const promise = new Promise((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,171 @@
+import { headers as names, resumableStream } from '@sandpiper/protocol';
+import { TimeoutError } from '../errors/timeout-error.js';
+import type { TransportResponse } from '../transport/transport.js';
+import type { AgentLease, AgentTarget, LeaseAgent } from './agent-lease.js';
+import { AttemptFailure } from './attempt-failure.js';
+import { type CallOptions, type CallSettings, settle } from './call-options.js';
+import { encodeInput, type InvocationInput } from './request.js';
+import { Retries } from './retries.js';
+import { fromStatus } from './status-failure.js';
+import { fromTransport } from './transport-failure.js';
+
+/** Why a call that nobody listens to any more is given up. */
+const over = Symbol('over');
+
+/**
+ * One invocation seen through from the caller's side: what is sent, as often as it must be and may be, under one
+ * deadline.
+ */
+export class Call {
+  readonly invocationId: string;
+  readonly requestId: string;
+  readonly settings: CallSettings;
+  /** Aborts when the caller's signal does, when time is up, and when the call is over. */
+  readonly signal: AbortSignal;
+  readonly retries: Retries;
+  readonly startedAt: number = performance.now();
+  readonly #body: string;
+  readonly #extraHeaders: Record<string, string>;
+  readonly #accept: string;
+  readonly #leaseAgent: LeaseAgent;
+  readonly #controller = new AbortController();
+  readonly #callerSignal: AbortSignal | undefined;
+  readonly #onAbort: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lease: Promise<AgentLease> | undefined;
+  #target: AgentTarget | undefined;
+  #sent = false;
+  #over = false;
+
+  /** @throws ValidationError when the input is no JSON object. */
+  constructor(
+    leaseAgent: LeaseAgent,
+    input: InvocationInput,
+    settings: CallSettings,
+    options: CallOptions,
+    accept: string,
+  ) {
+    this.#body = encodeInput(input);
+    this.#leaseAgent = leaseAgent;
+    this.#extraHeaders = options.headers ?? {};
+    this.#accept = accept;
+    this.invocationId = options.idempotencyKey ?? crypto.randomUUID();
+    this.requestId = options.requestId ?? crypto.randomUUID();
+    this.settings = settle(settings, options);
+    this.signal = this.#controller.signal;
+    this.retries = new Retries(this.settings, this.facts);
+    this.#callerSignal = options.signal;
+    this.#onAbort = () => this.#controller.abort(options.signal?.reason);
+    if (options.signal?.aborted) this.#onAbort();
+    else options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    const { timeoutMs } = this.settings;
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#controller.abort(this.#tooLate()), timeoutMs);
+  }
+
+  /** What every error of this call says about itself. */
+  get facts(): { requestId: string; invocationId: string; sandboxId?: string } {
+    const { requestId, invocationId } = this;
+    return { requestId, invocationId, ...(this.#target && { sandboxId: this.#target.sandboxId }) };
+  }
+
+  /**
+   * Sends the invocation once, or asks for the rest of it.
+   *
+   * @param lastEventId - The last event seen, 0 for none, when an earlier attempt's answer had begun.
+   * @throws AttemptFailure, or what the call was aborted with.
+   */
+  async send(lastEventId?: number): Promise<TransportResponse> {
+    const target = await this.#lend();
+    const { endpoint, transport } = target;
+    const headers: Record<string, string> = {
+      ...endpoint.headers,
+      ...this.#extraHeaders,
+      'content-type': 'application/json',
+      accept: this.#accept,
+      [names.requestId]: this.requestId,
+      [names.idempotencyKey]: this.invocationId,
+      // On every call: an agent may stream though it was not asked to, and then must not end unseen.
+      [names.streamProtocol]: resumableStream,
+    };
+    if (target.runtimeInstance !== undefined) headers[names.ifRuntimeInstance] = target.runtimeInstance;
+    if (lastEventId !== undefined) headers[names.lastEventId] = String(lastEventId);
+    this.signal.throwIfAborted();
+    this.#sent = true;
+    let response: TransportResponse;
+    try {
+      response = await transport.request({
+        method: 'POST',
+        origin: endpoint.origin,
+        path: `${endpoint.basePath}/invocations`,
+        headers,
+        body: this.#body,
+        signal: this.signal,
+        firstByteTimeoutMs: this.settings.firstByteTimeoutMs,
+      });
+    } catch (error) {
+      throw fromTransport(error, this.facts);
+    }
+    target.runtimeInstance = response.header(names.runtimeInstance) ?? target.runtimeInstance;
+    if (response.status >= 300) throw await fromStatus(response, this.facts);
+    return response;
+  }
+
+  /**
+   * Waits until the call may be sent again.
+   *
+   * @throws what the user is to see, when it may not.
+   */
+  async retry(error: unknown): Promise<void> {
+    const failure = fromTransport(error, this.facts);
+    if (!(failure instanceof AttemptFailure) || !this.#target) throw failure;
+    await this.retries.after(failure, this.#target, this.signal);
+  }
+
+  /**
+   * Ends the call: gives back what it held, and tells the agent if the answer is not wanted any more.
+   *
+   * @param abandoned - Whether the agent may be at work on it still.
+   */
+  async end(abandoned: boolean): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#callerSignal?.removeEventListener('abort', this.#onAbort);
+    this.#controller.abort(over);
+    if (abandoned && this.#sent && this.#target) void this.#cancelAtAgent(this.#target);
+    const lease = await this.#lease?.catch(() => undefined);
+    await lease?.release();
+  }
+
+  async #lend(): Promise<AgentTarget> {
+    this.#lease ??= this.#leaseAgent(this.signal);
+    this.#target = (await this.#lease).target;
+    return this.#target;
+  }
+
+  /** A runtime that honours keys would keep the invocation for its caller to come back to. */
+  async #cancelAtAgent(target: AgentTarget): Promise<void> {
+    if (target.runtimeInstance === undefined) return;
+    try {
+      const response = await target.transport.request({
+        method: 'DELETE',
+        origin: target.endpoint.origin,
+        path: `${target.endpoint.basePath}/invocations/${encodeURIComponent(this.invocationId)}`,
+        headers: { ...target.endpoint.headers, [names.requestId]: this.requestId },
+        signal: AbortSignal.timeout(5_000),
+        firstByteTimeoutMs: 0,
+      });
+      response.body.cancel();
+    } catch {
+      // The agent gives it up by itself when nobody comes back.
+    }
+  }
+
+  #tooLate(): TimeoutError {
+    return new TimeoutError(
+      'call_timeout',
+      `The call took longer than ${this.settings.timeoutMs} ms. The limit is \`timeoutMs\`.`,
+      { ...this.facts, outcome: this.#sent ? 'unknown' : 'not_run' },
+    );
+  }
+}

@@ -1,0 +1,56 @@
+import { headers, resumableStream } from '@sandpiper/protocol';
+import type { TransportResponse } from '../../transport/transport.js';
+import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
+import { createLinesDecoder } from './lines-decoder.js';
+import { createPlainDecoder, createResumableDecoder, type StreamPosition } from './sse-decoder.js';
+import { createWholeDecoder } from './whole-decoder.js';
+
+/** Whether a response is one of our own resumable streams. */
+export function isResumable(response: TransportResponse): boolean {
+  return response.header(headers.streamProtocol) === resumableStream;
+}
+
+/** Finds the decoder for a response by what it says it is, and by its first bytes where it says the wrong thing. */
+export function chooseDecoder(
+  response: TransportResponse,
+  sink: AnswerSink,
+  position: StreamPosition,
+  maxBytes: number,
+): AnswerDecoder {
+  const type = response.header('content-type') ?? '';
+  if (type.includes('text/event-stream')) {
+    return isResumable(response) ? createResumableDecoder(sink, position) : createPlainDecoder(sink);
+  }
+  if (type.includes('ndjson') || type.includes('jsonl')) return createLinesDecoder(sink);
+  return createSniffingDecoder(sink, /[/+]json/.test(type), maxBytes);
+}
+
+/** No JSON text and hardly any prose begins like this. */
+const looksLikeEvents = /^\uFEFF?(data|event|id|retry)?:/;
+
+function createSniffingDecoder(sink: AnswerSink, isJson: boolean, maxBytes: number): AnswerDecoder {
+  let head: Uint8Array = new Uint8Array();
+  let chosen: AnswerDecoder | undefined;
+  const choose = (): AnswerDecoder => {
+    const events = looksLikeEvents.test(new TextDecoder().decode(head));
+    chosen = events ? createPlainDecoder(sink) : createWholeDecoder(sink, isJson, maxBytes);
+    chosen.push(head);
+    return chosen;
+  };
+  return {
+    push(bytes) {
+      if (chosen) return chosen.push(bytes);
+      head = head.length === 0 ? bytes : concatenate(head, bytes);
+      // `retry:` behind a byte order mark is the longest beginning that tells.
+      if (head.length >= 9) choose();
+    },
+    end: () => (chosen ?? choose()).end(),
+  };
+}
+
+function concatenate(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}

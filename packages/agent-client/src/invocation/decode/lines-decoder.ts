@@ -1,0 +1,28 @@
+import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
+import { parseOrText } from './parse-or-text.js';
+
+/** The longest line that is waited for, in characters; the same bound as for a frame. */
+const maxLineLength = 16 * 1024 * 1024;
+
+/** `application/x-ndjson`: a value a line. */
+export function createLinesDecoder(sink: AnswerSink): AnswerDecoder {
+  const text = new TextDecoder();
+  let rest = '';
+  const line = (content: string): void => {
+    if (content.trim() !== '') sink.value(parseOrText(content));
+  };
+  return {
+    push(bytes) {
+      const lines = (rest + text.decode(bytes, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      for (const content of lines) line(content);
+      if (rest.length > maxLineLength) {
+        throw new RangeError(`A line of the stream is longer than ${maxLineLength} characters.`);
+      }
+    },
+    end() {
+      line(rest + text.decode());
+      sink.done(undefined);
+    },
+  };
+}

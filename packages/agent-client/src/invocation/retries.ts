@@ -1,0 +1,84 @@
+import type { AgentRuntimeErrorOptions } from '@sandpiper/protocol';
+import { InvocationError } from '../errors/invocation-error.js';
+import { sleep } from '../sleep.js';
+import type { AgentTarget } from './agent-lease.js';
+import type { AttemptFailure } from './attempt-failure.js';
+import type { CallSettings } from './call-options.js';
+
+const maxDelayMs = 8_000;
+/** A server that asks for more than this is not waited for. */
+const maxRetryAfterMs = 60_000;
+
+/** Decides after each failed attempt whether there may be another (contract, section 5), and waits for it. */
+export class Retries {
+  /** How many attempts were made, the first included. */
+  attempts = 1;
+  readonly #settings: CallSettings;
+  readonly #facts: AgentRuntimeErrorOptions & { invocationId: string };
+  readonly #deadline: number;
+  #sinceProgress = 0;
+  #mayHaveRun = false;
+
+  constructor(settings: CallSettings, facts: AgentRuntimeErrorOptions & { invocationId: string }) {
+    this.#settings = settings;
+    this.#facts = facts;
+    this.#deadline = settings.timeoutMs > 0 ? Date.now() + settings.timeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** An event came through: a stream of hours may be cut more often than `maxRetries`, if it gets on in between. */
+  progressed(): void {
+    this.#sinceProgress = 0;
+    this.#mayHaveRun = true;
+  }
+
+  /**
+   * Returns when the call may be sent again.
+   *
+   * @throws what the user is to see, when it may not.
+   */
+  async after(failure: AttemptFailure, target: AgentTarget, signal: AbortSignal): Promise<void> {
+    const delayMs = this.#mayRetry(failure, target) ? this.#delay(failure) : undefined;
+    if (failure.again === 'with-key') this.#mayHaveRun = true;
+    if (delayMs === undefined || Date.now() + delayMs >= this.#deadline) throw this.#final(failure);
+    if (failure.sandboxMissing) await target.recover(signal);
+    const info = {
+      attempt: this.attempts,
+      delayMs,
+      error: failure.error,
+      invocationId: this.#facts.invocationId,
+      sandboxId: target.sandboxId,
+    };
+    this.#settings.onRetry?.(info);
+    this.#settings.logger?.debug?.('retrying an invocation', { ...info, error: failure.message });
+    this.attempts += 1;
+    this.#sinceProgress += 1;
+    await sleep(delayMs, signal);
+  }
+
+  #mayRetry(failure: AttemptFailure, target: AgentTarget): boolean {
+    if (this.#sinceProgress >= this.#settings.maxRetries) return false;
+    // Another process took over, and the one before it may have run the invocation.
+    if (failure.runtimeRestarted && this.#mayHaveRun) return false;
+    if (failure.again === 'anywhere') return true;
+    return failure.again === 'with-key' && target.runtimeInstance !== undefined;
+  }
+
+  /** Exponential with jitter, unless the server said when. @returns undefined when it asks for too long. */
+  #delay(failure: AttemptFailure): number | undefined {
+    if (failure.runtimeRestarted) return 0;
+    if (failure.retryAfterMs !== undefined) {
+      return failure.retryAfterMs <= maxRetryAfterMs ? failure.retryAfterMs : undefined;
+    }
+    const delayMs = Math.min(this.#settings.retryDelayMs * 2 ** this.#sinceProgress, maxDelayMs);
+    return delayMs * (1 - Math.random() / 4);
+  }
+
+  #final(failure: AttemptFailure): Error {
+    if (failure.again === 'never' || !this.#mayHaveRun) return failure.error;
+    if ('outcome' in failure.error && failure.error.outcome === 'unknown') return failure.error;
+    return new InvocationError(
+      `It is not known whether the invocation ran: ${failure.error.message} Before calling again, ask the agent for the state of invocation ${this.#facts.invocationId}, or make the call harmless to repeat.`,
+      { ...this.#facts, status: failure.error.status, outcome: 'unknown', cause: failure.error },
+    );
+  }
+}

@@ -1,0 +1,34 @@
+import { ApiClient, ConnectionConfig, type ConnectionOpts } from 'e2b';
+import type { AuthManager } from '../auth/auth-manager.js';
+import type { PlatformSettings } from './platform-settings.js';
+
+/** The one place where the E2B SDK is told who calls whom. */
+export class Platform {
+  readonly settings: PlatformSettings;
+  readonly auth: AuthManager;
+
+  constructor(settings: PlatformSettings, auth: AuthManager) {
+    this.settings = settings;
+    this.auth = auth;
+  }
+
+  /** Options for any call of the SDK. */
+  options(signal?: AbortSignal): ConnectionOpts {
+    const { domain, apiUrl, sandboxUrl, requestTimeoutMs } = this.settings;
+    return {
+      apiKey: this.auth.apiKey,
+      domain,
+      requestTimeoutMs,
+      // Else the SDK would take it from its own environment and talk to a local envd.
+      debug: false,
+      ...(apiUrl !== undefined && { apiUrl }),
+      ...(sandboxUrl !== undefined && { sandboxUrl }),
+      ...(signal && { signal }),
+    };
+  }
+
+  /** The control plane's own API, for what the SDK has no method for. */
+  api(): ApiClient['api'] {
+    return new ApiClient(new ConnectionConfig(this.options())).api;
+  }
+}

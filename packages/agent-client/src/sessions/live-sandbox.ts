@@ -1,0 +1,235 @@
+import type { PingResponse } from '@sandpiper/protocol';
+import type { Sandbox } from 'e2b';
+import { NetworkError } from '../errors/network-error.js';
+import { SandboxOperationError } from '../errors/sandbox-operation-error.js';
+import { SessionNotFoundError } from '../errors/session-not-found-error.js';
+import type { AgentTarget } from '../invocation/agent-lease.js';
+import { ping } from '../invocation/ping.js';
+import { agentEndpoint, type Endpoint } from '../transport/endpoint.js';
+import { abortable } from './abortable.js';
+import { bringUpAgent, findAgent } from './bring-up-agent.js';
+import type { SandboxRow } from './sandbox-api.js';
+import { readLabels, type SandboxLabels } from './sandbox-labels.js';
+import type { SessionEnvironment } from './session-environment.js';
+import type { SessionStatus } from './session-status.js';
+import { waitUntilReady } from './wait-until-ready.js';
+
+/** How long an agent whose memory was kept may take to answer again before it is taken for not running. */
+const answersByItselfMs = 2_000;
+
+/** One sandbox, how it is reached, and its way through pause and resume. The session around it does the calls. */
+export class LiveSandbox implements AgentTarget {
+  readonly sandboxId: string;
+  readonly labels: SandboxLabels;
+  readonly transport: SessionEnvironment['transport'];
+  /** How it was when it was last seen. */
+  status: SessionStatus;
+  runtimeInstance: string | undefined;
+  readonly #environment: SessionEnvironment;
+  readonly #timeoutMs: number;
+  readonly #autoResume: boolean;
+  #domain: string;
+  #endpoint: Endpoint;
+  #sandbox: Sandbox | undefined;
+  #met = false;
+  #meeting: Promise<void> | undefined;
+  #resuming: Promise<boolean> | undefined;
+
+  constructor(
+    environment: SessionEnvironment,
+    row: SandboxRow,
+    options: { timeoutMs: number; autoResume: boolean },
+  ) {
+    this.sandboxId = row.sandboxId;
+    this.labels = readLabels(row.metadata, row.templateId);
+    this.transport = environment.transport;
+    this.status = row.state === 'paused' ? 'paused' : 'active';
+    this.#environment = environment;
+    this.#timeoutMs = options.timeoutMs;
+    this.#autoResume = options.autoResume;
+    this.#domain = row.sandboxDomain ?? environment.platform.settings.domain;
+    this.#endpoint = this.#address();
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint;
+  }
+
+  /** Takes note of the SDK's own object for the sandbox, which knows its tokens. */
+  adopt(sandbox: Sandbox): void {
+    this.#sandbox = sandbox;
+    this.#domain = sandbox.sandboxDomain;
+    this.#endpoint = this.#address();
+  }
+
+  /** Takes over what the platform just said. */
+  note(row: SandboxRow): void {
+    this.status = row.state === 'paused' ? 'paused' : 'active';
+  }
+
+  /** The agent has answered to this process, and said whether it honours keys. */
+  noteMet(): void {
+    this.#met = true;
+  }
+
+  /** Sees to it that the agent can be called: resumes it if it may, and learns what is not known of it yet. */
+  async ready(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.status === 'closed') throw this.#gone();
+    if (this.status === 'paused') await this.#resumeForCall(signal);
+    if (this.#met) return;
+    this.#meeting ??= this.#meet().finally(() => {
+      this.#meeting = undefined;
+    });
+    await abortable(this.#meeting, signal);
+  }
+
+  /** The gateway had no such sandbox: the platform knows whether it is paused or gone. */
+  async recover(signal: AbortSignal): Promise<void> {
+    const { state } = await this.#look(signal);
+    if (state === 'paused') await this.#resumeForCall(signal);
+  }
+
+  /** @returns whether it was not paused before. */
+  async pause(keepMemory: boolean | undefined, signal: AbortSignal | undefined): Promise<boolean> {
+    const changed = await this.#watch(() =>
+      this.#environment.sandboxes.pause(this.sandboxId, keepMemory, signal),
+    );
+    this.status = 'paused';
+    return changed;
+  }
+
+  /** Once for however many ask at the same time. @returns whether it was paused before. */
+  resume(signal: AbortSignal | undefined): Promise<boolean> {
+    this.#resuming ??= this.#resume().finally(() => {
+      this.#resuming = undefined;
+    });
+    return abortable(this.#resuming, signal);
+  }
+
+  /** Asks the platform, and the agent where there is one to ask. */
+  async getStatus(signal: AbortSignal | undefined): Promise<SessionStatus> {
+    try {
+      const { state } = await this.#look(signal);
+      if (state === 'paused') return this.status;
+      await ping(this, signal ?? AbortSignal.timeout(this.#environment.platform.settings.requestTimeoutMs));
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (this.status !== 'closed') this.status = NetworkError.isInstance(error) ? 'inactive' : 'error';
+    }
+    return this.status;
+  }
+
+  /** @throws SandboxOperationError for a paused sandbox, which no ping wakes. */
+  async ping(signal: AbortSignal): Promise<PingResponse> {
+    try {
+      return await ping(this, signal);
+    } catch (error) {
+      if (!SessionNotFoundError.isInstance(error)) throw error;
+      const { state } = await this.#look(signal);
+      if (state === 'paused') throw this.#isPaused();
+      throw error;
+    }
+  }
+
+  /** Sets the time that the sandbox has left. */
+  refresh(timeoutMs: number = this.#timeoutMs, signal?: AbortSignal): Promise<void> {
+    return this.#watch(() => this.#environment.sandboxes.setTimeout(this.sandboxId, timeoutMs, signal));
+  }
+
+  /** @returns whether there was a sandbox to kill. */
+  async close(): Promise<boolean> {
+    if (this.status === 'closed') return false;
+    const killed = await this.#environment.sandboxes.kill(this.sandboxId);
+    this.status = 'closed';
+    return killed;
+  }
+
+  #address(): Endpoint {
+    return agentEndpoint({
+      sandboxId: this.sandboxId,
+      port: this.labels.port,
+      domain: this.#domain,
+      sandboxUrl: this.#environment.platform.settings.sandboxUrl,
+      trafficAccessToken: this.#sandbox?.trafficAccessToken,
+    });
+  }
+
+  async #look(signal: AbortSignal | undefined): Promise<SandboxRow> {
+    const row = await this.#watch(() => this.#environment.sandboxes.info(this.sandboxId, signal));
+    this.note(row);
+    return row;
+  }
+
+  /** Whatever finds the sandbox gone closes the session. */
+  async #watch<T>(operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation();
+    } catch (error) {
+      if (SessionNotFoundError.isInstance(error)) this.status = 'closed';
+      throw error;
+    }
+  }
+
+  async #resumeForCall(signal: AbortSignal): Promise<void> {
+    if (!this.#autoResume) throw this.#isPaused();
+    await this.resume(signal);
+  }
+
+  async #resume(): Promise<boolean> {
+    const { state } = await this.#look(undefined);
+    if (state !== 'paused') return false;
+    const sandbox = await this.#watch(() =>
+      this.#environment.sandboxes.connect(this.sandboxId, this.#timeoutMs),
+    );
+    this.adopt(sandbox);
+    await this.#awaken(sandbox);
+    this.#met = true;
+    this.status = 'active';
+    return true;
+  }
+
+  /** Kept memory brings the agent back with it; without, it has to be started as it was the first time. */
+  async #awaken(sandbox: Sandbox): Promise<void> {
+    const { templates, readyTimeoutMs } = this.#environment;
+    const signal = new AbortController().signal;
+    try {
+      try {
+        await waitUntilReady(this, answersByItselfMs, signal);
+      } catch {
+        const agent = await findAgent(templates, this.labels.template);
+        await bringUpAgent({ target: this, sandbox, agent, readyTimeoutMs, signal });
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new SandboxOperationError(`Sandbox ${this.sandboxId} was resumed, but ${reason}`, {
+        sandboxId: this.sandboxId,
+        cause: error,
+      });
+    }
+  }
+
+  /** The first use of a sandbox that this process did not create: its tokens, and whether its agent honours keys. */
+  async #meet(): Promise<void> {
+    const { endAt } = await this.#look(undefined);
+    if (this.status === 'paused') return;
+    // Just the time it has left: connecting is to extend nothing.
+    const left = Math.max(endAt.getTime() - Date.now(), 1_000);
+    this.adopt(await this.#watch(() => this.#environment.sandboxes.connect(this.sandboxId, left)));
+    // An agent that does not answer now is for the call to find out.
+    const late = AbortSignal.timeout(5_000);
+    await ping(this, late).catch(() => undefined);
+    this.#met = true;
+  }
+
+  #isPaused(): SandboxOperationError {
+    return new SandboxOperationError(
+      `Sandbox ${this.sandboxId} is paused: call \`resume()\`, or leave \`autoResume\` on for calls to do it.`,
+      { sandboxId: this.sandboxId },
+    );
+  }
+
+  #gone(): SessionNotFoundError {
+    return new SessionNotFoundError(`Sandbox ${this.sandboxId} is closed.`, { sandboxId: this.sandboxId });
+  }
+}

@@ -1,0 +1,236 @@
+import type { PingResponse } from '@sandpiper/protocol';
+import { AgentStream } from '../invocation/agent-stream.js';
+import { Call } from '../invocation/call.js';
+import {
+  acceptAnswer,
+  acceptStream,
+  type CallOptions,
+  type CallSettings,
+} from '../invocation/call-options.js';
+import { invoke } from '../invocation/invoke.js';
+import { checkOutput, type OutputSchema } from '../invocation/output-schema.js';
+import type { InvocationInput } from '../invocation/request.js';
+import type { InvocationResponse } from '../invocation/response.js';
+import type { LiveSandbox } from './live-sandbox.js';
+import type { SandboxRow } from './sandbox-api.js';
+import { withoutLabels } from './sandbox-labels.js';
+import type { SessionStatus } from './session-status.js';
+import type { SessionUse } from './session-use.js';
+
+/** How a session behaves. */
+export interface SessionOptions {
+  /** How long the sandbox lives after creation, `refresh()` or `resume()`, in milliseconds. Default: 300,000. */
+  timeoutMs?: number | undefined;
+  /** Whether a call to a paused session resumes it first. Default: true. */
+  autoResume?: boolean | undefined;
+  /** Whether the sandbox's time is extended while calls are in flight. Default: false: nothing is renewed silently. */
+  keepAlive?: boolean | undefined;
+}
+
+/** Options of {@link SandboxSession.invoke}. */
+export interface InvokeOptions extends CallOptions {
+  /** Whether the answer is wanted as an {@link AgentStream}, as `stream()` gives it. Default: false. */
+  stream?: boolean | undefined;
+}
+
+/** Options of a call whose values are checked. */
+export interface CheckedCallOptions<T> extends CallOptions {
+  /** What the result, or each value of a stream, has to be like; gives it its type. */
+  output: OutputSchema<T>;
+}
+
+/** How a sandbox is to be paused. */
+export interface PauseOptions {
+  /** Whether memory is kept, where the platform can do without. Default: true. Without, `resume` starts the agent anew. */
+  keepMemory?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** What a session needs of the client that made it. */
+export interface SessionParts {
+  use: SessionUse;
+  row: SandboxRow;
+  calls: CallSettings;
+  onClosed: () => void;
+}
+
+/**
+ * One sandbox with an agent in it. Its methods ask the platform for the truth; its properties say what was last known.
+ *
+ * @example
+ * await using session = await client.createSession('my-agent');
+ * const { result } = await session.invoke('How many rows has the file?');
+ */
+export class SandboxSession implements AsyncDisposable {
+  /** The template, as it was named at creation. */
+  readonly templateId: string;
+  /** The caller's own name for the conversation, by which any process finds the sandbox again. */
+  readonly runtimeSessionId: string | undefined;
+  /** The caller's own metadata of the sandbox. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** When the sandbox was started. */
+  readonly createdAt: Date;
+  readonly #sandbox: LiveSandbox;
+  readonly #use: SessionUse;
+  readonly #calls: CallSettings;
+  readonly #onClosed: () => void;
+
+  /** @internal Made by the client: `createSession`, `getSession`, `listSessions`. */
+  constructor({ use, row, calls, onClosed }: SessionParts) {
+    const { sandbox } = use;
+    this.templateId = sandbox.labels.template;
+    this.runtimeSessionId = sandbox.labels.runtimeSessionId;
+    this.metadata = withoutLabels(row.metadata);
+    this.createdAt = row.startedAt;
+    this.#sandbox = sandbox;
+    this.#use = use;
+    this.#calls = calls;
+    this.#onClosed = onClosed;
+  }
+
+  /** The sandbox's id, which is also the session's. */
+  get sandboxId(): string {
+    return this.#sandbox.sandboxId;
+  }
+
+  /** The same as {@link SandboxSession.sandboxId}. */
+  get sessionId(): string {
+    return this.sandboxId;
+  }
+
+  /** Where the agent is reached. On a self-hosted platform the sandbox is named by headers besides. */
+  get hostUrl(): string {
+    const { origin, basePath } = this.#sandbox.endpoint;
+    return origin + basePath;
+  }
+
+  /** Whether the agent answered when it was last asked. */
+  get isActive(): boolean {
+    return this.#sandbox.status === 'active';
+  }
+
+  /** Whether the sandbox was paused when the platform was last asked. */
+  get isPaused(): boolean {
+    return this.#sandbox.status === 'paused';
+  }
+
+  /** How long ago the sandbox was started, in seconds. */
+  get ageSeconds(): number {
+    return (Date.now() - this.createdAt.getTime()) / 1000;
+  }
+
+  /** How long ago this process last used the session, in seconds; 0 while a call is in flight. */
+  get idleSeconds(): number {
+    return this.#use.idleSeconds;
+  }
+
+  /**
+   * Calls the agent and waits for its whole answer. The agent runs it at most once, however often it must be sent.
+   *
+   * @throws InvocationError when the agent fails, or when nobody can say whether it ran (`outcome: 'unknown'`).
+   * @throws ValidationError when the agent refuses the input, or `output` the result.
+   * @throws NetworkError, TimeoutError, RateLimitError, SessionNotFoundError, AuthenticationError.
+   * @example
+   * const { result, duration } = await session.invoke({ prompt: 'Sum up.', data: { file: 'a.csv' } });
+   */
+  invoke(request: InvocationInput, options: InvokeOptions & { stream: true }): Promise<AgentStream>;
+  invoke<T>(request: InvocationInput, options: CheckedCallOptions<T>): Promise<InvocationResponse<T>>;
+  invoke(request: InvocationInput, options?: InvokeOptions): Promise<InvocationResponse>;
+  async invoke(
+    request: InvocationInput,
+    options: InvokeOptions & { output?: OutputSchema<unknown> } = {},
+  ): Promise<InvocationResponse | AgentStream> {
+    if (options.stream) return this.stream(request, options);
+    return invoke(this.#call(request, options, acceptAnswer), options.output);
+  }
+
+  /**
+   * Calls the agent and gives its answer value by value. The call begins at once; what is wrong with it is thrown to
+   * whoever reads.
+   *
+   * @throws ValidationError when the request is no text and no object.
+   * @example
+   * for await (const chunk of session.stream('Write a story.')) process.stdout.write(String(chunk));
+   */
+  stream<T>(request: InvocationInput, options: CheckedCallOptions<T>): AgentStream<T>;
+  stream(request: InvocationInput, options?: CallOptions): AgentStream;
+  stream(
+    request: InvocationInput,
+    options: CallOptions & { output?: OutputSchema<unknown> } = {},
+  ): AgentStream {
+    const call = this.#call(request, options, acceptStream);
+    const { output } = options;
+    return new AgentStream(
+      call,
+      output ? (value) => checkOutput(output, value, call.facts) : (value) => value,
+    );
+  }
+
+  /**
+   * Stops the sandbox and keeps its state.
+   *
+   * @returns whether it was running before.
+   * @throws SandboxOperationError, SessionNotFoundError.
+   */
+  pause(options: PauseOptions = {}): Promise<boolean> {
+    this.#use.touch();
+    return this.#sandbox.pause(options.keepMemory, options.signal);
+  }
+
+  /**
+   * Has a paused sandbox go on, and waits for its agent to answer.
+   *
+   * @returns whether it was paused before.
+   * @throws SandboxOperationError, SessionNotFoundError.
+   */
+  resume(options: { signal?: AbortSignal | undefined } = {}): Promise<boolean> {
+    this.#use.touch();
+    return this.#sandbox.resume(options.signal);
+  }
+
+  /**
+   * Asks the agent how it is. Wakes nothing: a paused sandbox stays so.
+   *
+   * @throws NetworkError when no agent answers, InvocationError when it says that it is unwell.
+   */
+  ping(options: { signal?: AbortSignal | undefined } = {}): Promise<PingResponse> {
+    const late = AbortSignal.timeout(10_000);
+    return this.#sandbox.ping(options.signal ? AbortSignal.any([options.signal, late]) : late);
+  }
+
+  /** How the session is, as the platform and the agent say. */
+  getStatus(options: { signal?: AbortSignal | undefined } = {}): Promise<SessionStatus> {
+    return this.#sandbox.getStatus(options.signal);
+  }
+
+  /**
+   * Gives the sandbox its full time again, counted from now.
+   *
+   * @throws SessionNotFoundError when it is too late.
+   */
+  refresh(options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined } = {}): Promise<void> {
+    this.#use.touch();
+    return this.#sandbox.refresh(options.timeoutMs, options.signal);
+  }
+
+  /**
+   * Kills the sandbox, and the agent with it. Closing what is closed does nothing.
+   *
+   * @returns whether there was a sandbox to kill.
+   * @throws SandboxOperationError when the platform does not do it; the session then is not closed.
+   */
+  async close(): Promise<boolean> {
+    const killed = await this.#sandbox.close();
+    this.#onClosed();
+    return killed;
+  }
+
+  /** The same as {@link SandboxSession.close}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #call(request: InvocationInput, options: CallOptions, accept: string): Call {
+    return new Call((signal) => this.#use.lease(signal), request, this.#calls, options, accept);
+  }
+}

@@ -1,0 +1,276 @@
+import { AgentRuntimeError, agentPort } from '@sandpiper/protocol';
+import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
+import { SessionNotFoundError } from '../errors/session-not-found-error.js';
+import type { LeaseAgent } from '../invocation/agent-lease.js';
+import { abortable } from './abortable.js';
+import { bringUpAgent, findAgent } from './bring-up-agent.js';
+import { createSandbox } from './create-sandbox.js';
+import type { CreateSessionOptions } from './create-session-options.js';
+import { LiveSandbox } from './live-sandbox.js';
+import { Orphans, type ReapedSandbox, type ReapOptions } from './orphans.js';
+import { checkRequirement, readRequirement } from './require-resources.js';
+import type { SandboxRow } from './sandbox-api.js';
+import { labelFilter, type SandboxLabels, toMetadata } from './sandbox-labels.js';
+import { SandboxSession, type SessionOptions } from './sandbox-session.js';
+import type { SessionEnvironment } from './session-environment.js';
+import { SessionUse } from './session-use.js';
+import { NotReady } from './wait-until-ready.js';
+
+const defaultTimeoutMs = 300_000;
+
+/** What became of one session when all were closed. */
+export interface ClosedSession {
+  sandboxId: string;
+  /** Whether its sandbox is gone now. */
+  closed: boolean;
+  /** Why it is not. */
+  error?: Error;
+}
+
+/** A session, and what is behind it. */
+interface Opened {
+  session: SandboxSession;
+  use: SessionUse;
+}
+
+interface Held extends Opened {
+  created: boolean;
+}
+
+/** Makes sessions, finds them again, and ends them. */
+export class SessionManager {
+  readonly #environment: SessionEnvironment;
+  readonly #orphans: Orphans;
+  /** The sessions that somebody here holds, and whether their sandbox was made here. */
+  readonly #held = new Map<string, Held>();
+  /** Creations under a name, so that callers in this process wait for one and the same. */
+  readonly #claims = new Map<string, Promise<Opened>>();
+
+  constructor(environment: SessionEnvironment) {
+    this.#environment = environment;
+    this.#orphans = new Orphans(environment.sandboxes, environment.calls.logger);
+  }
+
+  /** A new session, or the one that is already there under the given name. */
+  async create(templateId: string, options: CreateSessionOptions): Promise<Opened> {
+    const { runtimeSessionId, idempotencyKey, signal } = options;
+    if (runtimeSessionId === undefined && idempotencyKey === undefined)
+      return this.#make(templateId, options);
+    const filter = labelFilter({ runtimeSessionId, idempotencyKey });
+    const key = JSON.stringify(filter);
+    for (let claim = this.#claims.get(key); claim; claim = this.#claims.get(key)) {
+      try {
+        return await abortable(claim, signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        // Whoever was first gave up: now it is our turn.
+        if (AgentRuntimeError.isInstance(error)) throw error;
+      }
+    }
+    const claim = this.#claim(templateId, options, filter).finally(() => this.#claims.delete(key));
+    this.#claims.set(key, claim);
+    return claim;
+  }
+
+  /** @returns undefined when there is no such sandbox. */
+  async find(
+    wanted: string | { runtimeSessionId: string },
+    options: SessionOptions & { signal?: AbortSignal | undefined },
+  ): Promise<Opened | undefined> {
+    const row = await this.#findRow(wanted, options.signal);
+    if (!row) return undefined;
+    return this.#hold(this.#attach(row, options), false);
+  }
+
+  /** An agent for one call: its sandbox is made for it, and killed when it is over. */
+  oneOff(templateId: string, options: CreateSessionOptions): LeaseAgent {
+    return async (signal) => {
+      const { session, use } = await this.create(templateId, { ...options, signal });
+      try {
+        const { target, release } = await use.lease(signal);
+        return {
+          target,
+          release: async () => {
+            await release();
+            await session.close();
+          },
+        };
+      } catch (error) {
+        await session.close();
+        throw error;
+      }
+    };
+  }
+
+  /** A session of that template that somebody here holds. */
+  heldFor(templateId: string): Opened | undefined {
+    return [...this.#held.values()].find(({ session }) => session.templateId === templateId);
+  }
+
+  /** Every session made with this package, by whichever process, that the platform still has. */
+  async list(options: { signal?: AbortSignal | undefined }): Promise<SandboxSession[]> {
+    const rows = await this.#environment.sandboxes.list(undefined, options.signal);
+    return rows.map((row) => this.#attach(row, {}).session);
+  }
+
+  /** @throws SessionNotFoundError when there is no such sandbox. */
+  async close(sandboxId: string): Promise<void> {
+    const held = this.#held.get(sandboxId);
+    const closed = held ? await held.session.close() : await this.#environment.sandboxes.kill(sandboxId);
+    if (!closed) throw new SessionNotFoundError(`There is no sandbox ${sandboxId}.`, { sandboxId });
+  }
+
+  /** Closes the sessions held here. */
+  closeAll(): Promise<ClosedSession[]> {
+    return closeEach([...this.#held.values()].map(({ session }) => session));
+  }
+
+  /** Closes what was made here and has no name to be found by again; waits for what is being undone. */
+  async end(): Promise<void> {
+    const mortal = [...this.#held.values()].filter(
+      ({ session, created }) => created && !session.runtimeSessionId,
+    );
+    await closeEach(mortal.map(({ session }) => session));
+    await this.#orphans.settled();
+  }
+
+  /** Kills what is left over of creations that failed. */
+  reap(options: ReapOptions): Promise<ReapedSandbox[]> {
+    return this.#orphans.reap(options, (sandboxId) => this.#held.has(sandboxId));
+  }
+
+  async #claim(
+    templateId: string,
+    options: CreateSessionOptions,
+    filter: Record<string, string>,
+  ): Promise<Opened> {
+    const [first] = await this.#environment.sandboxes.list(filter, options.signal);
+    return first ? this.#join(first, options) : this.#make(templateId, options, filter);
+  }
+
+  /** Takes the sandbox that somebody else made, or is making. */
+  #join(row: SandboxRow, options: CreateSessionOptions): Opened {
+    return this.#hold(this.#attach(row, options), false);
+  }
+
+  async #make(
+    templateId: string,
+    options: CreateSessionOptions,
+    filter?: Record<string, string>,
+  ): Promise<Opened> {
+    const { config = {}, signal = new AbortController().signal } = options;
+    const { platform, templates, sandboxes } = this.#environment;
+    const requirement = readRequirement(config);
+    const labels: SandboxLabels = {
+      createId: crypto.randomUUID(),
+      template: templateId,
+      port: config.ports?.[0] ?? agentPort,
+      runtimeSessionId: options.runtimeSessionId,
+      idempotencyKey: options.idempotencyKey,
+    };
+    const timeoutMs = options.timeoutMs ?? config.timeoutMs ?? defaultTimeoutMs;
+    const metadata = options.metadata ?? {};
+    const envVars = { ...config.envVars, ...options.envVars };
+    // Both at once: most sandboxes take longer to make than their template to look up.
+    const agent = findAgent(templates, templateId);
+    agent.catch(() => {});
+    const plan = { labels, config: { ...config, envVars }, metadata, timeoutMs };
+    const sandbox = await createSandbox(platform, this.#orphans, plan, signal);
+    const { sandboxId } = sandbox;
+    try {
+      const startedAt = new Date();
+      const row: SandboxRow = {
+        sandboxId,
+        templateId,
+        metadata: toMetadata(metadata, labels),
+        startedAt,
+        endAt: new Date(startedAt.getTime() + timeoutMs),
+        state: 'running',
+      };
+      const live = this.#live(row, { ...options, timeoutMs });
+      live.adopt(sandbox);
+      if (requirement)
+        checkRequirement(requirement, { ...(await sandboxes.info(sandboxId, signal)), sandboxId });
+      const lost = async (): Promise<SandboxRow | undefined> => {
+        const [winner] = filter ? await sandboxes.list(filter, signal) : [];
+        return winner && winner.sandboxId !== sandboxId ? winner : undefined;
+      };
+      let winner = await lost();
+      if (!winner) {
+        const readyTimeoutMs = options.readyTimeoutMs ?? this.#environment.readyTimeoutMs;
+        await bringUpAgent({ target: live, sandbox, agent: await agent, readyTimeoutMs, signal });
+        live.noteMet();
+        // Again, for a platform whose list lags behind what it creates.
+        winner = await lost();
+      }
+      if (winner) {
+        await this.#orphans.kill(labels.createId, sandboxId);
+        return this.#join(winner, options);
+      }
+      return this.#hold(this.#open(live, row, { ...options, timeoutMs }), true);
+    } catch (error) {
+      await this.#orphans.kill(labels.createId, sandboxId);
+      throw toCreationError(error, sandboxId);
+    }
+  }
+
+  async #findRow(
+    wanted: string | { runtimeSessionId: string },
+    signal: AbortSignal | undefined,
+  ): Promise<SandboxRow | undefined> {
+    const { sandboxes } = this.#environment;
+    if (typeof wanted !== 'string') return (await sandboxes.list(labelFilter(wanted), signal))[0];
+    try {
+      return await sandboxes.info(wanted, signal);
+    } catch (error) {
+      if (SessionNotFoundError.isInstance(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #attach(row: SandboxRow, options: SessionOptions): Opened {
+    const held = this.#held.get(row.sandboxId);
+    if (!held) return this.#open(this.#live(row, options), row, options);
+    held.use.sandbox.note(row);
+    return held;
+  }
+
+  #live(row: SandboxRow, { timeoutMs = defaultTimeoutMs, autoResume = true }: SessionOptions): LiveSandbox {
+    return new LiveSandbox(this.#environment, row, { timeoutMs, autoResume });
+  }
+
+  #open(sandbox: LiveSandbox, row: SandboxRow, options: SessionOptions): Opened {
+    const { timeoutMs = defaultTimeoutMs, keepAlive = false } = options;
+    const use = new SessionUse(sandbox, keepAlive ? timeoutMs : undefined);
+    const onClosed = (): void => {
+      this.#held.delete(row.sandboxId);
+    };
+    return { use, session: new SandboxSession({ use, row, calls: this.#environment.calls, onClosed }) };
+  }
+
+  #hold({ session, use }: Opened, created: boolean): Opened {
+    const before = this.#held.get(session.sandboxId);
+    this.#held.set(session.sandboxId, { session, use, created: created || (before?.created ?? false) });
+    return { session, use };
+  }
+}
+
+function closeEach(sessions: SandboxSession[]): Promise<ClosedSession[]> {
+  return Promise.all(
+    sessions.map(async (session) => {
+      const { sandboxId } = session;
+      try {
+        await session.close();
+        return { sandboxId, closed: true };
+      } catch (error) {
+        return { sandboxId, closed: false, error: error instanceof Error ? error : new Error(String(error)) };
+      }
+    }),
+  );
+}
+
+function toCreationError(error: unknown, sandboxId: string): unknown {
+  if (!(error instanceof NotReady)) return error;
+  const { message, lastPing, log } = error;
+  return new SandboxCreationError(message, { sandboxId, lastPing, log, cause: error });
+}

@@ -1,0 +1,59 @@
+import type { AgentTarget } from '../invocation/agent-lease.js';
+import { attemptPing } from '../invocation/ping.js';
+import { sleep } from '../sleep.js';
+import type { AgentProcess } from './agent-process.js';
+
+const firstDelayMs = 20;
+const maxDelayMs = 1_000;
+/** One ping that hangs must not use up the time of all. */
+const pingTimeoutMs = 5_000;
+
+/** Why an agent is not ready, for whoever makes the error of it. */
+export class NotReady extends Error {
+  /** What the last ping came to. */
+  readonly lastPing: string;
+  /** The last that the agent's server wrote, where we started it. */
+  readonly log: readonly string[];
+
+  constructor(message: string, lastPing: string, log: readonly string[] = []) {
+    super(log.length > 0 ? `${message} Its last lines:\n${log.join('\n')}` : message);
+    this.lastPing = lastPing;
+    this.log = log;
+  }
+}
+
+/**
+ * Asks an agent how it is until it answers.
+ *
+ * @param process - The agent's server, when we started it: its end ends the waiting.
+ * @throws NotReady with the last ping's failure and the agent's last lines, or the signal's reason.
+ */
+export async function waitUntilReady(
+  target: AgentTarget,
+  timeoutMs: number,
+  signal: AbortSignal,
+  process?: AgentProcess,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  let delayMs = firstDelayMs;
+  for (;;) {
+    const late = AbortSignal.timeout(Math.max(1, Math.min(pingTimeoutMs, deadline - Date.now())));
+    let lastPing: string;
+    try {
+      await attemptPing(target, AbortSignal.any([signal, late]));
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      lastPing = error instanceof Error ? error.message : String(error);
+    }
+    if (process?.exit !== undefined) {
+      throw new NotReady(`The agent did not come to answer: ${process.exit}.`, lastPing, process.lastLines);
+    }
+    if (Date.now() + delayMs >= deadline) {
+      const late = `The agent did not answer within ${timeoutMs} ms (\`readyTimeoutMs\`); the last ping: ${lastPing}.`;
+      throw new NotReady(late, lastPing, process?.lastLines);
+    }
+    await sleep(delayMs, signal);
+    delayMs = Math.min(delayMs * 1.5, maxDelayMs);
+  }
+}

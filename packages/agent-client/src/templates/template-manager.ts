@@ -1,0 +1,102 @@
+import type { AuthManager } from '../auth/auth-manager.js';
+import { AgentClientError } from '../errors/agent-client-error.js';
+import { TemplateNotFoundError } from '../errors/template-not-found-error.js';
+import { Platform } from '../platform/platform.js';
+import { PlatformAnswer, translate } from '../platform/platform-error.js';
+import { type PlatformOptions, platformSettings } from '../platform/platform-settings.js';
+import { type AgentTemplate, toTemplate } from './agent-template.js';
+
+/** Which templates to list. */
+export interface ListTemplatesOptions {
+  /** Only templates that have all of these. */
+  tags?: readonly string[] | undefined;
+  /** Only templates whose name contains this, in any letter case. */
+  nameFilter?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Looks up templates. Each call asks the platform: nothing is cached. */
+export class TemplateManager {
+  readonly #platform: Platform;
+
+  /** A client has one ready: `client.templates`. */
+  constructor(auth: AuthManager, options: PlatformOptions = {}) {
+    this.#platform = new Platform(platformSettings(options, auth), auth);
+  }
+
+  /** The account's templates. @throws AuthenticationError, NetworkError, RateLimitError. */
+  async listTemplates(options: ListTemplatesOptions = {}): Promise<AgentTemplate[]> {
+    const { tags = [], nameFilter = '', signal } = options;
+    const rows = await this.#ask('list the templates', signal, (abort) =>
+      this.#platform.api().GET('/templates', { signal: abort }),
+    );
+    return rows
+      .map(toTemplate)
+      .filter(
+        (template) =>
+          template.name.toLowerCase().includes(nameFilter.toLowerCase()) &&
+          tags.every((tag) => template.tags.includes(tag)),
+      );
+  }
+
+  /**
+   * One template, by its id or name.
+   *
+   * @throws TemplateNotFoundError when there is none.
+   */
+  async getTemplate(
+    templateId: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<AgentTemplate> {
+    const row = await this.#ask(`look up template ${templateId}`, options.signal, (signal) =>
+      this.#platform
+        .api()
+        .GET('/templates/{templateID}', { params: { path: { templateID: templateId } }, signal }),
+    );
+    return toTemplate(row);
+  }
+
+  /** Whether a template of that id or name exists. */
+  async templateExists(
+    templateId: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<boolean> {
+    try {
+      await this.getTemplate(templateId, options);
+      return true;
+    } catch (error) {
+      if (TemplateNotFoundError.isInstance(error)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Finds the template behind an agent's id: `name-templateId`, an ARN that ends so, or a template's own id or name.
+   *
+   * @throws TemplateNotFoundError when it is none of them.
+   */
+  async resolveAgentId(agentId: string, options: { signal?: AbortSignal | undefined } = {}): Promise<string> {
+    const name = agentId.startsWith('arn:') ? agentId.slice(agentId.lastIndexOf('/') + 1) : agentId;
+    const templateId = name.slice(name.lastIndexOf('-') + 1);
+    // A template's own name may have hyphens too.
+    if (templateId === name || (await this.templateExists(name, options))) return name;
+    if (await this.templateExists(templateId, options)) return templateId;
+    throw new TemplateNotFoundError(`There is no template ${name}, nor one of id ${templateId}.`);
+  }
+
+  async #ask<T>(
+    doing: string,
+    caller: AbortSignal | undefined,
+    request: (signal: AbortSignal) => Promise<{ data?: T; error?: unknown; response: Response }>,
+  ): Promise<T> {
+    const late = AbortSignal.timeout(this.#platform.settings.requestTimeoutMs);
+    const attempted = { doing, notFound: TemplateNotFoundError, failed: AgentClientError, signal: caller };
+    try {
+      const { data, error, response } = await request(caller ? AbortSignal.any([caller, late]) : late);
+      if (data !== undefined) return data;
+      throw new PlatformAnswer(response.status, error);
+    } catch (error) {
+      throw translate(error, attempted, this.#platform);
+    }
+  }
+}

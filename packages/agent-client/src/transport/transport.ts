@@ -1,0 +1,71 @@
+/** One HTTP request to a port of a sandbox. */
+export interface TransportRequest {
+  method: 'GET' | 'POST' | 'DELETE';
+  /** Scheme, host and port. */
+  origin: string;
+  /** From the first `/` on. */
+  path: string;
+  headers: Record<string, string>;
+  body?: string | undefined;
+  /** Ends the exchange at any point; its reason is what the exchange fails with. */
+  signal: AbortSignal;
+  /** How long the response's headers may take, in milliseconds. 0: as long as it likes. */
+  firstByteTimeoutMs: number;
+}
+
+/** A response whose headers have come. */
+export interface TransportResponse {
+  status: number;
+  /** @param name - In lower case. */
+  header(name: string): string | undefined;
+  body: ResponseBody;
+}
+
+/** The bytes of a response, read one piece at a time, never faster than they are asked for. */
+export interface ResponseBody {
+  /**
+   * The next piece, or undefined after the last.
+   *
+   * @throws TransportFailure when the connection breaks or is silent for longer than {@link ResponseBody.idleTimeoutMs}.
+   */
+  read(): Promise<Uint8Array | undefined>;
+  /** How long the server may be silent, in milliseconds. 0, as at first: as long as it likes. */
+  idleTimeoutMs: number;
+  /** Stops reading and drops the connection; after the end it does nothing. */
+  cancel(): void;
+}
+
+/** Sends requests. The one seam between the rules of invocations and the library that moves the bytes. */
+export interface Transport {
+  /** @throws TransportFailure, or the signal's reason. */
+  request(request: TransportRequest): Promise<TransportResponse>;
+  /** Drops every connection, with what runs on it. */
+  close(): Promise<void>;
+}
+
+/** What went wrong between this process and the server. */
+export type TransportFailureKind = 'network' | 'connect_timeout' | 'first_byte_timeout' | 'idle_timeout';
+
+/** An exchange that broke. Never reaches a user: `invocation/` makes one of the public errors of it. */
+export class TransportFailure extends Error {
+  readonly kind: TransportFailureKind;
+  /** Whether any byte of the request may have reached the server: what decides if it may be sent again. */
+  readonly sent: boolean;
+
+  constructor(kind: TransportFailureKind, sent: boolean, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'TransportFailure';
+    this.kind = kind;
+    this.sent = sent;
+  }
+}
+
+/** The options a transport is made with. */
+export interface TransportOptions {
+  /** The most connections to one origin. */
+  maxConnections: number;
+  /** How long an unused connection is kept, in milliseconds. */
+  keepAliveTimeoutMs: number;
+  /** How long connecting may take, with TLS, in milliseconds. */
+  connectTimeoutMs: number;
+}
