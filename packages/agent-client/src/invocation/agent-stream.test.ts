@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { json, resumable, sse, testAgent } from '../../test/support/agent-server.js';
+import { json, resumable, sse, type TestAgent, testAgent } from '../../test/support/agent-server.js';
 
 const done = 'event: done\nid: 3\ndata: {"status":"success","duration":1.5,"metadata":{"k":1}}\n\n';
 
@@ -106,6 +106,49 @@ describe('a stream', () => {
     await expect(stream.response).rejects.toMatchObject({ name: 'AbortError' });
   });
 
+  test('is handed on to a browser as events, and stops when it leaves', async () => {
+    const agent = await testAgent((_, response) => {
+      sse(response, resumable);
+      response.end(`id: 1\ndata: "a"\n\nid: 2\ndata: 2\n\n${done}`);
+    });
+    const response = agent.stream('x').toResponse({ headers: { 'x-mine': '1' } });
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
+    expect(response.headers.get('x-mine')).toBe('1');
+    expect(await response.text()).toBe('data: "a"\n\ndata: 2\n\n');
+
+    const endless = await endlessAgent();
+    const reader = endless.agent.stream('x').toResponse().body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    await endless.closed;
+  });
+
+  test('tells a browser of an error in the last event', async () => {
+    const agent = await testAgent((_, response) => {
+      sse(response);
+      response.end('data: 1\n\ndata: {"error":"broke","error_type":"E"}\n\n');
+    });
+    expect(await agent.stream('x').toResponse().text()).toBe(
+      'data: 1\n\ndata: {"error":"broke","error_type":"E"}\n\n',
+    );
+  });
+
+  test('is a web stream of values to whoever wants one', async () => {
+    const agent = await testAgent((_, response) => {
+      sse(response);
+      response.end('data: 1\n\ndata: 2\n\n');
+    });
+    const values: unknown[] = [];
+    const reader = agent.stream('x').toReadableStream().getReader();
+    for (let next = await reader.read(); !next.done; next = await reader.read()) values.push(next.value);
+    expect(values).toEqual([1, 2]);
+    const endless = await endlessAgent();
+    const left = endless.agent.stream('x').toReadableStream().getReader();
+    await left.read();
+    await left.cancel();
+    await endless.closed;
+  });
+
   test('holds back an agent whose values nobody reads', async () => {
     let written = 0;
     const agent = await testAgent((_, response) => {
@@ -126,6 +169,20 @@ describe('a stream', () => {
     await stream.cancel();
   });
 });
+
+/** An agent that streams until it is left. */
+async function endlessAgent(): Promise<{ agent: TestAgent; closed: Promise<unknown> }> {
+  const closed = deferred();
+  const agent = await testAgent((_, response) => {
+    sse(response);
+    const timer = setInterval(() => response.write('data: 1\n\n'), 10);
+    response.on('close', () => {
+      clearInterval(timer);
+      closed.resolve(undefined);
+    });
+  });
+  return { agent, closed: closed.promise };
+}
 
 function deferred(): { promise: Promise<unknown>; resolve: (value: unknown) => void } {
   let resolve: (value: unknown) => void = () => {};

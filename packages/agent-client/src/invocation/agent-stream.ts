@@ -1,5 +1,6 @@
 import { AnswerReader } from './answer-reader.js';
 import type { Call } from './call.js';
+import { toEventStream, toReadableStream } from './event-stream.js';
 import type { InvocationSummary } from './response.js';
 
 /**
@@ -73,6 +74,28 @@ export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposab
     const values: T[] = [];
     for await (const value of this) values.push(value);
     return values;
+  }
+
+  /** The values as a web stream, for whatever reads those. Cancelling it cancels the call. */
+  toReadableStream(): ReadableStream<T> {
+    return toReadableStream(this);
+  }
+
+  /**
+   * The stream as server-sent events, to be handed on to a browser: no faster than it reads, with heartbeats, and stopped
+   * when it leaves. An error in mid-stream becomes the last event, `{ error, error_type }`.
+   *
+   * @example
+   * app.post('/chat', async (c) => session.stream(await c.req.json()).toResponse());
+   */
+  toResponse(init: ResponseInit = {}): Response {
+    const headers = new Headers(init.headers);
+    headers.set('content-type', 'text/event-stream; charset=utf-8');
+    headers.set('cache-control', 'no-cache');
+    headers.set('x-accel-buffering', 'no');
+    headers.set('x-request-id', this.requestId);
+    headers.set('x-invocation-id', this.invocationId);
+    return new Response(toEventStream(this), { ...init, headers });
   }
 
   /** Stops the agent, where it can be told, and frees what the call holds. Does nothing after the end. */
