@@ -1,1 +1,3 @@
-export {};
+export type { Capabilities, Capability, Enforcement } from './engines/engine.js';
+export type { Isolation } from './engines/process/process-engine.js';
+export { createSandboxHost, type SandboxHost, type SandboxHostOptions } from './host.js';

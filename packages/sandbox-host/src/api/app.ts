@@ -1,0 +1,37 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Hono } from 'hono';
+import { HostError } from '../errors.js';
+import { mount, type Route } from './route.js';
+
+/** Serves routes to whoever has the key. Every refusal is `{code, message}`, by which E2B's SDK goes. */
+export function createApi(routes: Route[], apiKey: string): Hono {
+  const app = new Hono();
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  const expected = digest(apiKey);
+  app.use(async (context, next) => {
+    const given = context.req.header('x-api-key');
+    if (given === undefined) throw new HostError(401, 'The header X-API-KEY is missing.');
+    if (!timingSafeEqual(digest(given), expected)) throw new HostError(401, 'The API key is not valid.');
+    await next();
+  });
+  for (const one of routes) mount(app, one);
+  app.notFound((context) => {
+    const message = `There is no ${context.req.method} ${context.req.path} on this host.`;
+    return context.json({ code: 404, message }, 404);
+  });
+  app.onError((error) => {
+    if (HostError.isInstance(error)) {
+      const retry = error.status === 503 || error.status === 429 ? { 'Retry-After': '1' } : undefined;
+      return Response.json(
+        { code: error.status, message: error.message },
+        { status: error.status, ...(retry ? { headers: retry } : {}) },
+      );
+    }
+    console.error(error);
+    return Response.json(
+      { code: 500, message: 'The sandbox host failed; its log says more.' },
+      { status: 500 },
+    );
+  });
+  return app;
+}

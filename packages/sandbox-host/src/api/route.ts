@@ -1,0 +1,88 @@
+import type { Context, Hono } from 'hono';
+import type * as z from 'zod';
+import { HostError } from '../errors.js';
+
+/** No call of the control plane needs a longer body. */
+const bodyBytes = 1024 * 1024;
+
+/** One call of the control plane, described so that it can be checked, served and documented from one place. */
+export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodType = z.ZodType> {
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** With parameters as `{sandboxID}`, as OpenAPI writes them. */
+  path: string;
+  summary: string;
+  query?: Query;
+  /** A body that is left out is checked as `{}`. */
+  body?: Body;
+  /** The status of success. */
+  status: number;
+  handle: (call: {
+    params: Record<string, string>;
+    query: z.output<Query>;
+    body: z.output<Body>;
+    context: Context;
+    signal: AbortSignal;
+  }) => Reply | Promise<Reply>;
+}
+
+/** What a handler answers with: the body, and what differs from the route's own status and headers. */
+export interface Reply {
+  body?: unknown;
+  status?: number;
+  headers?: Record<string, string>;
+}
+
+/** Describes a route with the types of its schemas. */
+export function route<Query extends z.ZodType, Body extends z.ZodType>(
+  definition: Route<Query, Body>,
+): Route {
+  return definition as unknown as Route;
+}
+
+/** Serves a route. */
+export function mount(app: Hono, { method, path, query, body, status, handle }: Route): void {
+  app.on(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'), async (context) => {
+    const reply = await handle({
+      params: context.req.param(),
+      query: query ? check(query, context.req.query(), 'query') : undefined,
+      body: body ? check(body, await readJson(context), 'body') : undefined,
+      context,
+      signal: context.req.raw.signal,
+    });
+    const answer = { status: reply.status ?? status, headers: { ...reply.headers } };
+    if (reply.body !== undefined) return Response.json(reply.body, answer);
+    // The SDK takes a body for JSON unless it is told that there is none.
+    if (answer.status !== 204) Object.assign(answer.headers, { 'content-length': '0' });
+    return new Response(null, answer);
+  });
+}
+
+async function readJson(context: Context): Promise<unknown> {
+  const text = await readText(context.req.raw);
+  if (text.trim() === '') return {};
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new HostError(400, 'The request body is not JSON.');
+  }
+}
+
+/** Counts while it reads: a length that was declared proves nothing. */
+async function readText(request: Request): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > bodyBytes) throw new HostError(413, `The request body is longer than ${bodyBytes} bytes.`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function check<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => `${[where, ...issue.path].join('.')}: ${issue.message}`);
+  throw new HostError(400, issues.join('; '));
+}

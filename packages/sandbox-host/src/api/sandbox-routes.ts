@@ -1,0 +1,288 @@
+import * as z from 'zod';
+import { envdVersion } from '../envd/envd.js';
+import { HostError } from '../errors.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
+import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
+import type { TemplateCatalog } from '../templates/template-catalog.js';
+import { page, pageQuery } from './pages.js';
+import { type Route, route } from './route.js';
+
+/** Seconds; the longest E2B gives anybody is a day, here it is a month. */
+const seconds = z
+  .int()
+  .min(0)
+  .max(30 * 24 * 3600);
+const defaultSeconds = 300;
+/** What SDKs before version 2.51 relied on. */
+const defaultSecondsV1 = 15;
+
+const record = z.record(z.string(), z.string());
+const networkSchema = z.object({
+  allowOut: z.array(z.string()).optional(),
+  denyOut: z.array(z.string()).optional(),
+  allowPublicTraffic: z.boolean().optional(),
+  maskRequestHost: z.string().max(255).optional(),
+});
+const newSandboxSchema = z.object({
+  templateID: z.string().min(1),
+  timeout: seconds.optional(),
+  metadata: record.optional(),
+  envVars: record.optional(),
+  allow_internet_access: z.boolean().optional(),
+  network: networkSchema.optional(),
+  autoPause: z.boolean().optional(),
+  autoPauseMemory: z.boolean().optional(),
+  autoResume: z.object({ enabled: z.boolean() }).optional(),
+  secure: z.boolean().optional(),
+});
+const connectSchema = z.object({ timeout: seconds.optional(), memory: z.boolean().optional() });
+const listQuery = pageQuery.extend({
+  metadata: z.string().optional(),
+  state: z.string().optional(),
+  startedAfter: z.iso.datetime({ offset: true }).optional(),
+  template: z.string().optional(),
+  order: z.enum(['asc', 'desc']).default('desc'),
+});
+
+/** The part of the control plane that is about sandboxes. */
+export function sandboxRoutes(sandboxes: SandboxManager, catalog: TemplateCatalog): Route[] {
+  const create =
+    (version: 1 | 2) =>
+    async ({ body, signal }: { body: z.output<typeof newSandboxSchema>; signal: AbortSignal }) => {
+      const { template, build, result } = catalog.resolve(body.templateID);
+      const sandbox = await sandboxes.create(
+        {
+          image: result.image,
+          start: result.startCmd ? { startCmd: result.startCmd, readyCmd: result.readyCmd } : undefined,
+          settings: {
+            templateId: template.templateID,
+            alias: template.names[0],
+            metadata: body.metadata ?? {},
+            envs: { ...result.envs, ...body.envVars },
+            workdir: result.workdir,
+            user: result.user,
+            timeoutMs: (body.timeout ?? (version === 1 ? defaultSecondsV1 : defaultSeconds)) * 1000,
+            autoPause: body.autoPause ?? false,
+            autoResume: body.autoResume?.enabled ?? false,
+            network: body.network ?? {},
+            allowInternetAccess: body.allow_internet_access,
+            secure: version === 2 || (body.secure ?? false),
+            cpuCount: build.cpuCount,
+            memoryMB: build.memoryMB,
+          },
+        },
+        signal,
+      );
+      template.spawnCount += 1;
+      template.lastSpawnedAt = sandbox.startedAt.toISOString();
+      return { body: created(sandbox) };
+    };
+
+  const list = ({ query }: { query: z.output<typeof listQuery> }) => {
+    const states = query.state?.split(',');
+    const wanted = query.metadata === undefined ? [] : parseMetadata(query.metadata);
+    const template = query.template === undefined ? undefined : catalog.find(query.template)?.templateID;
+    const found = sandboxes
+      .list()
+      .filter(
+        (one) =>
+          (!states || states.includes(publicState(one))) &&
+          wanted.every(([key, value]) => one.settings.metadata[key] === value) &&
+          (query.template === undefined || one.settings.templateId === template) &&
+          (query.startedAfter === undefined || one.startedAt >= new Date(query.startedAfter)),
+      );
+    // Made in this order already.
+    if (query.order === 'desc') found.reverse();
+    return page(found, query, (one) => one.id, listed);
+  };
+
+  const connect = async (id: string, timeout: number): Promise<{ body: unknown; status: number }> => {
+    const sandbox = sandboxes.get(id);
+    const resumed = await sandbox.resume(timeout * 1000);
+    if (!resumed) sandbox.extendTimeout(timeout * 1000);
+    return { body: created(sandbox), status: resumed ? 201 : 200 };
+  };
+
+  return [
+    route({
+      method: 'post',
+      path: '/v2/sandboxes',
+      summary: 'Create a sandbox',
+      body: newSandboxSchema,
+      status: 201,
+      handle: create(2),
+    }),
+    route({
+      method: 'post',
+      path: '/sandboxes',
+      summary: 'Create a sandbox (SDKs before 2.51)',
+      body: newSandboxSchema,
+      status: 201,
+      handle: create(1),
+    }),
+    route({
+      method: 'get',
+      path: '/v2/sandboxes',
+      summary: 'List sandboxes',
+      query: listQuery,
+      status: 200,
+      handle: list,
+    }),
+    route({
+      method: 'get',
+      path: '/sandboxes',
+      summary: 'List running sandboxes',
+      query: z.object({ metadata: z.string().optional() }),
+      status: 200,
+      handle: ({ query }) => {
+        const { body } = list({
+          query: { ...query, state: 'running', order: 'desc', limit: Number.MAX_SAFE_INTEGER },
+        });
+        return { body };
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/sandboxes/{sandboxID}',
+      summary: 'Read about a sandbox',
+      status: 200,
+      handle: ({ params }) => ({ body: detailed(sandboxes.get(params.sandboxID ?? '')) }),
+    }),
+    route({
+      method: 'delete',
+      path: '/sandboxes/{sandboxID}',
+      summary: 'Kill a sandbox',
+      status: 204,
+      handle: async ({ params }) => {
+        const id = params.sandboxID ?? '';
+        if (!(await sandboxes.kill(id))) throw new HostError(404, `Sandbox "${id}" was not found.`);
+        return {};
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v2/sandboxes/{sandboxID}/connect',
+      summary: 'Connect to a sandbox, resuming it if it is paused',
+      body: connectSchema,
+      status: 200,
+      handle: ({ params, body }) => connect(params.sandboxID ?? '', body.timeout ?? defaultSeconds),
+    }),
+    route({
+      method: 'post',
+      path: '/sandboxes/{sandboxID}/connect',
+      summary: 'Connect to a sandbox (SDKs before 2.51)',
+      body: connectSchema,
+      status: 200,
+      handle: ({ params, body }) => connect(params.sandboxID ?? '', body.timeout ?? defaultSecondsV1),
+    }),
+    route({
+      method: 'post',
+      path: '/sandboxes/{sandboxID}/resume',
+      summary: 'Resume a paused sandbox',
+      body: z.object({ timeout: seconds.optional(), autoPause: z.boolean().optional() }),
+      status: 201,
+      handle: async ({ params, body }) => {
+        const sandbox = sandboxes.get(params.sandboxID ?? '');
+        const resumed = await sandbox.resume((body.timeout ?? defaultSecondsV1) * 1000);
+        if (!resumed) throw new HostError(409, `Sandbox "${sandbox.id}" is running already.`);
+        if (body.autoPause !== undefined) sandbox.settings.autoPause = body.autoPause;
+        return { body: created(sandbox) };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/sandboxes/{sandboxID}/pause',
+      summary: 'Pause a sandbox',
+      body: z.object({ memory: z.boolean().optional() }),
+      status: 204,
+      handle: async ({ params, body }) => {
+        if (body.memory === false) {
+          throw new HostError(400, 'This host pauses sandboxes in memory; it cannot keep the files alone.');
+        }
+        const sandbox = sandboxes.get(params.sandboxID ?? '');
+        if (!(await sandbox.pause())) throw new HostError(409, `Sandbox "${sandbox.id}" is paused already.`);
+        return {};
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/sandboxes/{sandboxID}/timeout',
+      summary: 'Set how long a sandbox lives from now',
+      body: z.object({ timeout: seconds }),
+      status: 204,
+      handle: ({ params, body }) => {
+        sandboxes.get(params.sandboxID ?? '').setTimeout(body.timeout * 1000);
+        return {};
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/sandboxes/{sandboxID}/refreshes',
+      summary: 'Let a sandbox live at least this much longer',
+      body: z.object({ duration: seconds.optional() }),
+      status: 204,
+      handle: ({ params, body }) => {
+        sandboxes.get(params.sandboxID ?? '').extendTimeout((body.duration ?? defaultSecondsV1) * 1000);
+        return {};
+      },
+    }),
+  ];
+}
+
+/** To callers a sandbox either runs or is paused. */
+function publicState(sandbox: Sandbox): 'running' | 'paused' {
+  return sandbox.isPaused ? 'paused' : 'running';
+}
+
+function created(sandbox: Sandbox): Record<string, unknown> {
+  return {
+    sandboxID: sandbox.id,
+    templateID: sandbox.settings.templateId,
+    alias: sandbox.settings.alias,
+    clientID: 'local',
+    envdVersion,
+    envdAccessToken: sandbox.accessToken,
+    trafficAccessToken: sandbox.trafficToken,
+  };
+}
+
+function listed(sandbox: Sandbox): Record<string, unknown> {
+  const { settings } = sandbox;
+  return {
+    sandboxID: sandbox.id,
+    templateID: settings.templateId,
+    alias: settings.alias,
+    clientID: 'local',
+    startedAt: sandbox.startedAt.toISOString(),
+    endAt: sandbox.endAt.toISOString(),
+    cpuCount: settings.cpuCount,
+    memoryMB: settings.memoryMB,
+    diskSizeMB: 0,
+    metadata: settings.metadata,
+    state: publicState(sandbox),
+    envdVersion,
+  };
+}
+
+function detailed(sandbox: Sandbox): Record<string, unknown> {
+  const { settings } = sandbox;
+  return {
+    ...listed(sandbox),
+    envdAccessToken: sandbox.accessToken,
+    allowInternetAccess: settings.allowInternetAccess,
+    network: settings.network,
+    lifecycle: { onTimeout: settings.autoPause ? 'pause' : 'kill', autoResume: settings.autoResume },
+  };
+}
+
+/** The SDK encodes keys and values, and then the whole once more. */
+function parseMetadata(text: string): [string, string][] {
+  try {
+    return [...new URLSearchParams(text)].map(([key, value]) => [
+      decodeURIComponent(key),
+      decodeURIComponent(value),
+    ]);
+  } catch {
+    throw new HostError(400, 'query.metadata: is not URL-encoded.');
+  }
+}

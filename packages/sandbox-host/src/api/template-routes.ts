@@ -1,0 +1,252 @@
+import * as z from 'zod';
+import { envdVersion } from '../envd/envd.js';
+import { HostError } from '../errors.js';
+import type { TemplateBuilder } from '../templates/template-builder.js';
+import {
+  type Build,
+  defaultResources,
+  defaultTag,
+  parseReference,
+  type Template,
+  type TemplateCatalog,
+} from '../templates/template-catalog.js';
+import type { UploadedFiles } from '../templates/uploaded-files.js';
+import { page, pageQuery } from './pages.js';
+import { type Route, route } from './route.js';
+
+const tagSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'may have letters, digits, ".", "_" and "-"');
+const newBuildSchema = z.object({
+  name: z.string().optional(),
+  alias: z.string().optional(),
+  tags: z.array(tagSchema).max(64).optional(),
+  cpuCount: z.int().min(1).max(64).optional(),
+  memoryMB: z
+    .int()
+    .min(128)
+    .max(1024 * 1024)
+    .optional(),
+});
+const startBuildSchema = z.object({
+  fromImage: z.string().optional(),
+  fromTemplate: z.string().optional(),
+  startCmd: z.string().optional(),
+  readyCmd: z.string().optional(),
+  force: z.boolean().optional(),
+  steps: z
+    .array(
+      z.object({
+        type: z.string(),
+        args: z.array(z.string()).default([]),
+        filesHash: z.string().optional(),
+        force: z.boolean().optional(),
+      }),
+    )
+    .max(1_000)
+    .default([]),
+});
+
+/** What the routes about templates work with. */
+export interface TemplateServices {
+  catalog: TemplateCatalog;
+  builder: TemplateBuilder;
+  uploads: UploadedFiles;
+  /** Where archives are to be sent, so that only who asked can. */
+  uploadUrl: (templateId: string, hash: string) => string;
+  /** Takes a template away, its images and uploads too. */
+  remove: (template: Template) => Promise<void>;
+}
+
+/** The part of the control plane that is about templates. */
+export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }: TemplateServices): Route[] {
+  const template = (params: Record<string, string>): Template => catalog.get(params.templateID ?? '');
+  const buildOf = (params: Record<string, string>): Build => {
+    const build = template(params).builds.find((one) => one.buildID === params.buildID);
+    if (!build) throw new HostError(404, `Build "${params.buildID}" was not found.`);
+    return build;
+  };
+  return [
+    route({
+      method: 'get',
+      path: '/templates',
+      summary: 'List templates',
+      status: 200,
+      handle: () => ({ body: catalog.list().map(summary) }),
+    }),
+    route({
+      method: 'get',
+      path: '/v2/templates',
+      summary: 'List templates by pages',
+      query: pageQuery,
+      status: 200,
+      handle: ({ query }) => page(catalog.list(), query, (one) => one.templateID, summary),
+    }),
+    route({
+      method: 'get',
+      path: '/templates/aliases/{alias}',
+      summary: 'Find a template by its name',
+      status: 200,
+      handle: ({ params }) => {
+        const { name } = parseReference(params.alias ?? '');
+        const found = catalog.get(name);
+        return { body: { templateID: found.templateID, public: found.public } };
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/templates/{templateID}',
+      summary: 'Read about a template and its builds',
+      status: 200,
+      handle: ({ params }) => ({ body: withBuilds(template(params)) }),
+    }),
+    route({
+      method: 'delete',
+      path: '/templates/{templateID}',
+      summary: 'Delete a template',
+      status: 204,
+      handle: async ({ params }) => {
+        await remove(template(params));
+        return {};
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v3/templates',
+      summary: 'Ask for a build of a new or known template',
+      body: newBuildSchema,
+      status: 202,
+      handle: ({ body }) => {
+        const reference = body.name ?? body.alias;
+        if (!reference) throw new HostError(400, 'body.name: is missing.');
+        const { name, tag } = parseReference(reference);
+        if (name === 'base')
+          throw new HostError(403, 'The template "base" belongs to the host and cannot be built.');
+        const tags = body.tags ?? [tagSchema.parse(tag || defaultTag)];
+        const found = catalog.find(name) ?? catalog.create(name);
+        const build = catalog.addBuild(found, tags, {
+          cpuCount: body.cpuCount ?? defaultResources.cpuCount,
+          memoryMB: body.memoryMB ?? defaultResources.memoryMB,
+        });
+        return {
+          body: {
+            templateID: found.templateID,
+            buildID: build.buildID,
+            public: found.public,
+            names: found.names,
+            aliases: found.names,
+            tags,
+          },
+        };
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/templates/{templateID}/files/{hash}',
+      summary: 'Ask where to upload the files of a COPY step',
+      status: 201,
+      handle: ({ params }) => {
+        const { templateID } = template(params);
+        const hash = params.hash ?? '';
+        return { body: { present: uploads.has(templateID, hash), url: uploadUrl(templateID, hash) } };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v2/templates/{templateID}/builds/{buildID}',
+      summary: 'Start a build',
+      body: startBuildSchema,
+      status: 202,
+      handle: ({ params, body }) => {
+        const build = buildOf(params);
+        if (build.status !== 'waiting')
+          throw new HostError(409, `Build "${build.buildID}" was started already.`);
+        void builder.run(template(params), build, body);
+        return {};
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/templates/{templateID}/builds/{buildID}/status',
+      summary: 'Read how far a build has come',
+      query: z.object({ logsOffset: z.coerce.number().int().min(0).default(0) }),
+      status: 200,
+      handle: ({ params, query }) => {
+        const build = buildOf(params);
+        const entries = build.log.slice(query.logsOffset, query.logsOffset + 100);
+        return {
+          body: {
+            templateID: template(params).templateID,
+            buildID: build.buildID,
+            status: build.status,
+            logs: entries.map((entry) => entry.message),
+            logEntries: entries,
+            ...(build.reason ? { reason: { ...build.reason, logEntries: [] } } : {}),
+          },
+        };
+      },
+    }),
+    route({
+      method: 'put',
+      path: '/x/templates/{templateID}/metadata',
+      summary: 'Say something about a template, such as the config of the agent in it',
+      body: z.record(z.string(), z.unknown()),
+      status: 204,
+      handle: ({ params, body }) => {
+        template(params).metadata = body;
+        return {};
+      },
+    }),
+  ];
+}
+
+function latest(template: Template): Build {
+  const build = template.builds.at(-1);
+  if (!build) throw new Error('A template has no build.');
+  return build;
+}
+
+function common(template: Template): Record<string, unknown> {
+  return {
+    templateID: template.templateID,
+    names: template.names,
+    aliases: template.names,
+    public: template.public,
+    createdAt: template.createdAt,
+    updatedAt: template.updatedAt,
+    lastSpawnedAt: template.lastSpawnedAt ?? null,
+    spawnCount: template.spawnCount,
+    metadata: template.metadata,
+  };
+}
+
+function summary(template: Template): Record<string, unknown> {
+  const build = latest(template);
+  return {
+    ...common(template),
+    buildID: build.buildID,
+    buildStatus: build.status,
+    buildCount: template.builds.length,
+    cpuCount: build.cpuCount,
+    memoryMB: build.memoryMB,
+    diskSizeMB: 0,
+    envdVersion,
+    createdBy: null,
+  };
+}
+
+function withBuilds(template: Template): Record<string, unknown> {
+  return {
+    ...common(template),
+    builds: template.builds.map((build) => ({
+      buildID: build.buildID,
+      status: build.status,
+      createdAt: build.createdAt,
+      updatedAt: build.finishedAt ?? build.createdAt,
+      finishedAt: build.finishedAt,
+      cpuCount: build.cpuCount,
+      memoryMB: build.memoryMB,
+      envdVersion,
+    })),
+  };
+}

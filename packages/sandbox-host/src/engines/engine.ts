@@ -1,0 +1,108 @@
+import type { Readable, Writable } from 'node:stream';
+import type { SandboxFiles } from './files.js';
+
+/** Whether a promise about sandboxes is kept by the operating system, kept by convention only, or not made. */
+export type Enforcement = 'enforced' | 'advisory' | 'absent';
+
+/** One promise, and in words what stands behind it or what is missing. */
+export interface Capability {
+  level: Enforcement;
+  reason: string;
+}
+
+/** What an engine promises on this machine, proven by a probe when it starts. */
+export interface Capabilities {
+  /** Sandboxes cannot see the host's or each other's files and processes. */
+  isolation: Capability;
+  /** Processor, memory and process limits. */
+  limits: Capability;
+  /** Rules about what a sandbox may connect to. */
+  network: Capability;
+  /** A paused sandbox uses no processor time. */
+  freeze: Capability;
+  /** A sandbox's files can be kept and started from again. */
+  checkpoint: Capability;
+}
+
+/** A file system to start sandboxes from: layers, lowest first. What a layer's id means is the engine's own. */
+export interface Image {
+  layers: string[];
+}
+
+/** The users there are inside a sandbox. */
+export type SandboxUser = 'user' | 'root';
+
+/** A program to run in a sandbox. */
+export interface Command {
+  cmd: string;
+  args: string[];
+  /** The whole environment of the program, besides what the engine itself must add. */
+  env: Record<string, string>;
+  /** An absolute path inside the sandbox. */
+  cwd: string;
+  user: SandboxUser;
+  /** Whether there is a stdin to write to; otherwise it is empty. */
+  stdin: boolean;
+}
+
+/** How a process ended: by itself with a code, or by a signal. */
+export interface ExitStatus {
+  code: number | undefined;
+  signal: string | undefined;
+}
+
+/** A process that runs in a sandbox. Whoever has it must read its output, or the process will wait. */
+export interface EngineProcess {
+  /** Its number as it is seen inside the sandbox. */
+  pid: number;
+  stdin: Writable | undefined;
+  stdout: Readable;
+  stderr: Readable;
+  /** Settles when the process has ended and its output has been read to the end. Never rejects. */
+  ended: Promise<ExitStatus>;
+  /** Signals the process and what it has started in its group. */
+  kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+/** Where to connect to, from the host, for a port of a sandbox. */
+export interface Endpoint {
+  host: string;
+  port: number;
+}
+
+/** What a sandbox uses at this moment. */
+export interface EngineStats {
+  /** Processor time used so far, in milliseconds. */
+  cpuMs: number;
+  memoryBytes: number;
+  processes: number;
+}
+
+/** One running sandbox, as the engine sees it. */
+export interface EngineSandbox {
+  readonly files: SandboxFiles;
+  /** @throws HostError 400 when `cwd` is not there. */
+  exec(command: Command): Promise<EngineProcess>;
+  /** Where port `port` of the sandbox is reached; undefined while nothing listens there. */
+  dial(port: number): Promise<Endpoint | undefined>;
+  /** How a path inside the sandbox is spelt by programs that run there. */
+  pathInside(path: string): string;
+  /** Stops every process where it stands. Starting new ones is up to the caller not to do. */
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  /** Keeps the files as they are now as an image. The caller sees to it that nothing writes meanwhile. */
+  checkpoint(): Promise<Image>;
+  stats(): Promise<EngineStats>;
+  /** Ends every process and removes every trace. May be called again. */
+  destroy(): Promise<void>;
+}
+
+/** Runs sandboxes in one particular way. */
+export interface Engine {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /** What the template `base` is made of. */
+  readonly baseImage: Image;
+  start(id: string, image: Image): Promise<EngineSandbox>;
+  removeImage(image: Image, stillUsed: Image[]): Promise<void>;
+}

@@ -1,0 +1,201 @@
+import { constants, type Stats } from 'node:fs';
+import { lchown, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { HostError } from '../../../errors.js';
+import type { SandboxUser } from '../../engine.js';
+import type { FileEntry, SandboxFiles } from '../../files.js';
+import { errorCode, openRooted, type RootedPath, type RootedPathOptions } from './rooted-path.js';
+
+const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
+
+/** The numbers of the users inside; undefined where everybody is whoever runs the host. */
+export type UserIds = Record<SandboxUser, number>;
+
+/** The files below a directory of the host's. */
+export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles {
+  const ownership = (user: SandboxUser): { uid: number; gid: number } | undefined =>
+    ids && { uid: ids[user], gid: ids[user] };
+  const ownerName = (uid: number): string =>
+    !ids || uid === ids.user ? 'user' : uid === ids.root ? 'root' : String(uid);
+
+  /** Resolves a path, runs something with it, and tells its failure in the sandbox's terms. */
+  async function at<T>(
+    path: string,
+    options: RootedPathOptions,
+    action: (place: RootedPath) => Promise<T>,
+  ): Promise<T> {
+    let place: RootedPath | undefined;
+    try {
+      if (!path.startsWith('/') || path.includes('\0'))
+        throw new HostError(400, `${path} is not an absolute path.`);
+      place = openRooted(root, path, options);
+      return await action(place);
+    } catch (error) {
+      throw fileError(error, path);
+    } finally {
+      place?.close();
+    }
+  }
+
+  async function describe(place: RootedPath, asked: string): Promise<FileEntry> {
+    const own = await lstat(place.at);
+    const entry = (stats: Stats): FileEntry => ({
+      name: basename(asked) || '/',
+      path: asked,
+      type: stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other',
+      size: stats.size,
+      mode: stats.mode & 0o7777,
+      owner: ownerName(stats.uid),
+      group: ownerName(stats.gid),
+      modifiedAt: stats.mtime,
+    });
+    if (!own.isSymbolicLink()) return entry(own);
+    try {
+      const target = openRooted(root, asked);
+      try {
+        return { ...entry(await lstat(target.at)), symlinkTarget: target.path };
+      } finally {
+        target.close();
+      }
+    } catch {
+      // It leads nowhere.
+      return { ...entry(own), symlinkTarget: asked };
+    }
+  }
+
+  const files: SandboxFiles = {
+    stat: (path) => at(path, { follow: false }, (place) => describe(place, normalise(path))),
+
+    list: (path, depth) =>
+      at(path, {}, async (place) => {
+        const found: FileEntry[] = [];
+        const walk = async (directory: string, place: RootedPath, levels: number): Promise<void> => {
+          const names = (await readdir(place.at)).sort();
+          for (const name of names) {
+            const child = directory === '/' ? `/${name}` : `${directory}/${name}`;
+            let inner: RootedPath | undefined;
+            try {
+              inner = openRooted(root, child, { follow: false });
+              const entry = await describe(inner, child);
+              found.push(entry);
+              if (entry.type === 'directory' && entry.symlinkTarget === undefined && levels > 1) {
+                await walk(child, inner, levels - 1);
+              }
+            } catch (error) {
+              // Removed while we looked.
+              if (errorCode(error) !== 'ENOENT') throw error;
+            } finally {
+              inner?.close();
+            }
+          }
+        };
+        if (!(await lstat(place.at)).isDirectory()) throw new HostError(400, `${path} is not a directory.`);
+        await walk(normalise(path), place, depth);
+        return found;
+      }),
+
+    read: (path) =>
+      at(path, {}, async (place) => {
+        // Not to wait for the other end of a pipe.
+        const handle = await open(place.at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+        const stats = await handle.stat();
+        if (!stats.isFile()) {
+          await handle.close();
+          throw new HostError(
+            400,
+            `${path} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}.`,
+          );
+        }
+        return { size: stats.size, content: handle.createReadStream({ highWaterMark: 256 * 1024 }) };
+      }),
+
+    write: (path, content, owner) =>
+      at(path, { create: createOptions(owner) }, async (place) => {
+        const flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK;
+        const handle = await open(place.at, flags, 0o644);
+        try {
+          if (!(await handle.stat()).isFile()) throw new HostError(400, `${path} is not a regular file.`);
+          const ids = ownership(owner);
+          if (ids) await handle.chown(ids.uid, ids.gid);
+        } catch (error) {
+          await handle.close();
+          throw error;
+        }
+        await pipeline(content, handle.createWriteStream());
+        return describe(place, normalise(path));
+      }),
+
+    makeDirectory: (path, owner) =>
+      at(path, { create: createOptions(owner) }, async (place) => {
+        await mkdir(place.at, { mode: 0o755 });
+        const ids = ownership(owner);
+        if (ids) await lchown(place.at, ids.uid, ids.gid);
+        return describe(place, normalise(path));
+      }),
+
+    move: (from, to, owner) =>
+      at(from, { follow: false }, (source) =>
+        at(to, { follow: false, create: createOptions(owner) }, async (target) => {
+          await lstat(source.at).catch((error: unknown) => {
+            throw fileError(error, from);
+          });
+          await rename(source.at, target.at);
+          return describe(target, normalise(to));
+        }),
+      ),
+
+    remove: (path) =>
+      at(path, { follow: false }, async (place) => {
+        if (place.path === '/') throw new HostError(400, 'The root directory cannot be removed.');
+        await rm(place.at, { recursive: true, force: true });
+      }).catch((error: unknown) => {
+        if (!(error instanceof HostError) || error.status !== 404) throw error;
+      }),
+  };
+  return files;
+
+  function createOptions(owner: SandboxUser): { uid: number; gid: number } {
+    return ownership(owner) ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  }
+}
+
+/** A path without doubled slashes, dots and a slash at its end; links are left as they are. */
+function normalise(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}
+
+function fileError(error: unknown, path: string): unknown {
+  if (error instanceof HostError) return error;
+  const options = { cause: error };
+  switch (errorCode(error)) {
+    case 'ENOENT':
+      return new HostError(404, `${path} does not exist.`, options);
+    case 'EEXIST':
+      return new HostError(409, `${path} exists already.`, options);
+    case 'ENOTEMPTY':
+      return new HostError(409, `${path} is a directory that is not empty.`, options);
+    case 'ENOTDIR':
+      return new HostError(400, `${path} leads through something that is not a directory.`, options);
+    case 'EISDIR':
+      return new HostError(400, `${path} is a directory.`, options);
+    case 'ELOOP':
+      return new HostError(400, `${path} leads through too many symbolic links.`, options);
+    case 'ENAMETOOLONG':
+      return new HostError(400, 'The path is too long.', options);
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new HostError(507, 'There is no space left for the file.', options);
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new HostError(403, `${path} may not be changed or read.`, options);
+    default:
+      return error;
+  }
+}

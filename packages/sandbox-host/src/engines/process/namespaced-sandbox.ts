@@ -1,0 +1,199 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, readdir, readlink, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HostError } from '../../errors.js';
+import type { Command, EngineProcess, EngineSandbox, Image } from '../engine.js';
+import { localFiles } from './files/local-files.js';
+import type { ControlGroup } from './freezer.js';
+import { type Launcher, launch } from './launch.js';
+import { dialPort } from './ports/dial-port.js';
+import { withPorts } from './ports/port-script.js';
+import { makeFstab, portScript, portsDirectory, sandboxUid } from './root-fs.js';
+import { copyTree, run } from './shell.js';
+import { processStats } from './stats.js';
+
+/** What a sandbox with namespaces of its own is made from. */
+export interface NamespacedSandboxOptions {
+  id: string;
+  /** The sandbox's own directory on the host, not there yet. */
+  directory: string;
+  image: Image;
+  /** The directory of a layer. */
+  layerPath: (layer: string) => string;
+  /** Whether layers can be laid over each other; otherwise they are copied. */
+  overlay: boolean;
+  group: ControlGroup | undefined;
+}
+
+/** Sets up the root and becomes the first process: one that does nothing, and whose end is everybody's end. */
+const initScript = `set -e
+read -r pid _ < /proc/self/stat
+hostname "$3" 2>/dev/null || true
+mount -a -T "$1"
+cd "$2"
+mkdir .host
+pivot_root . .host
+umount -l /.host
+rmdir /.host
+echo "$pid"
+exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs env --ignore-signal=CHLD sleep infinity`;
+
+/** What `root` of a sandbox may do: change owners and permissions inside it, as package managers must. */
+const rootCapabilities = '-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid';
+
+/** Starts a sandbox with mount, process, IPC and host-name namespaces of its own. Needs root and Linux. */
+export async function startNamespacedSandbox(options: NamespacedSandboxOptions): Promise<EngineSandbox> {
+  const { id, directory, image, group } = options;
+  const root = join(directory, 'root');
+  const upper = options.overlay ? join(directory, 'upper') : root;
+  const work = join(directory, 'work');
+  for (const made of new Set([root, upper, work])) await mkdir(made, { recursive: true, mode: 0o755 });
+  const lower = image.layers.map(options.layerPath);
+  if (!options.overlay) for (const layer of lower) await copyTree(layer, root);
+  const fstab = join(directory, 'fstab');
+  await writeFile(fstab, makeFstab(root, options.overlay ? { lower, upper, work } : undefined));
+
+  const init = spawn(
+    'setpriv',
+    // prettier-ignore
+    [
+      '--pdeathsig',
+      'KILL',
+      'unshare',
+      '--mount',
+      '--pid',
+      '--ipc',
+      '--uts',
+      '--fork',
+      '--kill-child=KILL',
+      'sh',
+      '-c',
+      initScript,
+      'sandpiper-init',
+      fstab,
+      root,
+      id,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/', detached: true, env: { PATH: process.env.PATH } },
+  );
+  const initPid = await waitUntilReady(init);
+  // Held open, so that paths stay within this sandbox whatever process takes its number later.
+  const rootFd = openSync(`/proc/${initPid}/root`, 'r');
+  const anchor = `/proc/self/fd/${rootFd}`;
+
+  // prettier-ignore
+  const enter = ['-t', String(initPid), '-m', '-p', '-i', '-u', '--'];
+  /** Signalling what has ended already is no fault. */
+  const inside = (script: string): Promise<unknown> =>
+    run('nsenter', ...enter, 'sh', '-c', script).catch(() => {});
+  // prettier-ignore
+  const asUser = (user: Command['user']): string[] =>
+    user === 'root'
+      ? [
+          'setpriv',
+          '--bounding-set',
+          rootCapabilities,
+          '--inh-caps',
+          '-all',
+          '--no-new-privs',
+          '--clear-groups',
+        ]
+      : [
+          'setpriv',
+          '--reuid',
+          String(sandboxUid),
+          '--regid',
+          String(sandboxUid),
+          '--clear-groups',
+          '--bounding-set',
+          '-all',
+          '--inh-caps',
+          '-all',
+          '--no-new-privs',
+        ];
+  const joinGroup = group ? ['sh', '-c', 'echo "$$" > "$0" && exec "$@"', group.procs] : [];
+
+  const launcher = (user: Command['user']): Launcher => ({
+    prefix: [...joinGroup, 'nsenter', ...enter, ...asUser(user), 'setsid', 'sh', '-c'],
+    signal: async (pid, signal) => {
+      const name = signal.replace('SIG', '');
+      await inside(`kill -s ${name} -- -${pid}`);
+    },
+  });
+  let destroyed: Promise<void> | undefined;
+  return {
+    files: localFiles(anchor, { user: sandboxUid, root: 0 }),
+    pathInside: (path) => path,
+    exec(command): Promise<EngineProcess> {
+      if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
+      return launch(launcher(command.user), {
+        ...command,
+        env: withPorts(command.env, portsDirectory, portScript),
+      });
+    },
+    dial: (port) => dialPort(anchor + portsDirectory, port, () => sandboxPids(initPid, group)),
+    async freeze() {
+      if (group) return group.freeze();
+      await inside('kill -s STOP -- -1');
+    },
+    async thaw() {
+      if (group) return group.thaw();
+      await inside('kill -s CONT -- -1');
+    },
+    async checkpoint() {
+      const layer = `${id}-${Date.now().toString(36)}`;
+      await copyTree(upper, options.layerPath(layer));
+      return { layers: options.overlay ? [...image.layers, layer] : [layer] };
+    },
+    stats: async () => processStats(await sandboxPids(initPid, group)),
+    destroy() {
+      destroyed ??= (async () => {
+        closeSync(rootFd);
+        const exited = init.exitCode === null && init.signalCode === null ? once(init, 'exit') : undefined;
+        // The first process of a process namespace takes all the others with it.
+        if (exited) process.kill(initPid, 'SIGKILL');
+        await group?.remove();
+        await exited;
+        await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+      })();
+      return destroyed;
+    },
+  };
+}
+
+/** The number, as the host counts, of a sandbox's first process once it has set up its root. */
+async function waitUntilReady(init: ChildProcess): Promise<number> {
+  let output = '';
+  let errors = '';
+  init.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    output += chunk;
+  });
+  init.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    errors = (errors + chunk).slice(-2_000);
+  });
+  return new Promise<number>((resolve, reject) => {
+    init.stdout?.on('data', () => {
+      if (output.includes('\n')) resolve(Number(output.trim()));
+    });
+    init.once('error', reject);
+    init.once('close', () =>
+      reject(new Error(`A sandbox could not be set up: ${errors.trim() || 'no reason given'}`)),
+    );
+  });
+}
+
+/** Every process of a sandbox but its first, as the host counts. */
+async function sandboxPids(initPid: number, group: ControlGroup | undefined): Promise<number[]> {
+  if (group) return group.pids();
+  const space = await readlink(`/proc/${initPid}/ns/pid`);
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === initPid) continue;
+    const own = await readlink(`/proc/${pid}/ns/pid`).catch(() => undefined);
+    if (own === space) found.push(pid);
+  }
+  return found;
+}

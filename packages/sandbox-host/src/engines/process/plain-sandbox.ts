@@ -1,0 +1,122 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HostError } from '../../errors.js';
+import type { EngineSandbox, Image } from '../engine.js';
+import { localFiles } from './files/local-files.js';
+import { type Launcher, launch } from './launch.js';
+import { findMarkedProcesses, sandboxMark } from './marked-processes.js';
+import { dialPort } from './ports/dial-port.js';
+import { withPorts } from './ports/port-script.js';
+import { copyTree } from './shell.js';
+import { processStats } from './stats.js';
+
+/** What a sandbox without namespaces is made from. */
+export interface PlainSandboxOptions {
+  id: string;
+  /** The sandbox's own directory on the host, not there yet. */
+  directory: string;
+  image: Image;
+  layerPath: (layer: string) => string;
+  /** Where the port script lies on the host. */
+  portScript: string;
+}
+
+/**
+ * Starts a sandbox that is a private directory and processes of whoever runs the host. It keeps sandboxes apart
+ * that mean well; it holds nothing in that does not.
+ */
+export async function startPlainSandbox(options: PlainSandboxOptions): Promise<EngineSandbox> {
+  const { id, directory, image } = options;
+  for (const layer of image.layers) await copyTree(options.layerPath(layer), directory);
+  const ports = join(directory, 'run/sandpiper/ports');
+  await mkdir(ports, { recursive: true });
+  const groups = new Set<number>();
+  const everyProcess = (): Promise<number[]> => findMarkedProcesses(id, groups);
+
+  /** Processes may start others while they are being signalled: repeat until no new ones are found. */
+  const signalAll = async (signal: NodeJS.Signals): Promise<void> => {
+    const signalled = new Set<number>();
+    for (let round = 0; round < 50; round++) {
+      const found = (await everyProcess()).filter((pid) => !signalled.has(pid));
+      if (found.length === 0) return;
+      for (const pid of found) {
+        signalled.add(pid);
+        trySignal(pid, signal);
+      }
+    }
+  };
+  const pathInside = (path: string): string =>
+    path === directory || path.startsWith(`${directory}/`) ? path : join(directory, path);
+  const launcher: Launcher = {
+    prefix: ['/bin/sh', '-c'],
+    signal: async (pid, signal) => trySignal(-pid, signal),
+  };
+  const inner = localFiles(directory, undefined);
+  /** Programs see the host's paths, so these come back to us: they mean the same files. */
+  const own = (path: string): string =>
+    path.startsWith(`${directory}/`) ? path.slice(directory.length) : path;
+  let destroyed: Promise<void> | undefined;
+
+  return {
+    pathInside,
+    files: {
+      stat: (path) => inner.stat(own(path)),
+      list: (path, depth) => inner.list(own(path), depth),
+      read: (path) => inner.read(own(path)),
+      write: (path, content, owner) => inner.write(own(path), content, owner),
+      makeDirectory: (path, owner) => inner.makeDirectory(own(path), owner),
+      move: (from, to, owner) => inner.move(own(from), own(to), owner),
+      remove: (path) => inner.remove(own(path)),
+    },
+    async exec(command) {
+      if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
+      const env = {
+        ...withPorts(command.env, ports, options.portScript),
+        HOME: pathInside(command.env.HOME ?? '/home/user'),
+        TMPDIR: join(directory, 'tmp'),
+        [sandboxMark]: id,
+      };
+      const process = await launch(launcher, { ...command, cwd: pathInside(command.cwd), env });
+      groups.add(process.pid);
+      void process.ended.then(() => groups.delete(process.pid));
+      return process;
+    },
+    dial: (port) => dialPort(ports, port, everyProcess),
+    freeze: () => signalAll('SIGSTOP'),
+    thaw: () => signalAll('SIGCONT'),
+    async checkpoint() {
+      const layer = `${id}-${Date.now().toString(36)}`;
+      await copyTree(directory, options.layerPath(layer));
+      await rm(join(options.layerPath(layer), 'run/sandpiper/ports'), { recursive: true, force: true });
+      return { layers: [layer] };
+    },
+    stats: async () => processStats(await everyProcess()),
+    destroy() {
+      destroyed ??= (async () => {
+        for (let round = 0; round < 250 && (await everyProcess()).length > 0; round++) {
+          await signalAll('SIGKILL');
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+      })();
+      return destroyed;
+    },
+  };
+}
+
+/** Makes the lowest layer of sandboxes without a root of their own: a home and a place for temporary files. */
+export async function makePlainSkeleton(root: string): Promise<void> {
+  for (const name of ['home/user', 'root', 'tmp', 'run/sandpiper/ports'])
+    await mkdir(join(root, name), { recursive: true });
+  // A login shell resets the search path; this puts back the Node.js that runs the host.
+  const nodeDirectory = join(process.execPath, '..');
+  await writeFile(join(root, 'home/user/.bash_profile'), `export PATH="${nodeDirectory}:$PATH"\n`);
+}
+
+function trySignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended already.
+  }
+}

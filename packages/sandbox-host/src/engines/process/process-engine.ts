@@ -1,0 +1,157 @@
+import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Capabilities, Engine, EngineSandbox, Image } from '../engine.js';
+import { type FreezerLayout, findFreezer, makeControlGroup } from './freezer.js';
+import { startNamespacedSandbox } from './namespaced-sandbox.js';
+import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
+import { portScript } from './ports/port-script.js';
+import { makeSkeleton } from './root-fs.js';
+import { run } from './shell.js';
+
+/** How sandboxes are kept apart: each in Linux namespaces of its own, or by directory only. */
+export type Isolation = 'namespaces' | 'none';
+
+export interface ProcessEngineOptions {
+  /** Where images and the files of sandboxes are kept. */
+  directory: string;
+  /** Default: namespaces where this machine and user can make them. */
+  isolation?: Isolation | undefined;
+}
+
+/** An engine that is to be closed. */
+export interface ProcessEngine extends Engine {
+  /** Removes what is left on the machine; sandboxes must have been destroyed. */
+  close(): Promise<void>;
+}
+
+const baseLayer = 'base';
+
+/**
+ * Starts the engine that runs sandboxes as processes of this machine.
+ *
+ * @throws Error when `isolation` is `namespaces` and this machine cannot make them.
+ */
+export async function startProcessEngine(options: ProcessEngineOptions): Promise<ProcessEngine> {
+  const layers = join(options.directory, 'layers');
+  const sandboxes = join(options.directory, 'sandboxes');
+  const script = join(options.directory, 'ports.cjs');
+  const layerPath = (layer: string): string => join(layers, layer);
+  // What a dead host left of running sandboxes is of no use; their processes ended with it.
+  await rm(sandboxes, { recursive: true, force: true });
+  await rm(layerPath(baseLayer), { recursive: true, force: true });
+  await mkdir(layerPath(baseLayer), { recursive: true });
+  await mkdir(sandboxes, { recursive: true });
+  await writeFile(script, portScript);
+
+  const obstacle = options.isolation === 'none' ? 'it was not asked for' : await namespaceObstacle();
+  if (options.isolation === 'namespaces' && obstacle) {
+    throw new Error(`Sandboxes cannot have namespaces of their own: ${obstacle}.`);
+  }
+  if (obstacle) await makePlainSkeleton(layerPath(baseLayer));
+  else await makeSkeleton(layerPath(baseLayer), portScript);
+  const freezer = obstacle ? undefined : await findFreezer();
+  const overlay = !obstacle && (await canOverlay(options.directory));
+
+  const start = async (id: string, image: Image): Promise<EngineSandbox> => {
+    const directory = join(sandboxes, id);
+    if (obstacle) return startPlainSandbox({ id, directory, image, layerPath, portScript: script });
+    const group = freezer && (await makeControlGroup(freezer, id));
+    try {
+      return await startNamespacedSandbox({ id, directory, image, layerPath, overlay, group });
+    } catch (error) {
+      await group?.remove();
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  };
+
+  return {
+    name: 'process',
+    capabilities: describeCapabilities(obstacle, freezer),
+    baseImage: { layers: [baseLayer] },
+    start,
+    async removeImage(image, stillUsed) {
+      const used = new Set([baseLayer, ...stillUsed.flatMap((one) => one.layers)]);
+      for (const layer of image.layers) {
+        if (!used.has(layer)) await rm(layerPath(layer), { recursive: true, force: true });
+      }
+    },
+    async close() {
+      await rm(sandboxes, { recursive: true, force: true });
+      if (freezer) await rmdir(freezer.directory).catch(() => {});
+    },
+  };
+}
+
+/** Why sandboxes cannot have namespaces here; undefined when a probe made some. */
+async function namespaceObstacle(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return `${process.platform} has none`;
+  if (process.getuid?.() !== 0) return 'the host does not run as root';
+  try {
+    // What a sandbox's start does, in small.
+    const probe = 'mount -t tmpfs tmpfs /tmp && setpriv --bounding-set=-all --no-new-privs true';
+    // prettier-ignore
+    await run(
+      'unshare',
+      '--mount',
+      '--pid',
+      '--ipc',
+      '--uts',
+      '--fork',
+      '--kill-child=KILL',
+      'sh',
+      '-c',
+      probe,
+    );
+    return undefined;
+  } catch (error) {
+    const detail = error instanceof Error ? error.message.split('\n').slice(1).join(' ').trim() : '';
+    return `the system refused (${detail || 'util-linux tools are missing'})`;
+  }
+}
+
+/** Whether changes can be kept beside read-only layers in this directory; not so on some container file systems. */
+async function canOverlay(directory: string): Promise<boolean> {
+  const probe = join(directory, 'overlay-probe');
+  for (const name of ['lower', 'upper', 'work', 'root']) await mkdir(join(probe, name), { recursive: true });
+  const script =
+    'cd "$0" && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work root && : > root/file';
+  const works = await run('unshare', '--mount', 'sh', '-c', script, probe).then(
+    () => true,
+    () => false,
+  );
+  await rm(probe, { recursive: true, force: true });
+  return works;
+}
+
+function describeCapabilities(
+  obstacle: string | undefined,
+  freezer: FreezerLayout | undefined,
+): Capabilities {
+  const network = 'sandboxes share the network of the host';
+  const checkpoint = { level: 'enforced', reason: 'files are copied while nothing runs' } as const;
+  if (obstacle) {
+    return {
+      isolation: {
+        level: 'absent',
+        reason: `sandboxes are directories and processes of the host: ${obstacle}`,
+      },
+      limits: { level: 'absent', reason: 'limits need control groups' },
+      network: { level: 'absent', reason: network },
+      freeze: { level: 'advisory', reason: 'processes get SIGSTOP, which others of the same user can undo' },
+      checkpoint,
+    };
+  }
+  return {
+    isolation: {
+      level: 'enforced',
+      reason: 'own mount, process, IPC and host-name namespaces, no capabilities',
+    },
+    limits: { level: 'absent', reason: 'not set yet' },
+    network: { level: 'absent', reason: network },
+    freeze: freezer
+      ? { level: 'enforced', reason: `control group version ${freezer.version}` }
+      : { level: 'advisory', reason: 'no control group can be made; processes get SIGSTOP' },
+    checkpoint,
+  };
+}

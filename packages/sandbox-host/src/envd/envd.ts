@@ -1,0 +1,115 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createContextValues } from '@connectrpc/connect';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { HostError } from '../errors.js';
+import { headerOf, sendJson } from '../http.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
+import { callerKey, reportErrors } from './caller.js';
+import { download, upload } from './files-rest.js';
+import { filesystemService } from './filesystem-service.js';
+import { Filesystem } from './gen/filesystem_pb.js';
+import { Process } from './gen/process_pb.js';
+import { parseUser } from './paths.js';
+import { processService } from './process-service.js';
+
+/** The version of E2B's in-sandbox API this speaks; the SDK asks it before it uses what came later. */
+export const envdVersion = '0.6.4';
+/** The port under which it is reached in every sandbox. */
+export const envdPort = 49_983;
+
+/** No message of these services needs more; files go another way. */
+const messageBytes = 4 * 1024 * 1024;
+
+/** Serves the in-sandbox API of whichever sandbox a request is for. */
+export type Envd = (sandbox: Sandbox, request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/** Makes the in-sandbox API: processes and files over the Connect protocol, file contents over plain HTTP. */
+export function createEnvd(): Envd {
+  const sandboxes = new WeakMap<IncomingMessage, Sandbox>();
+  const services = connectNodeAdapter({
+    routes: (router) => router.service(Process, processService).service(Filesystem, filesystemService),
+    readMaxBytes: messageBytes,
+    grpc: false,
+    grpcWeb: false,
+    interceptors: [reportErrors],
+    contextValues: (request) => {
+      const sandbox = sandboxes.get(request as IncomingMessage);
+      if (!sandbox) throw new Error('A request reached the in-sandbox API without a sandbox.');
+      return createContextValues().set(callerKey, {
+        sandbox,
+        user: parseUser(basicUser(request as IncomingMessage), sandbox.settings.user),
+      });
+    },
+    fallback: (_request, response) => {
+      response.writeHead(404, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ code: 404, message: 'There is no such path.' }));
+    },
+  });
+
+  return async (sandbox, request, response) => {
+    const url = new URL(request.url ?? '/', 'http://envd');
+    const { pathname, searchParams: query } = url;
+    if (pathname === '/health') {
+      // Also says that the sandbox is not paused.
+      void sandbox.engine;
+      response.writeHead(204).end();
+      return;
+    }
+    if (pathname === '/files') {
+      const reading = request.method === 'GET' || request.method === 'HEAD';
+      if (!reading && request.method !== 'POST') throw new HostError(405, '/files answers GET and POST.');
+      const path = query.get('path') ?? undefined;
+      const username = query.get('username') ?? undefined;
+      if (!hasToken(sandbox, request)) {
+        checkSignature(sandbox, query, path ?? '', reading ? 'read' : 'write', username ?? '');
+      }
+      const user = parseUser(username, sandbox.settings.user);
+      if (!reading) return upload(sandbox, path, user, request, response);
+      if (path === undefined) throw new HostError(400, 'The query parameter "path" is missing.');
+      return download(sandbox, path, user, request, response);
+    }
+    if (!hasToken(sandbox, request))
+      throw new HostError(401, 'The access token of the sandbox is missing or wrong.');
+    if (pathname === '/envs') return sendJson(response, 200, sandbox.settings.envs);
+    sandboxes.set(request, sandbox);
+    services(request, response);
+  };
+}
+
+function hasToken(sandbox: Sandbox, request: IncomingMessage): boolean {
+  if (sandbox.accessToken === undefined) return true;
+  const given = headerOf(request, 'x-access-token');
+  return given !== undefined && equal(given, sandbox.accessToken);
+}
+
+/** A signed URL opens one file for one purpose, for as long as it says. */
+function checkSignature(
+  sandbox: Sandbox,
+  query: URLSearchParams,
+  path: string,
+  operation: 'read' | 'write',
+  user: string,
+): void {
+  const signature = query.get('signature');
+  if (!signature) throw new HostError(401, 'The access token of the sandbox or a signature is needed.');
+  const expiration = query.get('signature_expiration');
+  const parts = [path, operation, user, sandbox.accessToken, ...(expiration === null ? [] : [expiration])];
+  const expected = `v1_${createHash('sha256').update(parts.join(':')).digest('base64').replace(/=+$/, '')}`;
+  if (!equal(signature, expected)) throw new HostError(401, 'The signature does not fit the request.');
+  if (expiration !== null && Number(expiration) < Date.now() / 1000) {
+    throw new HostError(401, 'The signature has expired.');
+  }
+}
+
+function equal(given: string, expected: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}
+
+/** The SDK names the user by HTTP's Basic scheme, without a password. */
+function basicUser(request: IncomingMessage): string | undefined {
+  const [scheme, value] = (request.headers.authorization ?? '').split(' ');
+  if (scheme?.toLowerCase() !== 'basic' || !value) return undefined;
+  return Buffer.from(value, 'base64').toString('utf8').split(':')[0];
+}

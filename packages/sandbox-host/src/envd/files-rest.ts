@@ -1,0 +1,108 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { PassThrough, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createGzip } from 'node:zlib';
+import busboy from '@fastify/busboy';
+import type { SandboxUser } from '../engines/engine.js';
+import type { FileEntry } from '../engines/files.js';
+import { HostError } from '../errors.js';
+import { sendJson } from '../http.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
+import { resolvePath } from './paths.js';
+
+/** As many files as one multipart upload may hold. */
+const filesPerUpload = 1_000;
+
+/** `GET /files`: the content of a file. */
+export async function download(
+  sandbox: Sandbox,
+  path: string,
+  user: SandboxUser,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const file = await sandbox.engine.files.read(resolvePath(path, user, sandbox));
+  const zip = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '') && file.size > 1024;
+  const name = encodeURIComponent(path.split('/').at(-1) ?? 'file');
+  response.writeHead(200, {
+    'content-type': 'application/octet-stream',
+    'content-disposition': `inline; filename*=utf-8''${name}`,
+    ...(zip ? { 'content-encoding': 'gzip', vary: 'accept-encoding' } : { 'content-length': file.size }),
+  });
+  if (zip) await pipeline(file.content, createGzip({ level: 1 }), response);
+  else await pipeline(file.content, response);
+}
+
+/** `POST /files`: one file as the body, or any number as a form. */
+export async function upload(
+  sandbox: Sandbox,
+  path: string | undefined,
+  user: SandboxUser,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const type = request.headers['content-type'] ?? '';
+  const body = request.headers['content-encoding'] === 'gzip' ? pipe(request, createGunzip()) : request;
+  const { files } = sandbox.engine;
+  const write = (to: string, content: Readable): Promise<FileEntry> =>
+    files.write(resolvePath(to, user, sandbox), content, user);
+  let written: FileEntry[];
+  if (type.startsWith('multipart/form-data')) written = await writeForm(body, type, path, write);
+  else if (path) written = [await write(path, body)];
+  else throw new HostError(400, 'The query parameter "path" is missing.');
+  sendJson(
+    response,
+    200,
+    written.map((entry) => ({ name: entry.name, type: 'file', path: entry.path })),
+  );
+}
+
+async function writeForm(
+  body: Readable,
+  contentType: string,
+  path: string | undefined,
+  write: (to: string, content: Readable) => Promise<FileEntry>,
+): Promise<FileEntry[]> {
+  const writes: Promise<FileEntry>[] = [];
+  const form = busboy({
+    headers: { 'content-type': contentType },
+    preservePath: true,
+    limits: { files: filesPerUpload, fields: 10, fieldSize: 1024 },
+  });
+  form.on('file', (_field, content, filename) => {
+    const to = path ?? filename;
+    if (!to) {
+      content.resume();
+      writes.push(
+        Promise.reject(new HostError(400, 'A file of the form has no name and no "path" was given.')),
+      );
+      return;
+    }
+    const writing = write(to, content);
+    // What cannot be written is still read to its end, or the form would never end.
+    writing.catch(() => content.resume());
+    writes.push(writing);
+  });
+  let tooMany = false;
+  form.on('filesLimit', () => {
+    tooMany = true;
+  });
+  try {
+    await pipeline(body, form);
+  } catch (error) {
+    await Promise.allSettled(writes);
+    throw new HostError(400, 'The form could not be read to its end.', { cause: error });
+  }
+  if (tooMany) throw new HostError(400, `A form may hold at most ${filesPerUpload} files.`);
+  const settled = await Promise.allSettled(writes);
+  const failed = settled.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+  return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+}
+
+/** Joins two streams so that the failure of the first ends the second. */
+function pipe(from: Readable, through: NodeJS.ReadWriteStream): Readable {
+  const result = new PassThrough();
+  pipeline(from, through, result).catch((error: Error) => result.destroy(error));
+  return result;
+}

@@ -1,0 +1,169 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
+import type { OutputEvent } from '../sandboxes/process-output.js';
+import type { SandboxProcess } from '../sandboxes/process-table.js';
+import { callerOf } from './caller.js';
+import {
+  type Process,
+  type ProcessEventSchema,
+  type ProcessInput,
+  type ProcessSelector,
+  Signal,
+} from './gen/process_pb.js';
+import { withKeepAlive } from './keep-alive.js';
+import { resolvePath } from './paths.js';
+
+type Event = MessageInitShape<typeof ProcessEventSchema>;
+
+/** Processes as the SDK's `sandbox.commands` asks for them. */
+export const processService: Partial<ServiceImpl<typeof Process>> = {
+  list(_request, context) {
+    const { sandbox } = callerOf(context);
+    return {
+      processes: sandbox.processes.running().map(({ pid, request }) => ({
+        pid,
+        ...(request.tag === undefined ? {} : { tag: request.tag }),
+        config: { cmd: request.cmd, args: request.args, envs: request.envs, cwd: request.cwd },
+      })),
+    };
+  },
+
+  async *start(request, context) {
+    const { sandbox, user } = callerOf(context);
+    if (!request.process?.cmd) throw new ConnectError('The command is missing.', Code.InvalidArgument);
+    if (request.pty) throw new ConnectError('This host has no pseudo-terminals.', Code.Unimplemented);
+    const { cmd, args, envs, cwd } = request.process;
+    const started = await sandbox.start({
+      cmd,
+      args,
+      envs,
+      cwd: resolvePath(cwd ?? '', user, sandbox),
+      user,
+      // Older SDKs do not ask: they always had one.
+      stdin: request.stdin ?? true,
+      tag: request.tag,
+    });
+    // The caller's deadline is the command's; that the caller has gone is not its end.
+    const onAbort = (): void => {
+      if (isDeadline(context.signal.reason)) void started.process.kill('SIGKILL');
+    };
+    context.signal.addEventListener('abort', onAbort, { once: true });
+    if (context.signal.aborted) onAbort();
+    for await (const event of follow(started, context)) yield { event };
+  },
+
+  async *connect(request, context) {
+    const { sandbox } = callerOf(context);
+    const found = sandbox.processes.find(selector(request.process));
+    if (!found) throw notFound(request.process);
+    for await (const event of follow(found, context)) yield { event };
+  },
+
+  async sendInput(request, context) {
+    await write(runningProcess(request.process, context), request.input);
+    return {};
+  },
+
+  async streamInput(requests, context) {
+    let target: SandboxProcess | undefined;
+    for await (const { event } of requests) {
+      if (event.case === 'start') target = runningProcess(event.value.process, context);
+      if (event.case !== 'data') continue;
+      if (!target) throw new ConnectError('Input came before the process was named.', Code.InvalidArgument);
+      await write(target, event.value.input);
+    }
+    return {};
+  },
+
+  closeStdin(request, context) {
+    runningProcess(request.process, context).process.stdin?.end();
+    return {};
+  },
+
+  async sendSignal(request, context) {
+    const target = runningProcess(request.process, context);
+    const signal = {
+      [Signal.UNSPECIFIED]: undefined,
+      [Signal.SIGKILL]: 'SIGKILL',
+      [Signal.SIGTERM]: 'SIGTERM',
+    } as const;
+    const name = signal[request.signal];
+    if (!name) throw new ConnectError('The signal must be SIGTERM or SIGKILL.', Code.InvalidArgument);
+    await target.process.kill(name);
+    return {};
+  },
+};
+
+function runningProcess(which: ProcessSelector | undefined, context: HandlerContext): SandboxProcess {
+  const { sandbox } = callerOf(context);
+  // Says first when the whole sandbox is paused.
+  void sandbox.engine;
+  const found = sandbox.processes.findRunning(selector(which));
+  if (!found) throw notFound(which);
+  return found;
+}
+
+function selector(which: ProcessSelector | undefined): { pid: number } | { tag: string } {
+  switch (which?.selector.case) {
+    case 'pid':
+      return { pid: which.selector.value };
+    case 'tag':
+      return { tag: which.selector.value };
+    default:
+      throw new ConnectError('The process must be named by its pid or its tag.', Code.InvalidArgument);
+  }
+}
+
+function notFound(which: ProcessSelector | undefined): ConnectError {
+  return new ConnectError(
+    `There is no process with ${which?.selector.case} ${which?.selector.value}.`,
+    Code.NotFound,
+  );
+}
+
+async function* follow(target: SandboxProcess, context: HandlerContext): AsyncGenerator<Event> {
+  yield { event: { case: 'start', value: { pid: target.pid } } };
+  const seconds = Number(context.requestHeader.get('keepalive-ping-interval') ?? 0);
+  for await (const event of withKeepAlive(target.output.read(context.signal), seconds * 1000)) {
+    yield event === 'keepalive' ? { event: { case: 'keepalive', value: {} } } : toEvent(event);
+  }
+}
+
+function toEvent(event: OutputEvent): Event {
+  if (event.type !== 'end') {
+    return { event: { case: 'data', value: { output: { case: event.type, value: event.data } } } };
+  }
+  const { code, signal } = event.status;
+  return {
+    event: {
+      case: 'end',
+      value: {
+        // A process that a signal ended has no code of its own.
+        exitCode: signal ? -1 : (code ?? 0),
+        exited: signal === undefined,
+        status: signal ? `signal: ${signal}` : `exit status ${code}`,
+        ...(signal ? { error: `signal: ${signal}` } : code ? { error: `exit status ${code}` } : {}),
+      },
+    },
+  };
+}
+
+async function write(target: SandboxProcess, input: ProcessInput | undefined): Promise<void> {
+  const { stdin } = target.process;
+  if (!stdin || input?.input.case !== 'stdin') {
+    throw new ConnectError('The process was started without a stdin.', Code.FailedPrecondition);
+  }
+  const { value } = input.input;
+  // Settles when the system has taken it, so a process that does not read holds its writer back.
+  await new Promise<void>((resolve, reject) => {
+    stdin.write(value, (error) =>
+      error
+        ? reject(new ConnectError('The process reads no more input.', Code.FailedPrecondition))
+        : resolve(),
+    );
+  });
+}
+
+function isDeadline(reason: unknown): boolean {
+  return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+}

@@ -1,0 +1,182 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { createApi } from './api/app.js';
+import { sandboxRoutes } from './api/sandbox-routes.js';
+import { templateRoutes } from './api/template-routes.js';
+import { uploadRoute } from './api/upload-route.js';
+import { takeDataDirectory } from './data-directory.js';
+import type { Capabilities } from './engines/engine.js';
+import { type Isolation, startProcessEngine } from './engines/process/process-engine.js';
+import { createEnvd } from './envd/envd.js';
+import { HostError } from './errors.js';
+import { createGateway } from './gateway/gateway.js';
+import { findTarget } from './gateway/target.js';
+import { sendJson } from './http.js';
+import { newToken } from './sandboxes/identifiers.js';
+import { SandboxManager } from './sandboxes/sandbox-manager.js';
+import { TemplateBuilder } from './templates/template-builder.js';
+import { TemplateCatalog } from './templates/template-catalog.js';
+import { UploadedFiles } from './templates/uploaded-files.js';
+
+/** How a sandbox host is to run. */
+export interface SandboxHostOptions {
+  /** The port it listens on. Default: any free one. */
+  port?: number;
+  /** The address it listens on. Default: 127.0.0.1, so that nobody else on the network can reach it. */
+  host?: string;
+  /** Where templates and the files of sandboxes are kept. Default: a temporary directory, removed by `close`. */
+  dataDir?: string;
+  /** The key callers must show. Default: a new one. */
+  apiKey?: string;
+  /** How sandboxes are kept apart. Default: `namespaces` where this machine and user can make them. */
+  isolation?: Isolation;
+}
+
+/** A running sandbox host. */
+export interface SandboxHost extends AsyncDisposable {
+  /** The control plane: the SDK's `apiUrl`. */
+  readonly apiUrl: string;
+  /** The way into sandboxes: the SDK's `sandboxUrl`. */
+  readonly sandboxUrl: string;
+  readonly apiKey: string;
+  /** What is kept to on this machine, and what is not. */
+  readonly capabilities: Capabilities;
+  /** Ends every sandbox and removes what belongs to them. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a host that speaks E2B's API and runs sandboxes on this machine.
+ *
+ * @throws Error when the port or the data directory is taken, or when `isolation` cannot be had.
+ *
+ * @example
+ * ```ts
+ * import { Sandbox } from 'e2b';
+ * import { createSandboxHost } from '@sandpiper/sandbox-host';
+ *
+ * await using host = await createSandboxHost();
+ * const sandbox = await Sandbox.create({ apiUrl: host.apiUrl, sandboxUrl: host.sandboxUrl, apiKey: host.apiKey });
+ * const { stdout } = await sandbox.commands.run('whoami');
+ * ```
+ */
+export async function createSandboxHost(options: SandboxHostOptions = {}): Promise<SandboxHost> {
+  const data = await takeDataDirectory(options.dataDir);
+  try {
+    return await startHost(options, data);
+  } catch (error) {
+    await data.release();
+    throw error;
+  }
+}
+
+async function startHost(
+  options: SandboxHostOptions,
+  data: Awaited<ReturnType<typeof takeDataDirectory>>,
+): Promise<SandboxHost> {
+  const engine = await startProcessEngine({
+    directory: data.path,
+    isolation: options.isolation,
+  });
+  const apiKey = options.apiKey ?? newToken('e2b_');
+  const uploadKey = newToken();
+  const sandboxes = new SandboxManager(engine);
+  const uploads = new UploadedFiles(join(data.path, 'uploads'));
+  const catalog = new TemplateCatalog({
+    image: engine.baseImage,
+    envs: {},
+    workdir: '/home/user',
+    user: 'user',
+  });
+  const builder = new TemplateBuilder(catalog, sandboxes, uploads);
+  const gateway = createGateway(sandboxes, createEnvd());
+  let origin = '';
+  const upload = uploadRoute(uploads, uploadKey, () => origin);
+  const api = createApi(
+    [
+      ...sandboxRoutes(sandboxes, catalog),
+      ...templateRoutes({
+        catalog,
+        builder,
+        uploads,
+        uploadUrl: upload.url,
+        async remove(template) {
+          if (template.names.includes('base'))
+            throw new HostError(403, 'The template "base" cannot be deleted.');
+          catalog.delete(template);
+          for (const build of template.builds) {
+            if (build.result) await engine.removeImage(build.result.image, catalog.images());
+          }
+          await uploads.deleteTemplate(template.templateID);
+        },
+      }),
+    ],
+    apiKey,
+  );
+  const serveApi = getRequestListener(api.fetch, { overrideGlobalObjects: false });
+
+  const server = createServer((request, response) => {
+    void serve(request, response).catch(() => response.destroy());
+  });
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let target: ReturnType<typeof findTarget>;
+    try {
+      target = findTarget(request);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : '';
+      sendJson(response, 400, { code: 400, message }, { connection: 'close' });
+      return;
+    }
+    if (target) await gateway.handle(target, request, response);
+    else if (upload.matches(request)) await upload.handle(request, response);
+    else await serveApi(request, response);
+  }
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    const target = findTarget(request);
+    if (target) void gateway.upgrade(target, request, socket, head);
+    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+  });
+  // Streams live as long as they like; only the head of a request has to come in time.
+  server.requestTimeout = 0;
+  server.keepAliveTimeout = 65_000;
+
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= (async () => {
+      const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+      await sandboxes.close();
+      server.closeAllConnections();
+      gateway.close();
+      await stopped;
+      await engine.close();
+      await data.release();
+    })();
+    return closed;
+  };
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(options.port ?? 0, options.host ?? '127.0.0.1', () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  const { address, port } = server.address() as AddressInfo;
+  const name = address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address;
+  origin = `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  return {
+    apiUrl: origin,
+    sandboxUrl: origin,
+    apiKey,
+    capabilities: engine.capabilities,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,106 @@
+import type { EngineProcess, ExitStatus } from '../engines/engine.js';
+
+/** A piece of what a process wrote, or its end. */
+export type OutputEvent =
+  | { type: 'stdout' | 'stderr'; data: Uint8Array }
+  | { type: 'end'; status: ExitStatus };
+
+/** Beyond this much waiting for one reader the process has to wait too. */
+const readerBytes = 1024 * 1024;
+/** As much output as is kept of a process that nobody listens to; older output is dropped. */
+const keptBytes = 256 * 1024;
+
+interface Reader {
+  queue: OutputEvent[];
+  bytes: number;
+  wake: () => void;
+}
+
+/**
+ * The output of one process, for any number of readers. While somebody reads, nothing is lost and a slow reader
+ * slows the process down. While nobody does, the last part is kept for whoever comes next, so that a server left
+ * running in the background never stands still because its log is full.
+ */
+export class ProcessOutput {
+  readonly #process: EngineProcess;
+  readonly #readers = new Set<Reader>();
+  #kept: OutputEvent[] = [];
+  #keptBytes = 0;
+  #end: OutputEvent | undefined;
+
+  constructor(process: EngineProcess) {
+    this.#process = process;
+    process.stdout.on('data', (data: Uint8Array) => this.#take({ type: 'stdout', data }));
+    process.stderr.on('data', (data: Uint8Array) => this.#take({ type: 'stderr', data }));
+    void process.ended.then((status) => {
+      this.#end = { type: 'end', status };
+      this.#take(this.#end);
+    });
+  }
+
+  /** Follows the output from what was kept to the end of the process. Breaking off leaves the process alone. */
+  async *read(signal: AbortSignal): AsyncGenerator<OutputEvent, void> {
+    const reader: Reader = { queue: this.#kept, bytes: this.#keptBytes, wake: () => {} };
+    this.#kept = [];
+    this.#keptBytes = 0;
+    if (this.#end && reader.queue.at(-1) !== this.#end) reader.queue.push(this.#end);
+    const onAbort = (): void => reader.wake();
+    signal.addEventListener('abort', onAbort);
+    this.#readers.add(reader);
+    try {
+      while (!signal.aborted) {
+        const event = reader.queue.shift();
+        if (event) {
+          reader.bytes -= sizeOf(event);
+          this.#regulate();
+          yield event;
+          if (event.type === 'end') return;
+          continue;
+        }
+        await new Promise<void>((resolve) => {
+          reader.wake = resolve;
+          if (signal.aborted) resolve();
+        });
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#readers.delete(reader);
+      this.#regulate();
+    }
+  }
+
+  #take(event: OutputEvent): void {
+    if (this.#readers.size === 0) {
+      this.#keep(event);
+      return;
+    }
+    for (const reader of this.#readers) {
+      reader.queue.push(event);
+      reader.bytes += sizeOf(event);
+      reader.wake();
+    }
+    this.#regulate();
+  }
+
+  #keep(event: OutputEvent): void {
+    this.#kept.push(event);
+    this.#keptBytes += sizeOf(event);
+    while (this.#keptBytes > keptBytes) {
+      const oldest = this.#kept.shift();
+      if (!oldest) break;
+      this.#keptBytes -= sizeOf(oldest);
+    }
+  }
+
+  #regulate(): void {
+    const full = [...this.#readers].some((reader) => reader.bytes > readerBytes);
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      if (full) stream.pause();
+      else if (stream.isPaused()) stream.resume();
+    }
+  }
+}
+
+function sizeOf(event: OutputEvent): number {
+  return event.type === 'end' ? 0 : event.data.byteLength;
+}

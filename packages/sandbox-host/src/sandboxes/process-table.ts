@@ -1,0 +1,74 @@
+import type { EngineProcess, EngineSandbox, SandboxUser } from '../engines/engine.js';
+import { ProcessOutput } from './process-output.js';
+
+/** What a process was asked to be. */
+export interface ProcessRequest {
+  cmd: string;
+  args: string[];
+  envs: Record<string, string>;
+  cwd: string;
+  user: SandboxUser;
+  stdin: boolean;
+  /** A name by which it can be found again. */
+  tag?: string | undefined;
+}
+
+/** A process of a sandbox that was started from outside. */
+export interface SandboxProcess {
+  pid: number;
+  request: ProcessRequest;
+  process: EngineProcess;
+  output: ProcessOutput;
+}
+
+/** As many processes as are remembered after their end, so that their output can still be fetched. */
+const endedKept = 32;
+
+/** The processes that were started in one sandbox. */
+export class ProcessTable {
+  readonly #running = new Map<number, SandboxProcess>();
+  readonly #ended: SandboxProcess[] = [];
+
+  /** Starts a process with an environment, of which `request.envs` is only what was asked for. */
+  async start(
+    sandbox: EngineSandbox,
+    request: ProcessRequest,
+    env: Record<string, string>,
+  ): Promise<SandboxProcess> {
+    const process = await sandbox.exec({
+      cmd: request.cmd,
+      args: request.args,
+      env,
+      cwd: request.cwd,
+      user: request.user,
+      stdin: request.stdin,
+    });
+    const entry = { pid: process.pid, request, process, output: new ProcessOutput(process) };
+    this.#running.set(entry.pid, entry);
+    void process.ended.then(() => {
+      this.#running.delete(entry.pid);
+      this.#ended.push(entry);
+      if (this.#ended.length > endedKept) this.#ended.shift();
+    });
+    return entry;
+  }
+
+  running(): SandboxProcess[] {
+    return [...this.#running.values()];
+  }
+
+  findRunning(selector: { pid: number } | { tag: string }): SandboxProcess | undefined {
+    if ('pid' in selector) return this.#running.get(selector.pid);
+    return this.running().find((entry) => entry.request.tag === selector.tag);
+  }
+
+  /** Like {@link findRunning}, and a process that has ended lately when none runs. */
+  find(selector: { pid: number } | { tag: string }): SandboxProcess | undefined {
+    return (
+      this.findRunning(selector) ??
+      this.#ended.findLast((entry) =>
+        'pid' in selector ? entry.pid === selector.pid : entry.request.tag === selector.tag,
+      )
+    );
+  }
+}

@@ -1,0 +1,107 @@
+import type { Engine, Image } from '../engines/engine.js';
+import { HostError } from '../errors.js';
+import { newId, newToken } from './identifiers.js';
+import { Sandbox, type SandboxSettings } from './sandbox.js';
+import { type StartCommand, startAgent } from './start-agent.js';
+
+/** What a sandbox is made from. */
+export interface SandboxSource {
+  image: Image;
+  settings: SandboxSettings;
+  /** The server that is started in it, if the template has one. */
+  start: StartCommand | undefined;
+}
+
+/** Makes sandboxes, knows them, and sees to their end. */
+export class SandboxManager {
+  readonly #engine: Engine;
+  readonly #sandboxes = new Map<string, Sandbox>();
+  /** Creations under way, which a closing host has to wait for. */
+  readonly #creating = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** @throws HostError 404. */
+  get(id: string): Sandbox {
+    const sandbox = this.#sandboxes.get(id);
+    if (!sandbox || sandbox.state === 'creating') throw new HostError(404, `Sandbox "${id}" was not found.`);
+    return sandbox;
+  }
+
+  find(id: string): Sandbox | undefined {
+    return this.#sandboxes.get(id);
+  }
+
+  list(): Sandbox[] {
+    return [...this.#sandboxes.values()].filter((one) => one.state === 'running' || one.isPaused);
+  }
+
+  /** Makes a sandbox and waits until its agent, if it has one, is ready. What fails half-way is taken down. */
+  create(source: SandboxSource, signal?: AbortSignal): Promise<Sandbox> {
+    const creation = this.#create(source, signal);
+    this.#creating.add(creation);
+    const done = (): unknown => this.#creating.delete(creation);
+    creation.then(done, done);
+    return creation;
+  }
+
+  async #create(source: SandboxSource, signal?: AbortSignal): Promise<Sandbox> {
+    if (this.#closed) throw new HostError(503, 'The sandbox host is closing.');
+    const { settings } = source;
+    const sandbox = new Sandbox(
+      newId(),
+      settings,
+      settings.secure ? newToken() : undefined,
+      settings.network.allowPublicTraffic === false ? newToken() : undefined,
+      (expired) => void this.#expire(expired),
+    );
+    this.#sandboxes.set(sandbox.id, sandbox);
+    try {
+      const started = await this.#engine.start(sandbox.id, source.image);
+      try {
+        sandbox.started(started);
+      } catch (error) {
+        // Killed before it was born.
+        await started.destroy();
+        throw error;
+      }
+      signal?.throwIfAborted();
+      if (source.start) await startAgent(sandbox, source.start, signal);
+      return sandbox;
+    } catch (error) {
+      await this.#end(sandbox);
+      throw error;
+    }
+  }
+
+  /** @returns whether there was one to kill. */
+  async kill(id: string): Promise<boolean> {
+    const sandbox = this.#sandboxes.get(id);
+    return sandbox ? this.#end(sandbox) : false;
+  }
+
+  /** Ends every sandbox, also those that are being made. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#sandboxes.values()].map((sandbox) => this.#end(sandbox)));
+    await Promise.allSettled(this.#creating);
+  }
+
+  async #end(sandbox: Sandbox): Promise<boolean> {
+    const ended = await sandbox.kill();
+    this.#sandboxes.delete(sandbox.id);
+    return ended;
+  }
+
+  async #expire(sandbox: Sandbox): Promise<void> {
+    try {
+      if (sandbox.settings.autoPause) await sandbox.pause();
+      else await this.#end(sandbox);
+    } catch (error) {
+      sandbox.log.add('error', `The timeout could not be carried out: ${String(error)}`);
+    }
+  }
+}

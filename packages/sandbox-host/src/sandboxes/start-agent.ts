@@ -1,0 +1,113 @@
+import { connect } from 'node:net';
+import { HostError } from '../errors.js';
+import type { Sandbox } from './sandbox.js';
+
+/** The server of a template, and the command that tells when it is ready. */
+export interface StartCommand {
+  startCmd: string;
+  readyCmd: string | undefined;
+}
+
+/** How long a server may take to become ready. */
+const readyTimeoutMs = 60_000;
+const firstPollMs = 20;
+const longestPollMs = 500;
+
+/** Starts a template's server and waits until it is ready, or has ended badly. */
+export async function startAgent(
+  sandbox: Sandbox,
+  command: StartCommand,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { user, workdir } = sandbox.settings;
+  const shell = (script: string) =>
+    sandbox.start({
+      cmd: '/bin/bash',
+      args: ['-l', '-c', script],
+      envs: {},
+      cwd: workdir,
+      user,
+      stdin: false,
+    });
+  const agent = await shell(command.startCmd);
+  let ended: string | undefined;
+  void (async () => {
+    for await (const event of agent.output.read(new AbortController().signal)) {
+      if (event.type === 'end') {
+        ended = event.status.signal ?? `exit code ${event.status.code}`;
+        sandbox.log.add('warn', `The start command ended: ${ended}`);
+      } else {
+        const text = Buffer.from(event.data).toString('utf8').trimEnd();
+        for (const line of text.split('\n'))
+          sandbox.log.add(event.type === 'stderr' ? 'error' : 'info', line);
+      }
+    }
+  })();
+  if (!command.readyCmd) return;
+  const isReady = readyCheck(sandbox, command.readyCmd, async (script) => {
+    const probe = await shell(script);
+    for await (const event of probe.output.read(signal ?? new AbortController().signal)) {
+      if (event.type === 'end') return event.status.code === 0;
+    }
+    return false;
+  });
+  const deadline = Date.now() + readyTimeoutMs;
+  for (let wait = firstPollMs; ; wait = Math.min(wait * 1.5, longestPollMs)) {
+    signal?.throwIfAborted();
+    if (await isReady()) return;
+    if (ended || Date.now() > deadline) {
+      const last = sandbox.log
+        .lines()
+        .slice(-5)
+        .map((line) => line.message);
+      const why = ended ? `ended (${ended})` : `was not ready after ${readyTimeoutMs / 1000} s`;
+      throw new HostError(500, `The template's start command ${why}. Its last output: ${last.join(' | ')}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
+/**
+ * The ready commands the E2B SDK writes for "a port is open" and "a URL answers" are asked of the port directly:
+ * they need tools that not every machine has, and which cannot see a remapped port.
+ */
+function readyCheck(
+  sandbox: Sandbox,
+  readyCmd: string,
+  runCommand: (script: string) => Promise<boolean>,
+): () => Promise<boolean> {
+  const port = /^\[ -n "\$\(ss -Htuln sport = :(\d+)\)" \]$/.exec(readyCmd)?.[1];
+  if (port) return async () => accepts(await sandbox.engine.dial(Number(port)));
+  const [, url, status] =
+    /^curl -s -o \/dev\/null -w "%\{http_code\}" '?(http:\/\/(?:localhost|127\.0\.0\.1|0\.0\.0\.0)[^' ]*)'? \| grep -q "(\d+)"$/.exec(
+      readyCmd,
+    ) ?? [];
+  if (url && status) {
+    const { port: urlPort, pathname, search } = new URL(url);
+    return async () => {
+      const endpoint = await sandbox.engine.dial(Number(urlPort || 80));
+      if (!endpoint) return false;
+      const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+      const response = await fetch(`http://${host}:${endpoint.port}${pathname}${search}`, {
+        redirect: 'manual',
+        signal: AbortSignal.timeout(5_000),
+      }).catch(() => undefined);
+      await response?.body?.cancel();
+      return response?.status === Number(status);
+    };
+  }
+  return () => runCommand(readyCmd);
+}
+
+/** Whether something takes connections there. */
+function accepts(endpoint: { host: string; port: number } | undefined): Promise<boolean> {
+  if (!endpoint) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const socket = connect(endpoint);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,134 @@
+import { posix } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { SandboxUser } from '../engines/engine.js';
+import { parseUser } from '../envd/paths.js';
+import { HostError } from '../errors.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
+import type { BuildLogEntry } from './template-catalog.js';
+
+/** One instruction of a build, as the SDK sends it. */
+export interface BuildStep {
+  type: string;
+  args: string[];
+  filesHash?: string | undefined;
+}
+
+/** What instructions set for those that follow, and for the sandboxes in the end. */
+export interface BuildState {
+  envs: Record<string, string>;
+  workdir: string;
+  user: SandboxUser;
+}
+
+type Log = (level: BuildLogEntry['level'], message: string) => void;
+
+/**
+ * Unpacks the archive on stdin and moves what it holds to its place: a file to the target's name (or into it,
+ * when that ends with a slash), the contents of a directory into the target, as COPY of a Dockerfile does.
+ */
+const copyScript = `set -e
+source=$1 target=$2 owner=$3 mode=$4
+# Without users of its own a sandbox has no owner to give files to.
+[ "$(id -u)" = 0 ] && id "$owner" >/dev/null 2>&1 || owner=
+work=$(mktemp -d "\${TMPDIR:-/tmp}/copy.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+tar -xzf - --no-same-owner 2>/dev/null || { echo "The uploaded archive cannot be read." >&2; exit 1; }
+set -- $source
+[ -e "$1" ] || [ -L "$1" ] || { echo "The archive does not hold $source." >&2; exit 1; }
+if [ "$#" -gt 1 ]; then target=$target/; fi
+for entry in "$@"; do
+  [ -z "$mode" ] || chmod -R "$mode" "$entry"
+  [ -z "$owner" ] || chown -R "$owner:$owner" "$entry"
+  if [ -d "$entry" ] && [ ! -L "$entry" ]; then
+    if [ ! -d "$target" ]; then mkdir -p "$target"; [ -z "$owner" ] || chown "$owner:$owner" "$target"; fi
+    cp -a "$entry/." "$target"
+  else
+    case "$target" in */) directory=$target ;; *) directory=$(dirname "$target") ;; esac
+    if [ ! -d "$directory" ]; then mkdir -p "$directory"; [ -z "$owner" ] || chown "$owner:$owner" "$directory"; fi
+    cp -a "$entry" "$target"
+  fi
+done`;
+
+/** Carries out one instruction. @throws HostError 400 when it cannot be. */
+export async function runStep(
+  sandbox: Sandbox,
+  state: BuildState,
+  step: BuildStep,
+  log: Log,
+  openFiles: (() => Readable) | undefined,
+): Promise<void> {
+  const [first = '', second = ''] = step.args;
+  switch (step.type.toUpperCase()) {
+    case 'ENV':
+      for (let i = 0; i + 1 < step.args.length; i += 2)
+        state.envs[step.args[i] ?? ''] = step.args[i + 1] ?? '';
+      return;
+    case 'USER':
+      state.user = parseUser(first, state.user);
+      return;
+    case 'WORKDIR': {
+      state.workdir = posix.resolve(state.workdir, first);
+      await sandbox.engine.files.makeDirectory(state.workdir, state.user).catch((error: unknown) => {
+        if (!HostError.isInstance(error) || error.status !== 409) throw error;
+      });
+      return;
+    }
+    case 'RUN': {
+      const user = parseUser(second || undefined, state.user);
+      await execute(sandbox, state, ['/bin/bash', '-l', '-c', first], user, log);
+      return;
+    }
+    case 'COPY': {
+      if (!openFiles) throw new HostError(400, 'A COPY step names no uploaded files.');
+      const [, , owner, mode] = step.args;
+      const inside = (path: string): string => sandbox.engine.pathInside(posix.resolve(state.workdir, path));
+      const target = second.endsWith('/') ? `${inside(second)}/` : inside(second);
+      const named = parseUser(owner?.split(':')[0] || undefined, state.user);
+      const args = [
+        '/bin/sh',
+        '-c',
+        copyScript,
+        'copy',
+        first.replace(/^\.\//, ''),
+        target,
+        named,
+        mode ?? '',
+      ];
+      await execute(sandbox, { ...state, envs: {} }, args, 'root', log, openFiles());
+      return;
+    }
+    default:
+      throw new HostError(400, `This host knows no build step "${step.type}".`);
+  }
+}
+
+/** Runs a program to its end, its output going to the build's log. */
+async function execute(
+  sandbox: Sandbox,
+  state: BuildState,
+  [cmd = '', ...args]: string[],
+  user: SandboxUser,
+  log: Log,
+  input?: Readable,
+): Promise<void> {
+  const { workdir: cwd, envs } = state;
+  const { process, output } = await sandbox.start({ cmd, args, envs, cwd, user, stdin: input !== undefined });
+  if (input && process.stdin) {
+    // Ends early when the program does; its exit code tells more than a broken pipe.
+    pipeline(input, process.stdin).catch(() => {});
+  }
+  let lastLine = '';
+  for await (const event of output.read(new AbortController().signal)) {
+    if (event.type !== 'end') {
+      const text = Buffer.from(event.data).toString('utf8').trimEnd();
+      for (const line of text.split('\n')) log('info', line);
+      lastLine = text.split('\n').at(-1) ?? '';
+      continue;
+    }
+    const { code, signal } = event.status;
+    if (code === 0) return;
+    throw new HostError(400, `The step failed with ${signal ?? `exit code ${code}`}: ${lastLine}`);
+  }
+}

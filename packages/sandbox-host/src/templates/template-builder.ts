@@ -1,0 +1,120 @@
+import { HostError } from '../errors.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
+import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
+import { startAgent } from '../sandboxes/start-agent.js';
+import { type BuildState, type BuildStep, runStep } from './build-steps.js';
+import type { Build, BuildLogEntry, Template, TemplateCatalog } from './template-catalog.js';
+import type { UploadedFiles } from './uploaded-files.js';
+
+/** What a build is to do. */
+export interface BuildPlan {
+  fromTemplate?: string | undefined;
+  fromImage?: string | undefined;
+  startCmd?: string | undefined;
+  readyCmd?: string | undefined;
+  steps: BuildStep[];
+}
+
+/** The image the SDK starts from when nothing is said; here it is the template `base`. */
+const baseImage = /^e2bdev\/base(:latest)?$/;
+/** No build takes longer. */
+const buildTimeoutMs = 60 * 60_000;
+
+/** Carries out builds, each in a sandbox of its own. */
+export class TemplateBuilder {
+  constructor(
+    private readonly catalog: TemplateCatalog,
+    private readonly sandboxes: SandboxManager,
+    private readonly uploads: UploadedFiles,
+  ) {}
+
+  /** Runs a build to its end. Never rejects: what goes wrong is the build's status and log. */
+  async run(template: Template, build: Build, plan: BuildPlan): Promise<void> {
+    build.status = 'building';
+    const log = (level: BuildLogEntry['level'], message: string): void => {
+      build.log.push({ timestamp: new Date().toISOString(), level, message });
+    };
+    let step = 'base';
+    let sandbox: Sandbox | undefined;
+    try {
+      const from = this.#resolveBase(plan);
+      log('info', `FROM ${from.template.names[0] ?? from.template.templateID}`);
+      const state: BuildState = {
+        envs: { ...from.result.envs },
+        workdir: from.result.workdir,
+        user: from.result.user,
+      };
+      sandbox = await this.sandboxes.create({
+        image: from.result.image,
+        start: undefined,
+        settings: {
+          templateId: template.templateID,
+          alias: undefined,
+          metadata: {},
+          envs: {},
+          workdir: '/home/user',
+          user: 'user',
+          timeoutMs: buildTimeoutMs,
+          autoPause: false,
+          autoResume: false,
+          network: {},
+          allowInternetAccess: undefined,
+          secure: true,
+          cpuCount: build.cpuCount,
+          memoryMB: build.memoryMB,
+        },
+      });
+      for (const [index, one] of plan.steps.entries()) {
+        step = String(index + 1);
+        log('info', `[${step}/${plan.steps.length}] ${one.type} ${one.args.join(' ')}`);
+        const files = one.filesHash;
+        await runStep(
+          sandbox,
+          state,
+          one,
+          log,
+          files ? () => this.uploads.open(template.templateID, files) : undefined,
+        );
+      }
+      step = 'finalize';
+      const image = await sandbox.engine.checkpoint();
+      const startCmd = plan.startCmd ?? from.result.startCmd;
+      const readyCmd = plan.startCmd ? plan.readyCmd : (plan.readyCmd ?? from.result.readyCmd);
+      if (startCmd) await this.#tryStart(sandbox, state, { startCmd, readyCmd });
+      this.catalog.finish(template, build, { image, ...state, startCmd, readyCmd });
+      log('info', 'Build finished');
+    } catch (error) {
+      const message = HostError.isInstance(error)
+        ? error.message
+        : 'The build failed inside the sandbox host.';
+      if (!HostError.isInstance(error)) console.error(error);
+      build.reason = { message, step };
+      build.finishedAt = new Date().toISOString();
+      log('error', message);
+      build.status = 'error';
+    } finally {
+      if (sandbox) await this.sandboxes.kill(sandbox.id);
+    }
+  }
+
+  /** A server that cannot start is the build's failure, not the first session's. */
+  async #tryStart(
+    sandbox: Sandbox,
+    state: BuildState,
+    start: { startCmd: string; readyCmd: string | undefined },
+  ): Promise<void> {
+    Object.assign(sandbox.settings, state);
+    await startAgent(sandbox, start);
+  }
+
+  #resolveBase(plan: BuildPlan): ReturnType<TemplateCatalog['resolve']> {
+    if (plan.fromTemplate) return this.catalog.resolve(plan.fromTemplate);
+    if (plan.fromImage && !baseImage.test(plan.fromImage)) {
+      throw new HostError(
+        400,
+        `This host runs sandboxes without container images, so it cannot start from "${plan.fromImage}": use fromTemplate('base').`,
+      );
+    }
+    return this.catalog.resolve('base');
+  }
+}
