@@ -81,7 +81,7 @@ export async function fromStatus(
       'anywhere',
     );
   }
-  if (status === 502 && !fromAgent && /not found/i.test(message)) {
+  if (status === 502 && !fromAgent && /not found|is paused/i.test(message)) {
     return new AttemptFailure(new SessionNotFoundError(message, options), 'anywhere', {
       sandboxMissing: true,
     });

@@ -36,22 +36,23 @@ export async function waitUntilReady(
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   let delayMs = firstDelayMs;
+  let lastPing = 'none was answered';
   for (;;) {
     const late = AbortSignal.timeout(Math.max(1, Math.min(pingTimeoutMs, deadline - Date.now())));
-    let lastPing: string;
     try {
       await attemptPing(target, AbortSignal.any([signal, late]));
       return;
     } catch (error) {
       signal.throwIfAborted();
-      lastPing = error instanceof Error ? error.message : String(error);
+      // A ping that we cut short says less than the one before it.
+      if (!late.aborted) lastPing = error instanceof Error ? error.message : String(error);
     }
     if (process?.exit !== undefined) {
       throw new NotReady(`The agent did not come to answer: ${process.exit}.`, lastPing, process.lastLines);
     }
     if (Date.now() + delayMs >= deadline) {
-      const late = `The agent did not answer within ${timeoutMs} ms (\`readyTimeoutMs\`); the last ping: ${lastPing}.`;
-      throw new NotReady(late, lastPing, process?.lastLines);
+      const reason = `The agent did not answer within ${timeoutMs} ms (\`readyTimeoutMs\`); the last ping: ${lastPing}.`;
+      throw new NotReady(reason, lastPing, process?.lastLines);
     }
     await sleep(delayMs, signal);
     delayMs = Math.min(delayMs * 1.5, maxDelayMs);

@@ -1,0 +1,99 @@
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { agentMetadata, bundleAgent, startPlatform, type TestPlatform } from '../test/support/platform.js';
+import type { AgentRuntimeClient } from './client.js';
+import type { AgentRuntimeClientOptions } from './client-config.js';
+
+let platform: TestPlatform;
+
+beforeAll(async () => {
+  platform = await startPlatform();
+  const content = await bundleAgent('commands');
+  await platform.deploy('commands', { file: 'agent.mjs', content, metadata: agentMetadata('agent.mjs') });
+  await platform.deploy('self-starting', { file: 'agent.mjs', content, startCmd: 'node agent.mjs' });
+}, 120_000);
+
+/** A client that is closed with its test. */
+function open(options: AgentRuntimeClientOptions = {}): AgentRuntimeClient {
+  const client = platform.client(options);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+describe('a session', () => {
+  test.each(['commands', 'self-starting'])(
+    'has an agent that answers, from template %s',
+    async (template) => {
+      const session = await open().createSession(template);
+      expect((await session.invoke({ prompt: 'hello', a: 1 })).result).toEqual({ prompt: 'hello', a: 1 });
+      expect(await session.stream({ prompt: 'count', n: 3 }).collect()).toEqual([1, 2, 3]);
+      expect(session.templateId).toBe(template);
+      expect(session.isActive).toBe(true);
+      expect(session.sessionId).toBe(session.sandboxId);
+      expect(session.hostUrl).toBe(platform.host.sandboxUrl);
+      expect(session.ageSeconds).toBeGreaterThan(0);
+      expect(session.idleSeconds).toBeLessThan(10);
+      expect(await session.ping()).toMatchObject({ status: 'Healthy' });
+      expect(await session.getStatus()).toBe('active');
+    },
+  );
+
+  test('keeps what the agent has in memory through a pause', async () => {
+    const session = await open().createSession('commands');
+    await session.invoke('a');
+    expect(await session.pause()).toBe(true);
+    expect(await session.pause()).toBe(false);
+    expect(session.isPaused).toBe(true);
+    expect(await session.getStatus()).toBe('paused');
+    expect(await session.resume()).toBe(true);
+    expect(await session.resume()).toBe(false);
+    expect((await session.invoke('runs')).result).toBe(1);
+  });
+
+  test('closes once, and is not found after', async () => {
+    const client = open();
+    const session = await client.createSession('commands');
+    expect(await session.close()).toBe(true);
+    expect(await session.close()).toBe(false);
+    expect(await session.getStatus()).toBe('closed');
+    await expect(session.invoke('x')).rejects.toMatchObject({ name: 'SessionNotFoundError' });
+    expect(await client.getSession(session.sandboxId)).toBeUndefined();
+    await expect(client.closeSession(session.sandboxId)).rejects.toMatchObject({ code: 'session_not_found' });
+  });
+});
+
+describe('a client', () => {
+  test('calls an agent in a sandbox of its own, which is gone after', async () => {
+    const client = open();
+    expect(await client.invokeAgent('commands', 'hi')).toMatchObject({ result: { prompt: 'hi' } });
+    expect(await client.invokeAgentStream('commands', { prompt: 'count', n: 2 }).collect()).toEqual([1, 2]);
+    await expect(client.invokeAgent('commands', 'fail')).rejects.toMatchObject({ errorType: 'TypeError' });
+    expect(await client.listSessions()).toEqual([]);
+  });
+
+  test('tells of templates and their agents', async () => {
+    const client = open();
+    expect(await client.getTemplate('commands')).toMatchObject({
+      name: 'commands',
+      version: '1.0.0',
+      author: 'a@example.com',
+      description: 'An agent for tests.',
+      status: 'ready',
+      agent: { spec: { entrypoint: 'agent.mjs' } },
+    });
+    const names = (await client.listTemplates({ nameFilter: 'STARTING' })).map(({ name }) => name);
+    expect(names).toEqual(['self-starting']);
+    await expect(client.getTemplate('nothing')).rejects.toMatchObject({ name: 'TemplateNotFoundError' });
+    expect(await client.templates.templateExists('nothing')).toBe(false);
+  });
+
+  test('says which template there is not', async () => {
+    await expect(open().createSession('nothing')).rejects.toMatchObject({ name: 'TemplateNotFoundError' });
+  });
+
+  test('says that its key is refused, and does not repeat it', async () => {
+    const client = open({ apiKey: 'e2b_wrong' });
+    const error = await client.createSession('commands').catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'AuthenticationError', status: 401 });
+    expect(String(error)).not.toContain('e2b_wrong');
+  });
+});

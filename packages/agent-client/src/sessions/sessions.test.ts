@@ -1,0 +1,265 @@
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { agentMetadata, bundleAgent, startPlatform, type TestPlatform } from '../../test/support/platform.js';
+import type { AgentRuntimeClient } from '../client.js';
+import type { AgentRuntimeClientOptions } from '../client-config.js';
+
+let platform: TestPlatform;
+
+beforeAll(async () => {
+  platform = await startPlatform();
+  const content = await bundleAgent('commands');
+  const metadata = agentMetadata('agent.mjs');
+  await platform.deploy('commands', { file: 'agent.mjs', content, metadata });
+  await platform.deploy('as-text', {
+    file: 'agent.mjs',
+    content,
+    metadata: { agent_runtime: JSON.stringify(metadata.agent) },
+  });
+  await platform.deploy('broken', {
+    file: 'agent.mjs',
+    content: "console.log('looking for data'); console.error('no data'); process.exit(4);",
+    metadata,
+  });
+  await platform.deploy('deaf', {
+    file: 'agent.mjs',
+    content: "console.log('deaf'); setInterval(() => {}, 1000);",
+    metadata,
+  });
+}, 120_000);
+
+/** A client that is closed with its test. */
+function open(options: AgentRuntimeClientOptions = {}): AgentRuntimeClient {
+  const client = platform.client(options);
+  onTestFinished(async () => {
+    await client.closeAllSessions();
+    await client.close();
+  });
+  return client;
+}
+
+async function sandboxCount(): Promise<number> {
+  return (await open().listSessions()).length;
+}
+
+describe('creating a session', () => {
+  test('starts the agent of a template that says so in text', async () => {
+    const session = await open().createSession('as-text');
+    expect((await session.invoke('x')).result).toEqual({ prompt: 'x' });
+  });
+
+  test('gives the sandbox its environment, and the caller’s own metadata back', async () => {
+    const session = await open().createSession('commands', {
+      config: { envVars: { A: 'config', B: 'config' } },
+      envVars: { B: 'option' },
+      metadata: { user: 'u1' },
+    });
+    const read = async (name: string): Promise<unknown> =>
+      (await session.invoke({ prompt: 'environment', name })).result;
+    expect(await read('A')).toBe('config');
+    expect(await read('B')).toBe('option');
+    expect(session.metadata).toEqual({ user: 'u1' });
+  });
+
+  test('never gives the account’s key to the agent', async () => {
+    const session = await open().createSession('commands');
+    for (const name of ['E2B_API_KEY', 'PPIO_API_KEY']) {
+      expect((await session.invoke({ prompt: 'environment', name })).result).toBeNull();
+    }
+  });
+
+  test('that fails because the agent ends says what it wrote last, and leaves nothing', async () => {
+    const client = open();
+    await expect(client.createSession('broken')).rejects.toMatchObject({
+      name: 'SandboxCreationError',
+      code: 'sandbox_creation_failed',
+      message: expect.stringMatching(/exited with code 4.*no data/s),
+      log: expect.arrayContaining(['looking for data', 'no data']),
+    });
+    expect(await sandboxCount()).toBe(0);
+  });
+
+  test('that fails because the agent does not answer says what the last ping came to, and leaves nothing', async () => {
+    const client = open();
+    await expect(client.createSession('deaf', { readyTimeoutMs: 1500 })).rejects.toMatchObject({
+      name: 'SandboxCreationError',
+      message: expect.stringContaining('readyTimeoutMs'),
+      lastPing: expect.stringContaining('port is not open'),
+      log: ['deaf'],
+    });
+    expect(await sandboxCount()).toBe(0);
+  });
+
+  test.each([0, 5, 30, 80, 200])('that is aborted after %i ms leaves nothing', async (ms) => {
+    const client = open();
+    const abort = new AbortController();
+    const creating = client.createSession('deaf', { signal: abort.signal });
+    setTimeout(() => abort.abort(new Error('enough')), ms);
+    await expect(creating).rejects.toThrow('enough');
+    await client.close();
+    expect(await sandboxCount()).toBe(0);
+  });
+
+  test('refuses a template that gives less than is asked for, and leaves nothing', async () => {
+    const client = open();
+    await expect(
+      client.createSession('commands', { config: { memoryLimit: '900Gi' } }),
+    ).rejects.toMatchObject({
+      name: 'SandboxCreationError',
+      message: expect.stringContaining('MiB'),
+    });
+    await expect(client.createSession('commands', { config: { memoryLimit: 'much' } })).rejects.toMatchObject(
+      {
+        name: 'ValidationError',
+      },
+    );
+    expect(await sandboxCount()).toBe(0);
+  });
+
+  test('under an idempotency key gives the same sandbox', async () => {
+    const client = open();
+    const options = { idempotencyKey: crypto.randomUUID() };
+    const first = await client.createSession('commands', options);
+    expect((await client.createSession('commands', options)).sandboxId).toBe(first.sandboxId);
+    const other = await client.createSession('commands', { idempotencyKey: crypto.randomUUID() });
+    expect(other.sandboxId).not.toBe(first.sandboxId);
+  });
+});
+
+describe('a session under the caller’s own id', () => {
+  test('is found by another process after the one that made it is gone', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    const before = platform.client();
+    const made = await before.createSession('commands', { runtimeSessionId });
+    await made.invoke('one');
+    await before.close();
+    const found = await open().getSession({ runtimeSessionId });
+    expect(found?.sandboxId).toBe(made.sandboxId);
+    expect(found?.runtimeSessionId).toBe(runtimeSessionId);
+    expect((await found?.invoke('runs'))?.result).toBe(1);
+  });
+
+  test('is one, however many processes and callers make it at once', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    const clients = [open(), open(), open()];
+    const sessions = await Promise.all(
+      [...clients, ...clients].map((client) => client.createSession('commands', { runtimeSessionId })),
+    );
+    expect(new Set(sessions.map(({ sandboxId }) => sandboxId)).size).toBe(1);
+    expect(await sandboxCount()).toBe(1);
+    await Promise.all(sessions.map((session) => session.invoke('one')));
+    expect((await sessions[0]?.invoke('runs'))?.result).toBe(6);
+  });
+
+  test('goes on from call to call in AgentCore’s terms', async () => {
+    const client = open();
+    const { templateId } = await client.getTemplate('commands');
+    const first = await client.invokeAgentRuntime({ agentId: `my-agent-${templateId}`, payload: 'one' });
+    const { runtimeSessionId } = first;
+    const arn = `arn:aws:bedrock-agentcore:eu:1:runtime/my-agent-${templateId}`;
+    const second = await open().invokeAgentRuntime({ agentId: arn, payload: 'runs', runtimeSessionId });
+    expect(second).toMatchObject({ result: 1, runtimeSessionId });
+    await expect(client.invokeAgentRuntime({ agentId: 'no-such', payload: 'x' })).rejects.toMatchObject({
+      name: 'TemplateNotFoundError',
+    });
+  });
+});
+
+describe('what happens elsewhere is seen', () => {
+  test('a pause, which a call undoes once for however many callers', async () => {
+    const session = await open().createSession('commands');
+    const elsewhere = await open().getSession(session.sandboxId);
+    await elsewhere?.pause();
+    expect(session.isPaused).toBe(false);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => session.invoke('x')));
+    expect(answers.map(({ result }) => result)).toEqual(Array(8).fill({ prompt: 'x' }));
+    expect((await session.invoke('runs')).result).toBe(8);
+  });
+
+  test('a pause, which a call leaves alone when it is to', async () => {
+    const session = await open().createSession('commands', { autoResume: false });
+    await (await open().getSession(session.sandboxId))?.pause();
+    await expect(session.invoke('x')).rejects.toMatchObject({
+      name: 'SandboxOperationError',
+      message: expect.stringContaining('autoResume'),
+    });
+    await expect(session.ping()).rejects.toThrow('is paused');
+    expect(await session.getStatus()).toBe('paused');
+  });
+
+  test('a kill', async () => {
+    const session = await open().createSession('commands');
+    await open().closeSession(session.sandboxId);
+    await expect(session.invoke('x')).rejects.toMatchObject({ name: 'SessionNotFoundError' });
+    expect(await session.getStatus()).toBe('closed');
+    await expect(session.pause()).rejects.toMatchObject({ code: 'session_not_found' });
+    await expect(session.refresh()).rejects.toMatchObject({ code: 'session_not_found' });
+    expect(await session.close()).toBe(false);
+  });
+
+  test('an agent that ends in mid-call, whose outcome is unknown', async () => {
+    const session = await open({ config: { maxRetries: 1, retryDelayMs: 10 } }).createSession('commands');
+    await expect(session.invoke('exit')).rejects.toMatchObject({
+      name: 'InvocationError',
+      outcome: 'unknown',
+    });
+    expect(await session.getStatus()).toBe('inactive');
+  });
+});
+
+describe('a sandbox’s time', () => {
+  test('is not extended by calls alone', async () => {
+    const session = await open().createSession('commands', { timeoutMs: 3_000 });
+    await expect(session.invoke({ prompt: 'sleep', ms: 8_000 })).rejects.toMatchObject({
+      sandboxId: session.sandboxId,
+    });
+    expect(await session.getStatus()).toBe('closed');
+  });
+
+  test('is extended while calls are in flight, where that is asked for', async () => {
+    const session = await open().createSession('commands', { timeoutMs: 3_000, keepAlive: true });
+    expect((await session.invoke({ prompt: 'sleep', ms: 6_000 })).result).toBe('slept');
+  });
+
+  test('is extended by a refresh', async () => {
+    const session = await open().createSession('commands', { timeoutMs: 3_000 });
+    await session.refresh({ timeoutMs: 60_000 });
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    expect(await session.getStatus()).toBe('active');
+  });
+});
+
+describe('closing', () => {
+  test('all sessions reports on each', async () => {
+    const client = open();
+    const sessions = await Promise.all([1, 2].map(() => client.createSession('commands')));
+    const report = await client.closeAllSessions();
+    expect(report).toHaveLength(2);
+    expect(report).toEqual(
+      expect.arrayContaining(sessions.map(({ sandboxId }) => ({ sandboxId, closed: true }))),
+    );
+    expect(await client.closeAllSessions()).toEqual([]);
+  });
+
+  test('a client closes what it made and nobody can find again', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    let mortal = '';
+    {
+      await using client = platform.client();
+      mortal = (await client.createSession('commands')).sandboxId;
+      await client.createSession('commands', { runtimeSessionId });
+    }
+    expect(await open().getSession(mortal)).toBeUndefined();
+    expect(await open().getSession({ runtimeSessionId })).toBeDefined();
+  });
+
+  test('reaps what any process left behind, by its age, and nothing that is in use', async () => {
+    const lost = platform.client();
+    const { sandboxId } = await lost.createSession('commands');
+    const client = open();
+    const mine = await client.createSession('commands');
+    expect(await client.reap()).toEqual([]);
+    expect(await client.reap({ olderThanMs: 0 })).toContainEqual({ sandboxId, killed: true });
+    expect(await mine.getStatus()).toBe('active');
+    await lost.close();
+  });
+});
