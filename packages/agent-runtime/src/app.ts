@@ -1,4 +1,5 @@
-import { type ResolvedConfig, type RuntimeConfig, resolveConfig } from './config.js';
+import type { PingStatus } from '@sandpiper/protocol';
+import { type RuntimeConfig, resolveConfig } from './config.js';
 import { AgentRuntimeContext } from './context/agent-runtime-context.js';
 import type { RequestContext } from './context/request-context.js';
 import { entrypointRegistrar, type RegisterEntrypoint } from './entrypoint/register-entrypoint.js';
@@ -9,14 +10,21 @@ import type { Reply } from './http/reply.js';
 import { Routes } from './http/routes.js';
 import { toResponse, WebIncoming } from './http/web-door.js';
 import { Invocations } from './invocation/invocations.js';
+import { Ledger } from './invocation/ledger/ledger.js';
+import type { Services } from './invocation/services.js';
+import { jsonLogger, type Logger } from './log/logger.js';
 import { type AgentRuntimeServer, listen } from './node/listen.js';
 import { Health, type PingHandler } from './ping/health.js';
+import { type TaskInfo, Tasks } from './work/tasks.js';
+import { Work } from './work/work.js';
 
 /** How an {@link AgentRuntimeApp} is made. */
 export interface AgentRuntimeAppOptions {
   config?: RuntimeConfig | undefined;
   /** The same as `config.debug`. */
   debug?: boolean | undefined;
+  /** Where log lines go; a pino logger will do. Default: JSON lines on the standard streams. */
+  logger?: Logger | undefined;
 }
 
 /**
@@ -30,8 +38,8 @@ export interface AgentRuntimeAppOptions {
  * ```
  */
 export class AgentRuntimeApp {
-  readonly #config: ResolvedConfig;
   readonly #health = new Health();
+  readonly #services: Services;
   readonly #invocations: Invocations;
   readonly #routes: Routes;
   readonly #middlewares: Middleware[] = [];
@@ -42,9 +50,10 @@ export class AgentRuntimeApp {
 
   /** @throws ValidationError when the configuration, or the environment, is wrong; it names the option and the variable. */
   constructor(options: AgentRuntimeAppOptions = {}) {
-    this.#config = resolveConfig({ debug: options.debug, ...options.config });
-    this.#invocations = new Invocations(this.#config, this.#health);
-    this.#routes = new Routes(this.#config, this.#invocations, this.#health);
+    this.#services = createServices(options);
+    this.#services.work.onBusy = (busy) => this.#health.setBusy(busy);
+    this.#invocations = new Invocations(this.#services);
+    this.#routes = new Routes(this.#services, this.#invocations, this.#health);
     this.entrypoint = entrypointRegistrar((entrypoint) => {
       this.#invocations.entrypoint = entrypoint;
     });
@@ -59,6 +68,30 @@ export class AgentRuntimeApp {
   ping<H extends PingHandler>(handler: H): H {
     this.#health.handler = handler;
     return handler;
+  }
+
+  /** Overrides every other judgement of the agent's health, until it is called with nothing. */
+  forceStatus(status?: PingStatus): void {
+    this.#health.force(status);
+  }
+
+  /**
+   * Runs work that outlives the answer: the agent is busy and shutdown waits while it runs, and what it throws is
+   * logged. Its signal aborts when shutdown can wait no longer.
+   *
+   * @returns What the task returns.
+   * @example
+   * ```ts
+   * void app.task('index the upload', async ({ signal }) => index(file, signal));
+   * ```
+   */
+  task<T>(name: string, task: (options: { signal: AbortSignal }) => T | Promise<T>): Promise<T> {
+    return this.#services.tasks.run(name, task);
+  }
+
+  /** The background tasks that run. */
+  get tasks(): TaskInfo[] {
+    return this.#services.tasks.list();
   }
 
   /** Adds a middleware inside those added before. Gives it back as it is. */
@@ -76,7 +109,8 @@ export class AgentRuntimeApp {
     address: { port?: number | undefined; host?: string | undefined } = {},
   ): Promise<AgentRuntimeServer> {
     if (this.#server) throw new Error('The app runs already; close() it first.');
-    const { port, host } = resolveConfig({ port: this.#config.port, host: this.#config.host, ...address });
+    const { config } = this.#services;
+    const { port, host } = resolveConfig({ port: config.port, host: config.host, ...address });
     this.#server = listen((incoming) => this.#answer(incoming), { port, host });
     const server = await this.#server;
     return { port: server.port, host: server.host, close: () => this.close() };
@@ -90,7 +124,7 @@ export class AgentRuntimeApp {
 
   /** Lets running invocations finish (`shutdownGraceMs`), aborts what still runs, and stops listening. */
   async close(): Promise<void> {
-    await this.#invocations.drain();
+    await this.#services.work.drain(this.#services.config.shutdownGraceMs);
     await (await this.#server)?.close();
   }
 
@@ -111,4 +145,18 @@ export class AgentRuntimeApp {
     });
     return { kind: 'passed', response, headers: {} };
   }
+}
+
+function createServices(options: AgentRuntimeAppOptions): Services {
+  const config = resolveConfig({ debug: options.debug, ...options.config });
+  const log = options.logger ?? jsonLogger({ debug: config.debug });
+  const work = new Work();
+  return {
+    config,
+    log,
+    work,
+    ledger: new Ledger(config.retention),
+    tasks: new Tasks(work, log),
+    instance: crypto.randomUUID(),
+  };
 }

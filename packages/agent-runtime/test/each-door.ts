@@ -28,3 +28,8 @@ export function eachDoor(name: string, run: (serve: Serve) => Promise<void>): vo
 export function post(body: unknown, headers: Record<string, string> = {}): RequestInit {
   return { method: 'POST', body: JSON.stringify(body), headers };
 }
+
+/** The body of an answer: JSON, and an object. */
+export async function json(response: Response): Promise<Record<string, unknown>> {
+  return Object(await response.json());
+}

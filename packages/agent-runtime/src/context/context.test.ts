@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, test, vi } from 'vitest';
-import { eachDoor, post } from '../../test/each-door.js';
+import { eachDoor, json, post } from '../../test/each-door.js';
 import { AgentRuntimeApp } from '../app.js';
 import { AgentRuntimeContext } from './agent-runtime-context.js';
 import type { RequestContext } from './request-context.js';
@@ -47,7 +47,7 @@ describe('the context', () => {
         session: c.sessionId,
       }));
       const response = await (await serve(app))('/invocations', post(body, headers));
-      const { result } = await response.json();
+      const result = Object((await json(response)).result);
       vi.unstubAllEnvs();
       expect(result).toMatchObject(expected);
       expect(response.headers.get('x-request-id')).toBe(result.r);
@@ -72,7 +72,7 @@ describe('the context', () => {
       traceparent: '00-1-2-01',
       baggage: 'a=b',
     };
-    const { result } = await (await (await serve(app))('/invocations', post({}, headers))).json();
+    const result = Object((await json(await (await serve(app))('/invocations', post({}, headers)))).result);
     expect(result).toMatchObject({
       'x-mine': '1',
       token: 'w',

@@ -2,9 +2,18 @@ import { headers as names } from '@sandpiper/protocol';
 import type { Cancellation } from '../cancellation/cancellation.js';
 import { environment } from '../environment.js';
 import type { Call } from '../http/call.js';
+import { type Logger, withFields } from '../log/logger.js';
+import type { Tasks } from '../work/tasks.js';
 
 /** Headers that are credentials of the platform, not words of the caller (contract, section 2). */
 const withheld: readonly string[] = ['cookie', names.e2bTrafficAccessToken, names.workloadAccessToken];
+
+/** What a context needs of the app it belongs to. */
+export interface ContextServices {
+  readonly config: { readonly timeoutMs: number };
+  readonly log: Logger;
+  readonly tasks: Tasks;
+}
 
 /** What a handler knows of the request it answers. */
 export class RequestContext {
@@ -17,16 +26,20 @@ export class RequestContext {
   /** When the invocation is ended with a `TimeoutError`; undefined when it may take for ever. */
   readonly deadline: Date | undefined;
   readonly #call: Call;
+  readonly #runtime: ContextServices;
   readonly #cancellation: Cancellation;
+  #log: Logger | undefined;
   #headers: Readonly<Record<string, string>> | undefined;
 
   /** @internal */
-  constructor(call: Call, body: unknown, cancellation: Cancellation, timeoutMs: number) {
+  constructor(call: Call, body: unknown, cancellation: Cancellation, runtime: ContextServices) {
+    const { timeoutMs } = runtime.config;
     this.requestId = call.requestId;
     this.invocationId = call.invocationId;
     this.sandboxId = findSandboxId(call, body);
     this.deadline = timeoutMs > 0 ? new Date(Date.now() + timeoutMs) : undefined;
     this.#call = call;
+    this.#runtime = runtime;
     this.#cancellation = cancellation;
   }
 
@@ -47,6 +60,24 @@ export class RequestContext {
   /** Aborts when nobody waits for the answer any more: caller gone, cancelled, out of time, shut down. */
   get signal(): AbortSignal {
     return this.#cancellation.signal;
+  }
+
+  /** Logs with the ids of this request. */
+  get log(): Logger {
+    this.#log ??= withFields(this.#runtime.log, {
+      request_id: this.requestId,
+      invocation_id: this.invocationId,
+      sandbox_id: this.sandboxId,
+    });
+    return this.#log;
+  }
+
+  /**
+   * Keeps the agent busy, and its shutdown waiting, until work that outlives the answer is done. What it rejects
+   * with is logged.
+   */
+  waitUntil(promise: Promise<unknown>): void {
+    this.#runtime.tasks.run('waitUntil', () => promise, this.log).catch(() => {});
   }
 
   /** W3C trace context of the caller. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import ts from 'typescript';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import * as z from 'zod';
-import { eachDoor, post } from '../../test/each-door.js';
+import { eachDoor, json, post } from '../../test/each-door.js';
 import { AgentRuntimeApp } from '../app.js';
 import type { RequestContext } from '../context/request-context.js';
 
@@ -45,7 +45,7 @@ describe('entrypoint', () => {
     app.entrypoint({ input: z.object({ city: z.string(), at: z.array(z.number()) }) }, () => 1);
     const response = await (await serve(app))('/invocations', post({ at: [1, 'x'] }));
     expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({
+    expect(await json(response)).toMatchObject({
       status: 'error',
       error: expect.stringContaining('at.1'),
       error_type: 'ValidationError',

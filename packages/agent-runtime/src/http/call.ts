@@ -1,5 +1,6 @@
 import { headers as names } from '@sandpiper/protocol';
 import type { Incoming } from './incoming.js';
+import type { BodyReply } from './reply.js';
 
 /** One request on its way through the runtime: what came in, how it is called, and when it came. */
 export class Call {
@@ -8,6 +9,8 @@ export class Call {
   readonly requestId: string;
   /** Names the invocation; the request's own name unless the caller gave a key. */
   readonly invocationId: string;
+  /** How a failure of this call was told before, so that it is told the same way again. */
+  failure: { readonly error: unknown; readonly reply: BodyReply } | undefined;
   /** On the clock of `performance.now()`. */
   readonly startedAt: number;
 

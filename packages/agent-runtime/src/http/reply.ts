@@ -3,13 +3,14 @@ import type { Sink } from '../stream/sink.js';
 /** An answer as the core gives it; each door puts it on its own wire. */
 export type Reply = BodyReply | StreamReply | PassedReply;
 
-type Headers = Record<string, string>;
+/** Names in lower case; more than one value for `set-cookie` only. */
+export type ReplyHeaders = Record<string, string | string[]>;
 
 /** An answer that is complete. */
 export interface BodyReply {
   readonly kind: 'body';
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: ReplyHeaders;
   readonly body: string;
 }
 
@@ -17,7 +18,7 @@ export interface BodyReply {
 export interface StreamReply {
   readonly kind: 'stream';
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: ReplyHeaders;
   open(sink: Sink): void;
 }
 
@@ -25,5 +26,19 @@ export interface StreamReply {
 export interface PassedReply {
   readonly kind: 'passed';
   readonly response: Response;
-  readonly headers: Headers;
+  readonly headers: ReplyHeaders;
+}
+
+/** A complete answer of JSON text. */
+export function jsonReply(
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): BodyReply {
+  return {
+    kind: 'body',
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+    body,
+  };
 }

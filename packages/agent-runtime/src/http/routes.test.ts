@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { eachDoor, post } from '../../test/each-door.js';
+import { eachDoor, json, post } from '../../test/each-door.js';
 import { AgentRuntimeApp } from '../app.js';
 import type { RuntimeConfig } from '../config.js';
 
@@ -12,7 +12,7 @@ function echo(config: RuntimeConfig = {}): AgentRuntimeApp {
 describe('routes', () => {
   eachDoor('the root says what this is', async (serve) => {
     const response = await (await serve(echo()))('/');
-    expect(await response.json()).toEqual({
+    expect(await json(response)).toEqual({
       service: 'sandpiper-agent-runtime',
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
       endpoints: expect.arrayContaining(['/invocations', '/ping', '/']),
@@ -23,7 +23,7 @@ describe('routes', () => {
     const send = await serve(echo());
     for (const path of ['/nothing', '/invocations/', '/__proto__', '/constructor', '//']) {
       const response = await send(path);
-      expect([response.status, (await response.json()).error_type]).toEqual([404, 'NotFoundError']);
+      expect([response.status, (await json(response)).error_type]).toEqual([404, 'NotFoundError']);
     }
   });
 
@@ -104,7 +104,7 @@ describe('middleware', () => {
       });
     }
     const response = await (await serve(app))('/invocations', post({ a: 1 }, { 'x-request-id': 'r' }));
-    expect(await response.json()).toMatchObject({ result: { a: 1 }, metadata: { request_id: 'r' } });
+    expect(await json(response)).toMatchObject({ result: { a: 1 }, metadata: { request_id: 'r' } });
     expect(order).toEqual(['first', 'second']);
     expect(response.headers.get('x-seen')).toBe('second, first');
     expect(response.headers.get('x-request-id')).toBe('r');
@@ -119,7 +119,7 @@ describe('middleware', () => {
     );
     const send = await serve(app);
     expect((await send('/invocations', post({}, { 'x-no': '1' }))).status).toBe(418);
-    expect(await (await send('/invocations', post({}))).json()).toMatchObject({ result: 'other' });
+    expect(await json(await send('/invocations', post({})))).toMatchObject({ result: 'other' });
   });
 
   eachDoor(
@@ -140,7 +140,7 @@ describe('middleware', () => {
       const send = await serve(app);
       expect(await (await send('/invocations', post('mine'))).text()).toBe('caught');
       const other = await send('/invocations', post('other'));
-      expect([other.status, (await other.json()).error]).toEqual([409, 'from the middleware']);
+      expect([other.status, (await json(other)).error]).toEqual([409, 'from the middleware']);
     },
   );
 

@@ -1,7 +1,7 @@
 import { tooLarge } from '../errors/too-large.js';
 import type { Sink } from '../stream/sink.js';
 import type { Incoming } from './incoming.js';
-import type { Reply } from './reply.js';
+import type { Reply, ReplyHeaders } from './reply.js';
 
 /** A web `Request` as the core sees it. */
 export class WebIncoming implements Incoming {
@@ -72,16 +72,17 @@ function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
   return whole;
 }
 
+/** Statuses whose answers have no body, not even an empty one (Fetch standard, "null body status"). */
+const bodiless: readonly number[] = [101, 103, 204, 205, 304];
+
 /** Makes a reply a web `Response`. */
 export function toResponse(reply: Reply, incoming: WebIncoming): Response {
-  const { headers } = reply;
+  const headers = toHeaders(reply.headers);
   switch (reply.kind) {
-    case 'body':
-      // 204 and 304 must have no body, not an empty one.
-      return new Response(incoming.method === 'HEAD' ? null : reply.body || null, {
-        status: reply.status,
-        headers,
-      });
+    case 'body': {
+      const body = incoming.method === 'HEAD' || bodiless.includes(reply.status) ? null : reply.body;
+      return new Response(body, { status: reply.status, headers });
+    }
     case 'stream': {
       const sink = new WebSink(() => incoming.gone());
       reply.open(sink);
@@ -89,14 +90,22 @@ export function toResponse(reply: Reply, incoming: WebIncoming): Response {
     }
     case 'passed': {
       const { response } = reply;
-      const merged = new Headers(headers);
-      for (const [name, value] of response.headers) merged.append(name, value);
-      return new Response(response.body, { status: response.status, headers: merged });
+      for (const [name, value] of response.headers) headers.append(name, value);
+      return new Response(response.body, { status: response.status, headers });
     }
   }
 }
 
-/** How much text waits for a slow reader before the stream stops, as in Node's own response. */
+function toHeaders(from: ReplyHeaders): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(from)) {
+    if (typeof value === 'string') headers.set(name, value);
+    else for (const each of value) headers.append(name, each);
+  }
+  return headers;
+}
+
+/** How many bytes wait for a slow reader before the stream stops, as in Node's own response. */
 const highWaterMark = 16 * 1024;
 
 class WebSink implements Sink {
@@ -117,17 +126,22 @@ class WebSink implements Sink {
           onCancel();
         },
       },
-      new ByteLengthQueuingStrategy({ highWaterMark }),
+      { highWaterMark, size: (chunk) => chunk?.byteLength ?? 0 },
     );
   }
 
-  write(text: string): boolean {
-    this.#controller?.enqueue(this.#encoder.encode(text));
+  write(piece: string | Uint8Array): boolean {
+    this.#controller?.enqueue(typeof piece === 'string' ? this.#encoder.encode(piece) : piece);
     return (this.#controller?.desiredSize ?? 1) > 0;
   }
 
   end(): void {
     this.#controller?.close();
+    this.#controller = undefined;
+  }
+
+  cut(): void {
+    this.#controller?.error(new TypeError('The stream was cut.'));
     this.#controller = undefined;
   }
 }

@@ -1,12 +1,11 @@
 import { describeError } from '../errors/describe-error.js';
 import type { Call } from '../http/call.js';
-import type { BodyReply } from '../http/reply.js';
+import { type BodyReply, jsonReply } from '../http/reply.js';
 import { toJson } from '../json/to-json.js';
+import type { FinalFrame } from '../stream/frames.js';
 
 /** The two wire families of the contract. */
 export type ResponseFormat = 'envelope' | 'raw';
-
-const json = 'application/json; charset=utf-8';
 
 /** The body of a success; `value` is JSON text. */
 export function successBody(format: ResponseFormat, value: string, call: Call): string {
@@ -15,21 +14,11 @@ export function successBody(format: ResponseFormat, value: string, call: Call): 
   return `{"result":${value},"status":"success","duration":${call.seconds()},"metadata":${JSON.stringify(metadata(call))}}`;
 }
 
-/** What an answer says about its request. */
-export function metadata(call: Call): { request_id: string; invocation_id: string } {
-  return { request_id: call.requestId, invocation_id: call.invocationId };
-}
-
-/** A complete answer of JSON text. */
-export function jsonReply(status: number, body: string, headers: Record<string, string> = {}): BodyReply {
-  return { kind: 'body', status, headers: { 'content-type': json, ...headers }, body };
-}
-
 /** How an error is told in this family (contract, section 3). */
 export function errorReply(format: ResponseFormat, thrown: unknown, call: Call, debug: boolean): BodyReply {
   const { status, message, type, details, stack, headers } = describeError(thrown);
   const more = { ...(details !== undefined && { details }), ...(debug && { stack }) };
-  const body =
+  const told =
     format === 'raw'
       ? { error: message, ...more }
       : {
@@ -41,5 +30,20 @@ export function errorReply(format: ResponseFormat, thrown: unknown, call: Call, 
           duration: call.seconds(),
           metadata: metadata(call),
         };
-  return jsonReply(status, toJson(body), headers);
+  return jsonReply(status, toJson(told), headers);
+}
+
+/** How a stream tells that it came to its end, or what it broke off for (contract, section 4). */
+export function finalFrame(call: Call, thrown?: { readonly error: unknown }): FinalFrame {
+  if (!thrown) {
+    const done = { status: 'success', duration: call.seconds(), metadata: metadata(call) };
+    return { event: 'done', json: JSON.stringify(done) };
+  }
+  const { message, type } = describeError(thrown.error);
+  return { event: 'error', json: JSON.stringify({ error: message, error_type: type }) };
+}
+
+/** What an answer says about its request. */
+function metadata(call: Call): { request_id: string; invocation_id: string } {
+  return { request_id: call.requestId, invocation_id: call.invocationId };
 }

@@ -1,109 +1,177 @@
+import type { InvocationState } from '@sandpiper/protocol';
 import type { Cancellation } from '../cancellation/cancellation.js';
 import { runInContext } from '../context/agent-runtime-context.js';
 import type { RequestContext } from '../context/request-context.js';
-import { RequestError } from '../errors/request-error.js';
+import { describeError } from '../errors/describe-error.js';
 import type { Call } from '../http/call.js';
-import type { Reply } from '../http/reply.js';
+import { type BodyReply, jsonReply } from '../http/reply.js';
+import { headersOf } from '../http/response-headers.js';
 import { toJson } from '../json/to-json.js';
-import { plainFrames } from '../stream/plain-frames.js';
+import type { FinalFrame } from '../stream/frames.js';
+import type { Thrown } from '../stream/outlet.js';
 import { Pump } from '../stream/pump.js';
-import { type AnyIterator, toIterator } from '../stream/to-iterator.js';
-import { jsonReply, type ResponseFormat, successBody } from './envelope.js';
+import { type AnyIterator, readerIterator, toIterator } from '../stream/to-iterator.js';
+import { isUnwanted, timedOut } from './endings.js';
+import { errorReply, finalFrame, successBody } from './envelope.js';
+import type { Entry } from './ledger/entry.js';
+import type { EventLog } from './ledger/event-log.js';
+import { type Encoding, LogOutlet } from './log-outlet.js';
+import type { Outcome } from './outcome.js';
+import type { Services } from './services.js';
 
-const streamHeaders = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache',
-  'x-accel-buffering': 'no',
-};
-
-/** The settings one invocation runs under. */
-export interface InvocationSettings {
-  readonly responseFormat: ResponseFormat;
-  readonly timeoutMs: number;
-  readonly heartbeatMs: number;
-}
-
-/** One run of the handler: from its call to its real end, and the reply that comes of it. */
+/** One run of the handler: from its call to its real end. What comes of it goes into its entry. */
 export class Invocation {
   readonly #call: Call;
   readonly #context: RequestContext;
   readonly #cancellation: Cancellation;
-  readonly #settings: InvocationSettings;
+  readonly #entry: Entry<Outcome>;
+  readonly #services: Services;
   readonly #onEnd: () => void;
   readonly #deadline: ReturnType<typeof setTimeout> | undefined;
+  /** A handler that has not ended yet although its invocation was cancelled. */
+  #straggler: Promise<unknown> | undefined;
 
   constructor(
     call: Call,
     context: RequestContext,
     cancellation: Cancellation,
-    settings: InvocationSettings,
+    entry: Entry<Outcome>,
+    services: Services,
     onEnd: () => void,
   ) {
     this.#call = call;
     this.#context = context;
     this.#cancellation = cancellation;
-    this.#settings = settings;
+    this.#entry = entry;
+    this.#services = services;
     this.#onEnd = onEnd;
-    const { timeoutMs } = settings;
+    services.work.begin(cancellation);
+    const { timeoutMs } = services.config;
     if (timeoutMs > 0) this.#deadline = setTimeout(() => cancellation.cancel(timedOut(timeoutMs)), timeoutMs);
   }
 
-  /** @throws whatever the handler throws before its first byte, or the reason it was cancelled for. */
-  async run(handler: () => unknown): Promise<Reply> {
-    let value: unknown;
+  /** Runs the handler. Never rejects: what it throws is its outcome. */
+  async run(handler: () => unknown): Promise<void> {
     try {
       const returned = runInContext(this.#context, handler);
-      value = returned instanceof Promise ? await this.#unlessCancelled(returned) : returned;
+      this.#open(isPromise(returned) ? await this.#orCancelled(returned) : returned);
     } catch (error) {
-      if (!this.#cancellation.reason) this.#end();
-      throw error;
+      this.#fail(error);
     }
-    if (value instanceof Response) return this.#pass(value);
-    const iterator = toIterator(value);
-    if (iterator) return this.#stream(iterator);
-    this.#end();
-    return jsonReply(200, successBody(this.#settings.responseFormat, toJson(value), this.#call));
   }
 
-  /** A handler that goes on after it was cancelled still counts as running, until it really ends. */
-  #unlessCancelled(value: Promise<unknown>): Promise<unknown> {
+  #orCancelled(returned: PromiseLike<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      value.then(resolve, reject);
+      returned.then(resolve, reject);
       this.#cancellation.onCancel((reason) => {
+        this.#straggler = Promise.resolve(returned);
         reject(reason);
-        const end = (): void => this.#end();
-        value.then(end, end);
       });
     });
   }
 
-  #pass(response: Response): Reply {
-    this.#end();
-    return { kind: 'passed', response, headers: {} };
+  #open(value: unknown): void {
+    const iterator = value instanceof Response ? undefined : toIterator(value);
+    if (value instanceof Response) this.#openBody(value);
+    else if (iterator) this.#openValues(iterator);
+    else {
+      const body = successBody(this.#services.config.responseFormat, toJson(value), this.#call);
+      this.#openAnswer(jsonReply(200, body));
+    }
   }
 
-  #stream(iterator: AnyIterator): Reply {
-    return {
-      kind: 'stream',
-      status: 200,
-      headers: { ...streamHeaders },
-      open: (sink) => {
-        const pump = new Pump(iterator, sink, plainFrames, this.#cancellation, this.#settings.heartbeatMs);
-        void runInContext(this.#context, () => pump.run()).finally(() => this.#end());
+  #openAnswer({ status, headers, body }: Omit<BodyReply, 'kind'>, failure?: Thrown): void {
+    this.#entry.open({ kind: 'answer', status, headers, body, bytes: body.length, failure });
+    this.#settle(failure);
+    const release = (): void => this.#release();
+    if (this.#straggler) this.#straggler.then(release, release);
+    else release();
+  }
+
+  #openValues(iterator: AnyIterator): void {
+    const log = this.#services.ledger.createLog<string, FinalFrame>(this.#entry.isRecorded);
+    const start = this.#starter(iterator, log, {
+      item: toJson,
+      end: (thrown) => finalFrame(this.#call, thrown),
+    });
+    this.#entry.open({ kind: 'values', log, start, bytes: 0, forget: () => log.forget() });
+    if (this.#entry.isRecorded) start();
+  }
+
+  #openBody(response: Response): void {
+    const { status, body } = response;
+    const headers = headersOf(response.headers);
+    if (!body) {
+      this.#openAnswer({ status, headers, body: '' });
+      return;
+    }
+    const log = this.#services.ledger.createLog<Uint8Array, Thrown | undefined>(this.#entry.isRecorded);
+    const start = this.#starter(readerIterator(body), log, { item: bytesOf, end: (thrown) => thrown });
+    this.#entry.open({ kind: 'body', status, headers, log, start, bytes: 0, forget: () => log.forget() });
+    if (this.#entry.isRecorded) start();
+  }
+
+  /** Moves a stream's values into its log, from the first call on; at the latest when it is cancelled. */
+  #starter<Item extends { readonly length: number }, End>(
+    iterator: AnyIterator,
+    log: EventLog<Item, End>,
+    encoding: Encoding<Item, End>,
+  ): () => void {
+    const outlet = new LogOutlet(log, {
+      item: encoding.item,
+      end: (thrown) => {
+        this.#settle(thrown);
+        return encoding.end(thrown);
       },
+    });
+    let hasStarted = false;
+    const start = (): void => {
+      if (hasStarted) return;
+      hasStarted = true;
+      const pump = new Pump(iterator, outlet, this.#cancellation);
+      void runInContext(this.#context, () => pump.run()).then(() => this.#release());
     };
+    this.#cancellation.onCancel(start);
+    return start;
   }
 
-  #end(): void {
+  #fail(error: unknown): void {
+    const { responseFormat, debug } = this.#services.config;
+    this.#openAnswer(errorReply(responseFormat, error, this.#call, debug), { error });
+  }
+
+  /** What came of it is known. */
+  #settle(thrown: Thrown | undefined): void {
     clearTimeout(this.#deadline);
+    this.#services.ledger.end(this.#entry, this.#stateAfter(thrown));
+    if (thrown) this.#logFailure(thrown.error);
+  }
+
+  /** The handler has come to its real end. */
+  #release(): void {
+    this.#services.work.end(this.#cancellation);
     this.#onEnd();
+  }
+
+  #stateAfter(thrown: Thrown | undefined): Exclude<InvocationState, 'running'> {
+    if (!thrown) return 'succeeded';
+    const { reason } = this.#cancellation;
+    return reason !== undefined && reason === thrown.error && isUnwanted(reason) ? 'cancelled' : 'failed';
+  }
+
+  #logFailure(error: unknown): void {
+    const { message, type, stack } = describeError(error);
+    const fields = { error_type: type, error: message };
+    if (error === this.#cancellation.reason) this.#context.log.info(fields, 'The invocation was ended.');
+    else this.#context.log.error({ ...fields, stack }, 'The handler failed.');
   }
 }
 
-function timedOut(timeoutMs: number): RequestError {
-  return new RequestError(
-    504,
-    'TimeoutError',
-    `The invocation took longer than ${timeoutMs} ms (RuntimeConfig.timeoutMs, AGENT_RUNTIME_TIMEOUT_MS).`,
-  );
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function bytesOf(piece: unknown): Uint8Array {
+  if (piece instanceof Uint8Array) return piece;
+  throw new TypeError('The body of a Response must be bytes.');
 }

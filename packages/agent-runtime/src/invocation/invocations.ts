@@ -1,92 +1,151 @@
+import { conflicts, headers as names, resumableStream } from '@sandpiper/protocol';
 import { Cancellation } from '../cancellation/cancellation.js';
-import type { ResolvedConfig } from '../config.js';
 import { RequestContext } from '../context/request-context.js';
 import type { Entrypoint } from '../entrypoint/handler.js';
 import { checkInput } from '../entrypoint/input-schema.js';
 import { RequestError } from '../errors/request-error.js';
 import type { Call } from '../http/call.js';
-import type { Reply } from '../http/reply.js';
-import type { Health } from '../ping/health.js';
+import { jsonReply, type Reply } from '../http/reply.js';
+import { toJson } from '../json/to-json.js';
+import { callerGone, cancelled } from './endings.js';
+import { describeEntry, eventsReply } from './entry-view.js';
+import { fingerprint } from './fingerprint.js';
 import { Invocation } from './invocation.js';
+import type { Entry } from './ledger/entry.js';
+import type { Outcome } from './outcome.js';
 import { parseBody } from './parse-body.js';
+import { expired, replyFrom, type Wishes } from './reply-from.js';
+import type { Services } from './services.js';
 
-/** Runs the entry point for each request, within the limits, and ends what runs when the server stops. */
+/** Runs the entry point, once for each invocation, and answers for those it knows (contract, sections 1 and 5). */
 export class Invocations {
   entrypoint: Entrypoint | undefined;
-  readonly #config: ResolvedConfig;
-  readonly #health: Health;
-  readonly #running = new Set<Cancellation>();
-  #draining = false;
-  #onIdle: (() => void) | undefined;
+  readonly #services: Services;
+  #running = 0;
 
-  constructor(config: ResolvedConfig, health: Health) {
-    this.#config = config;
-    this.#health = health;
+  constructor(services: Services) {
+    this.#services = services;
   }
 
+  /** `POST /invocations` */
   async invoke(call: Call): Promise<Reply> {
+    const { incoming } = call;
+    const { config, instance } = this.#services;
+    const wanted = incoming.header(names.ifRuntimeInstance);
+    if (wanted !== undefined && wanted !== instance) throw restarted();
     const { entrypoint } = this;
     if (!entrypoint) throw new RequestError(500, 'RuntimeError', 'No entrypoint registered');
-    const body = parseBody(await call.incoming.readBody(this.#config.maxRequestSize));
-    const input = entrypoint.input ? await checkInput(entrypoint.input, body) : body;
-    this.#admit();
-    const cancellation = new Cancellation();
-    call.incoming.onGone(() => cancellation.cancel(callerGone()));
-    const context = new RequestContext(call, body, cancellation, this.#config.timeoutMs);
-    this.#began(cancellation);
-    const invocation = new Invocation(call, context, cancellation, this.#config, () =>
-      this.#ended(cancellation),
-    );
-    return invocation.run(() => entrypoint.handler(input as never, context));
+    const wishes = this.#wishes(call);
+    const bytes = await incoming.readBody(config.maxRequestSize);
+    const body = parseBody(bytes);
+    const input = { body, parsed: entrypoint.input ? await checkInput(entrypoint.input, body) : body };
+    const print = incoming.header(names.idempotencyKey) ? await fingerprint(bytes) : undefined;
+    // From here to the entry in the ledger nothing may wait, or two requests with one key would both run.
+    const entry = this.#known(call, print, wishes) ?? this.#begin(call, input, entrypoint, print, wishes);
+    return replyFrom(entry, call, wishes);
   }
 
-  /** Admits no more, waits for what runs, and after `shutdownGraceMs` aborts it. Resolves when nothing runs. */
-  async drain(): Promise<void> {
-    this.#draining = true;
-    if (this.#running.size === 0) return;
-    const idle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
+  /** `GET /invocations/{id}` */
+  state(id: string): Reply {
+    return jsonReply(200, toJson(describeEntry(this.#find(id), this.#services.config.responseFormat)));
+  }
+
+  /** `GET /invocations/{id}/events` */
+  events(call: Call, id: string): Promise<Reply> {
+    const wishes: Wishes = { ...this.#wishes(call), resumable: true };
+    if (wishes.after !== undefined && !this.#services.ledger.find(id)) throw expired(id);
+    return eventsReply(this.#find(id), call, this.#services.config.responseFormat, wishes);
+  }
+
+  /** `DELETE /invocations/{id}` */
+  cancel(id: string): Reply {
+    const entry = this.#find(id);
+    entry.cancel();
+    return jsonReply(202, toJson(describeEntry(entry, this.#services.config.responseFormat)));
+  }
+
+  #find(id: string): Entry<Outcome> {
+    const entry = this.#services.ledger.find(id);
+    if (!entry) throw new RequestError(404, 'NotFoundError', `No invocation ${id} is known.`);
+    return entry;
+  }
+
+  #wishes({ incoming }: Call): Wishes {
+    const seen = incoming.header(names.lastEventId);
+    if (seen !== undefined && !/^\d{1,15}$/.test(seen)) {
+      throw new RequestError(400, 'BadRequestError', `${names.lastEventId} must be the number of an event.`);
+    }
+    return {
+      resumable: incoming.header(names.streamProtocol) === resumableStream,
+      after: seen === undefined ? undefined : Number(seen),
+      heartbeatMs: this.#services.config.heartbeatMs,
+    };
+  }
+
+  /** The invocation that the caller's key already names. */
+  #known(call: Call, print: string | undefined, wishes: Wishes): Entry<Outcome> | undefined {
+    const entry = print === undefined ? undefined : this.#services.ledger.find(call.invocationId);
+    if (entry?.fingerprint === undefined) {
+      // It asks to go on with what is not known here: to run it now might run it twice.
+      if (wishes.after !== undefined) throw expired(call.invocationId);
+      return undefined;
+    }
+    if (entry.fingerprint !== print) {
+      throw new RequestError(
+        422,
+        conflicts.keyReused,
+        `The ${names.idempotencyKey} ${call.invocationId} was used with another body.`,
+      );
+    }
+    return entry;
+  }
+
+  #begin(
+    call: Call,
+    input: Input,
+    entrypoint: Entrypoint,
+    print: string | undefined,
+    wishes: Wishes,
+  ): Entry<Outcome> {
+    this.#admit();
+    const { config, ledger } = this.#services;
+    const cancellation = new Cancellation();
+    const entry = ledger.begin({
+      id: call.invocationId,
+      fingerprint: print,
+      isRecorded: print !== undefined || wishes.resumable,
+      graceMs: print === undefined ? 0 : config.resumeGraceMs,
+      cancel: (why) => cancellation.cancel(why === 'asked' ? cancelled() : callerGone()),
     });
-    const abort = setTimeout(() => {
-      for (const cancellation of this.#running) cancellation.cancel(shutDown());
-      // A handler that ignores its signal cannot hold the process for ever.
-      setTimeout(() => this.#onIdle?.(), abortGraceMs);
-    }, this.#config.shutdownGraceMs);
-    await idle;
-    clearTimeout(abort);
+    const context = new RequestContext(call, input.body, cancellation, this.#services);
+    this.#running++;
+    const invocation = new Invocation(
+      call,
+      context,
+      cancellation,
+      entry,
+      this.#services,
+      () => this.#running--,
+    );
+    void invocation.run(() => entrypoint.handler(input.parsed as never, context));
+    return entry;
   }
 
   #admit(): void {
-    if (this.#draining) throw unavailable('The agent is shutting down.');
-    const { maxConcurrency } = this.#config;
-    if (this.#running.size >= maxConcurrency) {
+    const { config, work } = this.#services;
+    if (work.isDraining) throw unavailable('The agent is shutting down.');
+    if (this.#running >= config.maxConcurrency) {
       throw unavailable(
-        `The agent runs ${maxConcurrency} invocations already (RuntimeConfig.maxConcurrency).`,
+        `The agent runs ${config.maxConcurrency} invocations already (RuntimeConfig.maxConcurrency, AGENT_RUNTIME_MAX_CONCURRENCY).`,
       );
     }
   }
-
-  #began(cancellation: Cancellation): void {
-    this.#running.add(cancellation);
-    this.#health.began();
-  }
-
-  #ended(cancellation: Cancellation): void {
-    this.#running.delete(cancellation);
-    this.#health.ended();
-    if (this.#running.size === 0) this.#onIdle?.();
-  }
 }
 
-/** How long an aborted handler has for its clean-up. */
-const abortGraceMs = 1000;
-
-function callerGone(): RequestError {
-  return new RequestError(499, 'AbortError', 'The caller left before the answer was complete.');
-}
-
-function shutDown(): RequestError {
-  return new RequestError(500, 'ShutdownError', 'The agent was shut down before the invocation ended.');
+/** A request's body as it came, and as the input schema made it. */
+interface Input {
+  readonly body: unknown;
+  readonly parsed: unknown;
 }
 
 function unavailable(message: string): RequestError {
@@ -94,4 +153,12 @@ function unavailable(message: string): RequestError {
     retryable: true,
     headers: { 'retry-after': '1' },
   });
+}
+
+function restarted(): RequestError {
+  return new RequestError(
+    409,
+    conflicts.runtimeRestarted,
+    `The agent was restarted: ${names.ifRuntimeInstance} names a process that is gone. Nothing was run.`,
+  );
 }

@@ -1,23 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { eachDoor, post } from '../../test/each-door.js';
+import { agent } from '../../test/agent.js';
+import { eachDoor, json, post } from '../../test/each-door.js';
 import { AgentRuntimeApp } from '../app.js';
-import type { Handler } from '../entrypoint/handler.js';
 
-const json = 'application/json; charset=utf-8';
-
-function agent(handler: Handler<unknown>, config = {}): AgentRuntimeApp {
-  const app = new AgentRuntimeApp({ config });
-  app.entrypoint(handler);
-  return app;
-}
+const jsonType = 'application/json; charset=utf-8';
 
 describe('a value', () => {
   eachDoor('comes in an envelope that names its request', async (serve) => {
     const send = await serve(agent((request) => ({ echo: request })));
     const response = await send('/invocations', post({ a: [1, 'é'] }, { 'x-request-id': 'r-1' }));
     expect(response.status).toBe(200);
-    expect(response.headers.get('content-type')).toBe(json);
-    expect(await response.json()).toEqual({
+    expect(response.headers.get('content-type')).toBe(jsonType);
+    expect(await json(response)).toEqual({
       result: { echo: { a: [1, 'é'] } },
       status: 'success',
       duration: expect.any(Number),
@@ -31,14 +25,14 @@ describe('a value', () => {
   eachDoor('is the whole body in the raw family', async (serve) => {
     const send = await serve(agent(async () => ({ a: 1 }), { responseFormat: 'raw' }));
     const response = await send('/invocations', post({}));
-    expect(response.headers.get('content-type')).toBe(json);
+    expect(response.headers.get('content-type')).toBe(jsonType);
     expect(await response.text()).toBe('{"a":1}');
   });
 
   for (const nothing of [undefined, null]) {
     eachDoor(`of ${nothing} is null`, async (serve) => {
       const send = await serve(agent(() => nothing));
-      expect(await (await send('/invocations', post({}))).json()).toMatchObject({ result: null });
+      expect(await json(await send('/invocations', post({})))).toMatchObject({ result: null });
     });
   }
 
@@ -82,7 +76,7 @@ describe('a value', () => {
         const send = await serve(agent((mode) => (mode === 'plain' ? value : [value].values())));
         const plain = await send('/invocations', post('plain'));
         expect(plain.status).toBe(200);
-        expect((await plain.json()).result).toEqual(expected);
+        expect((await json(plain)).result).toEqual(expected);
         const streamed = await (await send('/invocations', post('streamed'))).text();
         expect(JSON.parse(streamed.slice('data: '.length))).toEqual(expected);
       },
@@ -132,7 +126,7 @@ describe('an error', () => {
     );
     const response = await send('/invocations', post({}, { 'idempotency-key': 'k' }));
     expect(response.status).toBe(500);
-    expect(await response.json()).toEqual({
+    expect(await json(response)).toEqual({
       result: null,
       status: 'error',
       error: 'out of it',
@@ -164,7 +158,7 @@ describe('an error', () => {
         { debug: true },
       ),
     );
-    expect((await (await send('/invocations', post({}))).json()).stack).toContain('results.test');
+    expect((await json(await send('/invocations', post({})))).stack).toContain('results.test');
   });
 
   for (const [carried, status] of [
@@ -206,14 +200,14 @@ describe('an error', () => {
         }),
       );
       const response = await send('/invocations', post({}));
-      expect([response.status, (await response.json()).error]).toEqual([500, message]);
+      expect([response.status, (await json(response)).error]).toEqual([500, message]);
     });
   }
 
   eachDoor("of JSON parsing in the handler is the handler's: a 500", async (serve) => {
     const send = await serve(agent(() => JSON.parse('{')));
     const response = await send('/invocations', post({}));
-    expect([response.status, (await response.json()).error_type]).toEqual([500, 'SyntaxError']);
+    expect([response.status, (await json(response)).error_type]).toEqual([500, 'SyntaxError']);
   });
 });
 
@@ -231,7 +225,7 @@ describe('a request', () => {
       const send = await serve(agent((request) => request));
       const headers = { 'content-type': 'text/plain' };
       const response = await send('/invocations', { method: 'POST', body, headers });
-      expect(await response.json()).toMatchObject({ result: expected });
+      expect(await json(response)).toMatchObject({ result: expected });
     });
   }
 
@@ -239,14 +233,14 @@ describe('a request', () => {
     const send = await serve(agent(() => 1));
     const response = await send('/invocations', { method: 'POST', body: '{"a":' });
     expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ error: expect.stringMatching(/^Invalid JSON/) });
+    expect(await json(response)).toMatchObject({ error: expect.stringMatching(/^Invalid JSON/) });
   });
 
   eachDoor('that is not UTF-8 is a 400', async (serve) => {
     const send = await serve(agent(() => 1));
     const response = await send('/invocations', { method: 'POST', body: new Uint8Array([0x22, 0xff, 0x22]) });
     expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ error: expect.stringMatching(/^Invalid encoding/) });
+    expect(await json(response)).toMatchObject({ error: expect.stringMatching(/^Invalid encoding/) });
   });
 
   eachDoor('over the limit is a 413, declared or not', async (serve) => {
@@ -254,7 +248,7 @@ describe('a request', () => {
     const just = await send('/invocations', post('x'.repeat(98)));
     expect(just.status).toBe(200);
     const declared = await send('/invocations', post('x'.repeat(99)));
-    expect([declared.status, (await declared.json()).error]).toEqual([
+    expect([declared.status, (await json(declared)).error]).toEqual([
       413,
       expect.stringContaining('maxRequestSize'),
     ]);
@@ -271,7 +265,7 @@ describe('without an entry point', () => {
   eachDoor('an invocation is a 500 that says so', async (serve) => {
     const send = await serve(new AgentRuntimeApp());
     const response = await send('/invocations', post({}));
-    expect([response.status, (await response.json()).error]).toEqual([500, 'No entrypoint registered']);
+    expect([response.status, (await json(response)).error]).toEqual([500, 'No entrypoint registered']);
   });
 });
 

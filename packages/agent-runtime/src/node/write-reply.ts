@@ -70,11 +70,15 @@ class NodeSink implements Sink {
     this.#response.on('drain', callback);
   }
 
-  write(text: string): boolean {
-    return this.#response.destroyed || this.#response.write(text);
+  write(piece: string | Uint8Array): boolean {
+    return this.#response.destroyed || this.#response.write(piece);
   }
 
   end(): void {
     if (!this.#response.destroyed) this.#response.end();
+  }
+
+  cut(): void {
+    this.#response.destroy();
   }
 }

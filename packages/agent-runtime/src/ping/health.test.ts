@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { eachDoor, post } from '../../test/each-door.js';
+import { eachDoor, json, post } from '../../test/each-door.js';
 import { AgentRuntimeApp } from '../app.js';
 import { PingStatus } from '../index.js';
 import type { PingHandler } from './health.js';
@@ -15,8 +15,7 @@ describe('ping', () => {
         }),
     );
     const send = await serve(app);
-    const ping = async (): Promise<{ status: string; timestamp: string; time_of_last_update: number }> =>
-      (await send('/ping')).json();
+    const ping = async () => json(await send('/ping'));
     const idle = await ping();
     expect(idle).toEqual({
       status: 'Healthy',
@@ -36,7 +35,7 @@ describe('ping', () => {
     let status: PingStatus = PingStatus.Healthy;
     app.ping(() => status);
     const send = await serve(app);
-    const at = async (): Promise<number> => (await (await send('/ping')).json()).time_of_last_update;
+    const at = async (): Promise<number> => Number((await json(await send('/ping'))).time_of_last_update);
     const first = await at();
     await new Promise((resolve) => setTimeout(resolve, 1100));
     expect(await at()).toBe(first);
@@ -72,7 +71,7 @@ describe('ping', () => {
     });
     const response = await (await serve(app))('/ping');
     expect(response.status).toBe(500);
-    expect(await response.json()).toMatchObject({ status: 'HealthyBusy', message: 'disk full' });
+    expect(await json(response)).toMatchObject({ status: 'HealthyBusy', message: 'disk full' });
   });
 
   eachDoor("of one's own that throws is automatic in the raw family", async (serve) => {
@@ -81,6 +80,6 @@ describe('ping', () => {
       throw new Error('disk full');
     });
     const response = await (await serve(app))('/ping');
-    expect([response.status, (await response.json()).status]).toEqual([200, 'Healthy']);
+    expect([response.status, (await json(response)).status]).toEqual([200, 'Healthy']);
   });
 });

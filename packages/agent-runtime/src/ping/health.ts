@@ -10,31 +10,36 @@ export type PingHandler = () => PingResult | Promise<PingResult>;
 export class Health {
   /** Replaces the automatic judgement. */
   handler: PingHandler | undefined;
-  #atWork = 0;
+  #isBusy = false;
+  #forced: PingStatus | undefined;
   #last: PingStatus = PingStatus.Healthy;
   #changedAt = Date.now();
 
-  /** A piece of work has begun. */
-  began(): void {
-    this.#atWork++;
-    // Noted at once and not at the next ping: work that falls between two pings counts too.
-    if (this.#atWork === 1 && !this.handler) this.#note(PingStatus.HealthyBusy);
+  /** Work has begun, or all of it has ended. Noted at once: work that falls between two pings counts too. */
+  setBusy(busy: boolean): void {
+    this.#isBusy = busy;
+    if (!this.handler && !this.#forced) this.#note(this.#automaticStatus());
   }
 
-  /** A piece of work has come to its real end. */
-  ended(): void {
-    this.#atWork--;
-    if (this.#atWork === 0 && !this.handler) this.#note(PingStatus.Healthy);
+  /** Overrides every other judgement until it is called with nothing. */
+  force(status: PingStatus | undefined): void {
+    this.#forced = status;
+    if (status) this.#note(status);
   }
 
   /** @throws whatever the custom handler throws, or a ZodError when it says what is no status. */
   async check(): Promise<PingResponse> {
+    if (this.#forced) return this.#stamp({ status: this.#forced });
     return this.handler ? this.#stamp(read(await this.handler())) : this.automatic();
   }
 
-  /** Busy while anything is at work. */
+  /** Busy while anything runs. */
   automatic(): PingResponse {
-    return this.#stamp({ status: this.#atWork > 0 ? PingStatus.HealthyBusy : PingStatus.Healthy });
+    return this.#stamp({ status: this.#automaticStatus() });
+  }
+
+  #automaticStatus(): PingStatus {
+    return this.#isBusy ? PingStatus.HealthyBusy : PingStatus.Healthy;
   }
 
   #stamp(answer: PingResponse): PingResponse {

@@ -1,59 +1,41 @@
 import type { Cancellation } from '../cancellation/cancellation.js';
-import { Heartbeat } from './heartbeat.js';
-import type { Sink } from './sink.js';
+import type { Outlet } from './outlet.js';
 import type { AnyIterator } from './to-iterator.js';
 
-/** What turns an iterator's values, and its end, into text for a sink. */
-export interface StreamFrames {
-  value(value: unknown): string;
-  /** The last frame; undefined where an end needs none. */
-  end(thrown?: { error: unknown }): string | undefined;
-}
-
 /**
- * Moves values from an iterator to a reader at the reader's pace: while the reader is behind, the iterator is
+ * Moves values from an iterator to an outlet at the outlet's pace: while its readers are behind, the iterator is
  * not asked for more. When the invocation is cancelled the stream gets its ending and the iterator's `return`
  * is called at once, even while the pump waits for either of them, so that a generator's `finally` runs.
  */
 export class Pump {
   readonly #iterator: AnyIterator;
-  readonly #sink: Sink;
-  readonly #frames: StreamFrames;
+  readonly #outlet: Outlet;
   readonly #cancellation: Cancellation;
-  readonly #heartbeat: Heartbeat;
   #wake: (() => void) | undefined;
 
-  constructor(
-    iterator: AnyIterator,
-    sink: Sink,
-    frames: StreamFrames,
-    cancellation: Cancellation,
-    heartbeatMs: number,
-  ) {
+  constructor(iterator: AnyIterator, outlet: Outlet, cancellation: Cancellation) {
     this.#iterator = iterator;
-    this.#sink = sink;
-    this.#frames = frames;
+    this.#outlet = outlet;
     this.#cancellation = cancellation;
-    this.#heartbeat = new Heartbeat(sink, heartbeatMs);
-    sink.onDrain = () => this.#wake?.();
+    outlet.onDrain = () => this.#wake?.();
   }
 
   /** Resolves when the iterator has come to its real end, its clean-up included. Never rejects. */
   async run(): Promise<void> {
-    this.#cancellation.onCancel((reason) => this.#cancelled(reason));
+    const cancellation = this.#cancellation;
+    cancellation.onCancel((reason) => this.#cancelled(reason));
     try {
-      while (!this.#cancellation.reason) {
+      while (!cancellation.reason) {
         const pending = this.#iterator.next();
         // A sync iterator costs no turn of the event loop.
         const step = 'then' in pending ? await pending : pending;
-        if (this.#cancellation.reason) break;
-        if (step.done) return this.#close();
-        this.#heartbeat.beat();
-        if (!this.#sink.write(this.#frames.value(step.value))) await this.#untilDrained();
+        if (cancellation.reason) break;
+        if (step.done) return this.#outlet.end();
+        if (!this.#outlet.write(step.value)) await this.#untilDrained();
       }
     } catch (error) {
       // What a cancelled iterator still throws has no reader.
-      if (!this.#cancellation.reason) this.#close({ error });
+      if (!cancellation.reason) this.#outlet.end({ error });
     }
     await this.#returnIterator();
   }
@@ -66,7 +48,7 @@ export class Pump {
 
   #cancelled(reason: Error): void {
     void this.#returnIterator();
-    this.#close({ error: reason });
+    this.#outlet.end({ error: reason });
     this.#wake?.();
   }
 
@@ -77,12 +59,5 @@ export class Pump {
     } catch {
       // As above.
     }
-  }
-
-  #close(thrown?: { error: unknown }): void {
-    this.#heartbeat.stop();
-    const last = this.#frames.end(thrown);
-    if (last !== undefined) this.#sink.write(last);
-    this.#sink.end();
   }
 }

@@ -1,15 +1,7 @@
 import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { eachDoor, post } from '../../test/each-door.js';
-import { AgentRuntimeApp } from '../app.js';
-import type { RuntimeConfig } from '../config.js';
-import type { Handler } from '../entrypoint/handler.js';
-
-function agent(handler: Handler<unknown>, config: RuntimeConfig = {}): AgentRuntimeApp {
-  const app = new AgentRuntimeApp({ config });
-  app.entrypoint(handler);
-  return app;
-}
+import { agent } from '../../test/agent.js';
+import { eachDoor, json, post } from '../../test/each-door.js';
 
 const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -206,7 +198,7 @@ describe('a caller that leaves', () => {
     await reader?.read();
     await reader?.cancel();
     await vi.waitFor(() => expect(events).toEqual(['aborted', 'finally']), { timeout: 1000 });
-    await vi.waitFor(async () => expect((await (await send('/ping')).json()).status).toBe('Healthy'));
+    await vi.waitFor(async () => expect((await json(await send('/ping'))).status).toBe('Healthy'));
   });
 
   eachDoor('aborts the signal of a handler that gives a value', async (serve) => {
@@ -289,7 +281,7 @@ describe('a deadline', () => {
       ),
     );
     const response = await send('/invocations', post({}));
-    expect([response.status, (await response.json()).error_type]).toEqual([504, 'TimeoutError']);
+    expect([response.status, (await json(response)).error_type]).toEqual([504, 'TimeoutError']);
     expect(aborted).toBe(true);
   });
 

@@ -25,7 +25,7 @@ export function toIterator(value: unknown): AnyIterator | undefined {
 }
 
 /** Not every platform's `ReadableStream` is iterable. */
-function readerIterator(stream: ReadableStream<unknown>): AnyIterator {
+export function readerIterator(stream: ReadableStream<unknown>): AnyIterator {
   const reader = stream.getReader();
   return {
     next: async () => {

@@ -1,0 +1,8 @@
+// A hash on the same turn where the platform has one; the web's own is asynchronous.
+const nodeCrypto = globalThis.process?.getBuiltinModule?.('node:crypto');
+
+/** What tells one request body from another, without keeping either. */
+export function fingerprint(body: Uint8Array): string | Promise<string> {
+  if (nodeCrypto) return nodeCrypto.createHash('sha256').update(body).digest('base64');
+  return crypto.subtle.digest('SHA-256', new Uint8Array(body)).then((hash) => String(new Uint8Array(hash)));
+}

@@ -1,0 +1,36 @@
+import type { ReplyHeaders } from '../http/reply.js';
+import type { FinalFrame } from '../stream/frames.js';
+import type { Thrown } from '../stream/outlet.js';
+import type { EventLog } from './ledger/event-log.js';
+import type { Remembered } from './ledger/ledger.js';
+
+/** What comes of an invocation: what each of its callers is answered with. */
+export type Outcome = Answer | Values | Body;
+
+/** A complete answer. */
+export interface Answer extends Remembered {
+  readonly kind: 'answer';
+  readonly status: number;
+  readonly headers: ReplyHeaders;
+  readonly body: string;
+  /** What the handler threw, when that is what is answered. */
+  readonly failure?: Thrown | undefined;
+}
+
+/** A stream of values, each as JSON text. */
+export interface Values extends Remembered {
+  readonly kind: 'values';
+  readonly log: EventLog<string, FinalFrame>;
+  /** Called when the first reader is there. */
+  start(): void;
+}
+
+/** A `Response` that the handler made, its body piece by piece. */
+export interface Body extends Remembered {
+  readonly kind: 'body';
+  readonly status: number;
+  readonly headers: ReplyHeaders;
+  readonly log: EventLog<Uint8Array, Thrown | undefined>;
+  /** Called when the first reader is there. */
+  start(): void;
+}

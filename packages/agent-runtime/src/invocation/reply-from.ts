@@ -1,0 +1,113 @@
+import { conflicts, headers as names, resumableStream } from '@sandpiper/protocol';
+import { RequestError } from '../errors/request-error.js';
+import type { Call } from '../http/call.js';
+import type { Reply, StreamReply } from '../http/reply.js';
+import { bytesReader, eventStreamHeaders, Frames } from '../stream/frames.js';
+import type { Reader } from '../stream/reader.js';
+import type { Sink } from '../stream/sink.js';
+import type { Entry } from './ledger/entry.js';
+import type { Follower } from './ledger/event-log.js';
+import type { Body, Outcome, Values } from './outcome.js';
+
+/** How one caller wants to be answered. */
+export interface Wishes {
+  /** Numbered frames, and one at the end. */
+  readonly resumable: boolean;
+  /** The number of the last event it has seen; undefined when it does not say. */
+  readonly after: number | undefined;
+  readonly heartbeatMs: number;
+}
+
+/**
+ * Answers one caller of an invocation, whether it is the first, one that joins while it runs, or one that comes
+ * when it has ended (contract, section 5).
+ *
+ * @throws what the handler threw; RequestError 410 when the events that the caller has not seen are gone.
+ */
+export async function replyFrom(entry: Entry<Outcome>, call: Call, wishes: Wishes): Promise<Reply> {
+  attach(entry, call);
+  const outcome = entry.outcome ?? (await entry.opened());
+  if (outcome.kind === 'answer') {
+    const { status, headers, body, failure } = outcome;
+    const reply: Reply = { kind: 'body', status, headers: { ...headers }, body };
+    if (!failure) return reply;
+    call.failure = { error: failure.error, reply };
+    throw failure.error;
+  }
+  return outcome.kind === 'values'
+    ? valuesReply(entry, outcome, call, wishes)
+    : bodyReply(entry, outcome, call);
+}
+
+/** Counts a caller as waiting, until it leaves. */
+export function attach(entry: Entry<Outcome>, call: Call): void {
+  entry.attach();
+  call.incoming.onGone(() => entry.detach());
+}
+
+/** Answers with a stream of values. @throws RequestError 410 when the events that the caller has not seen are gone. */
+export function valuesReply(
+  entry: Entry<Outcome>,
+  { log, start }: Values,
+  call: Call,
+  wishes: Wishes,
+): StreamReply {
+  const after = wishes.after ?? 0;
+  ensure(entry, log.has(after));
+  return {
+    kind: 'stream',
+    status: 200,
+    headers: { ...eventStreamHeaders, ...(wishes.resumable && { [names.streamProtocol]: resumableStream }) },
+    open: (sink) => {
+      const frames = new Frames(sink, wishes);
+      call.incoming.onGone(() => frames.stop());
+      serve(sink, call, frames, log.follow(after, frames));
+      start();
+    },
+  };
+}
+
+function bodyReply(entry: Entry<Outcome>, { status, headers, log, start }: Body, call: Call): StreamReply {
+  ensure(entry, log.has(0));
+  return {
+    kind: 'stream',
+    status,
+    headers: { ...headers },
+    open: (sink) => {
+      const reader = bytesReader(sink);
+      serve(sink, call, reader, log.follow(0, reader));
+      start();
+    },
+  };
+}
+
+/** Lets a sink follow a log, until its caller leaves. */
+function serve(
+  sink: Sink,
+  call: Call,
+  reader: Pick<Reader<never, never>, 'lost'>,
+  follower: Follower | undefined,
+): void {
+  // The log may have been forgotten since it was looked at; that must not look like an end.
+  if (follower) {
+    sink.onDrain = follower.drained;
+    call.incoming.onGone(follower.leave);
+  } else reader.lost();
+}
+
+/** @throws RequestError 410 unless what is asked for is there. */
+export function ensure(entry: Entry<Outcome>, isThere: boolean): asserts isThere {
+  if (isThere) return;
+  // It is answered, and waits no longer.
+  entry.detach();
+  throw expired(entry.id);
+}
+
+/** 410: what a caller asks for is not remembered any more, or never was. */
+export function expired(id: string): RequestError {
+  return new RequestError(
+    410,
+    conflicts.invocationExpired,
+    `The events of invocation ${id} that were asked for are not kept any more (RuntimeConfig.retention).`,
+  );
+}

@@ -1,0 +1,71 @@
+import { encodeFrame, type FinalEvent } from '@sandpiper/protocol';
+import { Heartbeat } from './heartbeat.js';
+import type { Thrown } from './outlet.js';
+import type { Reader } from './reader.js';
+import type { Sink } from './sink.js';
+
+/** The headers every stream of frames has (contract, section 4). */
+export const eventStreamHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache',
+  // Proxies of the nginx family hold a stream back otherwise.
+  'x-accel-buffering': 'no',
+} as const;
+
+/** The frame a stream ends with. */
+export interface FinalFrame {
+  readonly event: FinalEvent;
+  /** JSON text. */
+  readonly json: string;
+}
+
+/** Writes one reader's frames, with heartbeats where they are silent (contract, section 4). */
+export class Frames implements Reader<string, FinalFrame> {
+  readonly #sink: Sink;
+  readonly #resumable: boolean;
+  readonly #heartbeat: Heartbeat;
+
+  constructor(sink: Sink, options: { readonly resumable: boolean; readonly heartbeatMs: number }) {
+    this.#sink = sink;
+    this.#resumable = options.resumable;
+    this.#heartbeat = new Heartbeat(sink, options.heartbeatMs);
+  }
+
+  /** Writes a value, as JSON text. False: the reader is behind. */
+  write(json: string, id: number): boolean {
+    this.#heartbeat.beat();
+    return this.#sink.write(encodeFrame(json, this.#resumable ? id : undefined));
+  }
+
+  /** Ends the stream. A plain one has a frame for an error only. */
+  end(final: { readonly value: FinalFrame; readonly id: number } | undefined): void {
+    this.#heartbeat.stop();
+    if (final) this.#last(final.value, final.id);
+    this.#sink.end();
+  }
+
+  /** Breaks the stream off, so that its end is not taken for a clean one. */
+  lost(): void {
+    this.#heartbeat.stop();
+    this.#sink.cut();
+  }
+
+  /** The reader left; there is nobody to write to any more. */
+  stop(): void {
+    this.#heartbeat.stop();
+  }
+
+  #last({ event, json }: FinalFrame, id: number): void {
+    if (this.#resumable) this.#sink.write(encodeFrame(json, id, event));
+    else if (event === 'error') this.#sink.write(encodeFrame(json));
+  }
+}
+
+/** Hands on the pieces of a body as they are. */
+export function bytesReader(sink: Sink): Reader<Uint8Array, Thrown | undefined> {
+  return {
+    write: (piece) => sink.write(piece),
+    end: (final) => (final?.value ? sink.cut() : sink.end()),
+    lost: () => sink.cut(),
+  };
+}

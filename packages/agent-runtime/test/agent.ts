@@ -1,0 +1,14 @@
+import { AgentRuntimeApp } from '../src/app.js';
+import type { RuntimeConfig } from '../src/config.js';
+import type { Handler } from '../src/entrypoint/handler.js';
+import type { Logger } from '../src/log/logger.js';
+
+/** A logger for tests that expect failures. */
+export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** An app with this handler, which logs nothing. */
+export function agent(handler: Handler<unknown>, config: RuntimeConfig = {}): AgentRuntimeApp {
+  const app = new AgentRuntimeApp({ config, logger: silent });
+  app.entrypoint(handler);
+  return app;
+}
