@@ -112,10 +112,10 @@ export class LiveSandbox implements AgentTarget {
     try {
       const { state } = await this.#look(signal);
       if (state === 'paused') return this.status;
-      await ping(this, signal ?? AbortSignal.timeout(this.#environment.platform.settings.requestTimeoutMs));
+      await this.ping(signal ?? AbortSignal.timeout(this.#environment.platform.settings.requestTimeoutMs));
     } catch (error) {
       signal?.throwIfAborted();
-      if (this.status !== 'closed') this.status = NetworkError.isInstance(error) ? 'inactive' : 'error';
+      if (this.status === 'active') this.status = NetworkError.isInstance(error) ? 'inactive' : 'error';
     }
     return this.status;
   }
@@ -126,9 +126,9 @@ export class LiveSandbox implements AgentTarget {
       return await ping(this, signal);
     } catch (error) {
       if (!SessionNotFoundError.isInstance(error)) throw error;
+      // The gateway's word against what was known: the platform decides.
       const { state } = await this.#look(signal);
-      if (state === 'paused') throw this.#isPaused();
-      throw error;
+      throw state === 'paused' ? this.#isPaused() : error;
     }
   }
 

@@ -212,7 +212,7 @@ describe('a sandbox’s time', () => {
     await expect(session.invoke({ prompt: 'sleep', ms: 8_000 })).rejects.toMatchObject({
       sandboxId: session.sandboxId,
     });
-    expect(await session.getStatus()).toBe('closed');
+    await expect.poll(() => session.getStatus(), { timeout: 10_000 }).toBe('closed');
   });
 
   test('is extended while calls are in flight, where that is asked for', async () => {
