@@ -38,7 +38,6 @@ export async function demo() {
       stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true });
     });
     await Promise.race([aborted, converse(host, step)]);
-    step('Done: the sandbox is gone, its files too');
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     console.log('\nStopped.');
@@ -46,6 +45,7 @@ export async function demo() {
     await host.close();
     await rm(folder, { recursive: true, force: true });
   }
+  if (exitCode === 0) step('Done: no process and no file is left');
   return exitCode;
 }
 
@@ -67,14 +67,12 @@ async function converse(host, step) {
     const data = { name: 'weather.csv', content: await readFile(file, 'utf8') };
     for await (const finding of session.stream({ prompt: question, data })) show(finding);
 
-    step('Pausing the sandbox');
+    step(`Pausing the sandbox, whose processes used ${await cpuMs()} ms of CPU so far`);
     await session.pause();
     const before = await cpuMs();
     await sleep(1000);
     const after = await cpuMs();
-    console.log(
-      `  it is ${await session.getStatus()}; its processes used ${after - before} ms of CPU in one second`,
-    );
+    console.log(`  it is ${await session.getStatus()}; it used ${after - before} ms of CPU in one second`);
 
     step('Resuming it');
     await session.resume();
