@@ -17,11 +17,15 @@ export interface DataDirectory {
  * Takes a directory for one host, a temporary one when none is named. Temporary ones whose host has died are
  * removed on this occasion.
  *
+ * @param endLeftovers - Ends what a host that died has left running, told by its directory.
  * @throws Error when another living host has it.
  */
-export async function takeDataDirectory(named?: string): Promise<DataDirectory> {
+export async function takeDataDirectory(
+  named: string | undefined,
+  endLeftovers: (path: string) => Promise<void>,
+): Promise<DataDirectory> {
   if (named === undefined) {
-    await sweepTemporary();
+    await sweepTemporary(endLeftovers);
     const path = await realpath(await mkdtemp(join(tmpdir(), prefix)));
     await writeFile(join(path, ownerFile), String(process.pid));
     return {
@@ -37,6 +41,7 @@ export async function takeDataDirectory(named?: string): Promise<DataDirectory> 
       `The data directory ${named} is in use by process ${owner}; give this host another dataDir.`,
     );
   }
+  await endLeftovers(path);
   await writeFile(join(path, ownerFile), String(process.pid));
   return {
     path,
@@ -44,13 +49,14 @@ export async function takeDataDirectory(named?: string): Promise<DataDirectory> 
   };
 }
 
-async function sweepTemporary(): Promise<void> {
+async function sweepTemporary(endLeftovers: (path: string) => Promise<void>): Promise<void> {
   for (const name of await readdir(tmpdir()).catch(() => [])) {
     if (!name.startsWith(prefix)) continue;
     const path = join(tmpdir(), name);
     const text = await readFile(join(path, ownerFile), 'utf8').catch(() => undefined);
     // A directory without an owner yet is being made at this moment.
     if (text === undefined || isAlive(Number(text))) continue;
+    await endLeftovers(path);
     await rm(path, { recursive: true, force: true }).catch(() => {});
   }
 }

@@ -8,7 +8,7 @@ import { templateRoutes } from './api/template-routes.js';
 import { uploadRoute } from './api/upload-route.js';
 import { takeDataDirectory } from './data-directory.js';
 import type { Capabilities } from './engines/engine.js';
-import { type Isolation, startProcessEngine } from './engines/process/process-engine.js';
+import { endLeftovers, type Isolation, startProcessEngine } from './engines/process/process-engine.js';
 import { createEnvd } from './envd/envd.js';
 import { HostError } from './errors.js';
 import { createGateway } from './gateway/gateway.js';
@@ -63,7 +63,7 @@ export interface SandboxHost extends AsyncDisposable {
  * ```
  */
 export async function createSandboxHost(options: SandboxHostOptions = {}): Promise<SandboxHost> {
-  const data = await takeDataDirectory(options.dataDir);
+  const data = await takeDataDirectory(options.dataDir, endLeftovers);
   try {
     return await startHost(options, data);
   } catch (error) {

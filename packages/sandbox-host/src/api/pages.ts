@@ -1,16 +1,22 @@
 import * as z from 'zod';
 import { HostError } from '../errors.js';
 
-/** What a caller says about the page it wants. */
-export const pageQuery = z.object({
+/** Which page of a list a caller wants. */
+export interface PageQuery {
+  limit: number;
+  nextToken?: string | undefined;
+}
+
+/** The fields of a query by which a page is asked for. */
+export const pageFields: { limit: z.ZodType<number>; nextToken: z.ZodOptional<z.ZodString> } = {
   limit: z.coerce.number().int().min(1).max(100).default(100),
   nextToken: z.string().optional(),
-});
+};
 
 /** One page of a list, and in the header `x-next-token` where the next begins. */
 export function page<T>(
   items: T[],
-  query: z.output<typeof pageQuery>,
+  query: PageQuery,
   id: (item: T) => string,
   view: (item: T) => unknown,
 ): { body: unknown[]; headers: Record<string, string> } {

@@ -4,7 +4,7 @@ import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import type { TemplateCatalog } from '../templates/template-catalog.js';
-import { page, pageQuery } from './pages.js';
+import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
 
 /** Seconds; the longest E2B gives anybody is a day, here it is a month. */
@@ -36,7 +36,8 @@ const newSandboxSchema = z.object({
   secure: z.boolean().optional(),
 });
 const connectSchema = z.object({ timeout: seconds.optional(), memory: z.boolean().optional() });
-const listQuery = pageQuery.extend({
+const listQuery = z.object({
+  ...pageFields,
   metadata: z.string().optional(),
   state: z.string().optional(),
   startedAfter: z.iso.datetime({ offset: true }).optional(),

@@ -11,7 +11,7 @@ import {
   type TemplateCatalog,
 } from '../templates/template-catalog.js';
 import type { UploadedFiles } from '../templates/uploaded-files.js';
-import { page, pageQuery } from './pages.js';
+import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
 
 const tagSchema = z
@@ -78,7 +78,7 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
       method: 'get',
       path: '/v2/templates',
       summary: 'List templates by pages',
-      query: pageQuery,
+      query: z.object(pageFields),
       status: 200,
       handle: ({ query }) => page(catalog.list(), query, (one) => one.templateID, summary),
     }),

@@ -57,7 +57,7 @@ export function createGateway(sandboxes: SandboxManager, envd: Envd): Gateway {
   /** The sandbox, running and open to the caller; a paused one that may wake by itself is woken first. */
   async function admit(target: Target, request: IncomingMessage): Promise<Sandbox> {
     const sandbox = sandboxes.find(target.sandboxId);
-    if (!sandbox) throw new NotRunningError('The sandbox was not found');
+    if (!sandbox) throw new NotRunningError();
     if (target.port !== envdPort && sandbox.trafficToken !== undefined) {
       const given = headerOf(request, headers.e2bTrafficAccessToken) ?? '';
       const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -69,7 +69,8 @@ export function createGateway(sandboxes: SandboxManager, envd: Envd): Gateway {
       }
     }
     if (sandbox.isPaused) {
-      if (!sandbox.settings.autoResume) throw new NotRunningError('The sandbox is paused');
+      // In E2B's words too, for which a paused sandbox is nowhere.
+      if (!sandbox.settings.autoResume) throw new NotRunningError();
       // One at a time within the sandbox: the first resumes it, the others find it running.
       await sandbox.resume(sandbox.settings.timeoutMs);
     }
@@ -126,7 +127,7 @@ function refuse(response: ServerResponse, target: Target, error: unknown): void 
 function refusal(target: Target, error: unknown): { status: number; body: Record<string, unknown> } {
   const { sandboxId, port } = target;
   if (error instanceof NotRunningError) {
-    return { status: 502, body: { code: 502, sandboxId, message: error.message } };
+    return { status: 502, body: { code: 502, sandboxId, message: 'The sandbox was not found' } };
   }
   if (HostError.isInstance(error)) {
     return { status: error.status, body: { code: error.status, sandboxId, message: error.message } };

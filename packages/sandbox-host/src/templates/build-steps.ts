@@ -34,7 +34,7 @@ source=$1 target=$2 owner=$3 mode=$4
 work=$(mktemp -d "\${TMPDIR:-/tmp}/copy.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-tar -xzf - --no-same-owner 2>/dev/null || { echo "The uploaded archive cannot be read." >&2; exit 1; }
+tar -xf - --no-same-owner 2>/dev/null || { echo "The uploaded archive cannot be read." >&2; exit 1; }
 set -- $source
 [ -e "$1" ] || [ -L "$1" ] || { echo "The archive does not hold $source." >&2; exit 1; }
 if [ "$#" -gt 1 ]; then target=$target/; fi
@@ -57,7 +57,7 @@ export async function runStep(
   state: BuildState,
   step: BuildStep,
   log: Log,
-  openFiles: (() => Readable) | undefined,
+  openFiles: (() => Promise<Readable>) | undefined,
 ): Promise<void> {
   const [first = '', second = ''] = step.args;
   switch (step.type.toUpperCase()) {
@@ -96,7 +96,7 @@ export async function runStep(
         named,
         mode ?? '',
       ];
-      await execute(sandbox, { ...state, envs: {} }, args, 'root', log, openFiles());
+      await execute(sandbox, { ...state, envs: {} }, args, 'root', log, await openFiles());
       return;
     }
     default:

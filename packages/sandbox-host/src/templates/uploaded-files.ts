@@ -1,8 +1,9 @@
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import { HostError } from '../errors.js';
 import { newId } from '../sandboxes/identifiers.js';
 
@@ -28,10 +29,15 @@ export class UploadedFiles {
     }
   }
 
-  /** @throws HostError 400 when it was never uploaded. */
-  open(templateId: string, hash: string): Readable {
-    if (!this.has(templateId, hash)) throw new HostError(400, `The files ${hash} were not uploaded.`);
-    return createReadStream(this.#path(templateId, hash));
+  /** The archive, unpacked if it was packed. @throws HostError 400 when it was never uploaded. */
+  async open(templateId: string, hash: string): Promise<Readable> {
+    const path = this.#path(templateId, hash);
+    if (!existsSync(path)) throw new HostError(400, `The files ${hash} were not uploaded.`);
+    const content = createReadStream(path);
+    if (!(await isGzip(path))) return content;
+    const unpacked = createGunzip();
+    pipeline(content, unpacked).catch(() => {});
+    return unpacked;
   }
 
   async deleteTemplate(templateId: string): Promise<void> {
@@ -41,5 +47,16 @@ export class UploadedFiles {
   #path(templateId: string, hash: string): string {
     if (!/^[0-9a-f]{16,128}$/.test(hash)) throw new HostError(400, 'The hash of files must be hexadecimal.');
     return join(this.directory, templateId, hash);
+  }
+}
+
+/** RFC 1952, section 2.3.1. */
+async function isGzip(path: string): Promise<boolean> {
+  const handle = await open(path);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
+  } finally {
+    await handle.close();
   }
 }

@@ -27,3 +27,38 @@ export async function findMarkedProcesses(id: string, groups: ReadonlySet<number
     return groups.has(group) ? [pid] : [];
   });
 }
+
+/** Signals every process of a sandbox: they may start others meanwhile, so until no new ones are found. */
+export async function signalMarkedProcesses(
+  id: string,
+  groups: ReadonlySet<number>,
+  signal: NodeJS.Signals,
+): Promise<void> {
+  const signalled = new Set<number>();
+  for (let round = 0; round < 50; round++) {
+    const found = (await findMarkedProcesses(id, groups)).filter((pid) => !signalled.has(pid));
+    if (found.length === 0) return;
+    for (const pid of found) {
+      signalled.add(pid);
+      trySignal(pid, signal);
+    }
+  }
+}
+
+/** Kills every process of a sandbox and waits until there is none. */
+export async function killMarkedProcesses(id: string, groups: ReadonlySet<number>): Promise<void> {
+  for (let round = 0; round < 250; round++) {
+    await signalMarkedProcesses(id, groups, 'SIGKILL');
+    if ((await findMarkedProcesses(id, groups)).length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Signals a process that may have ended already. */
+export function trySignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has.
+  }
+}

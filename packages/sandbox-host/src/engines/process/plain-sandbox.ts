@@ -4,7 +4,13 @@ import { HostError } from '../../errors.js';
 import type { EngineSandbox, Image } from '../engine.js';
 import { localFiles } from './files/local-files.js';
 import { type Launcher, launch } from './launch.js';
-import { findMarkedProcesses, sandboxMark } from './marked-processes.js';
+import {
+  findMarkedProcesses,
+  killMarkedProcesses,
+  sandboxMark,
+  signalMarkedProcesses,
+  trySignal,
+} from './marked-processes.js';
 import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-script.js';
 import { copyTree } from './shell.js';
@@ -19,6 +25,8 @@ export interface PlainSandboxOptions {
   layerPath: (layer: string) => string;
   /** Where the port script lies on the host. */
   portScript: string;
+  /** Whether `setpriv` can bind a process to its parent's life. */
+  endWithHost: boolean;
 }
 
 /**
@@ -33,22 +41,11 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
   const groups = new Set<number>();
   const everyProcess = (): Promise<number[]> => findMarkedProcesses(id, groups);
 
-  /** Processes may start others while they are being signalled: repeat until no new ones are found. */
-  const signalAll = async (signal: NodeJS.Signals): Promise<void> => {
-    const signalled = new Set<number>();
-    for (let round = 0; round < 50; round++) {
-      const found = (await everyProcess()).filter((pid) => !signalled.has(pid));
-      if (found.length === 0) return;
-      for (const pid of found) {
-        signalled.add(pid);
-        trySignal(pid, signal);
-      }
-    }
-  };
   const pathInside = (path: string): string =>
     path === directory || path.startsWith(`${directory}/`) ? path : join(directory, path);
   const launcher: Launcher = {
-    prefix: ['/bin/sh', '-c'],
+    // Where it can be had, the end of the host is the end of its commands.
+    prefix: [...(options.endWithHost ? ['setpriv', '--pdeathsig', 'KILL'] : []), '/bin/sh', '-c'],
     signal: async (pid, signal) => trySignal(-pid, signal),
   };
   const inner = localFiles(directory, undefined);
@@ -82,8 +79,8 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
       return process;
     },
     dial: (port) => dialPort(ports, port, everyProcess),
-    freeze: () => signalAll('SIGSTOP'),
-    thaw: () => signalAll('SIGCONT'),
+    freeze: () => signalMarkedProcesses(id, groups, 'SIGSTOP'),
+    thaw: () => signalMarkedProcesses(id, groups, 'SIGCONT'),
     async checkpoint() {
       const layer = `${id}-${Date.now().toString(36)}`;
       await copyTree(directory, options.layerPath(layer));
@@ -93,10 +90,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     stats: async () => processStats(await everyProcess()),
     destroy() {
       destroyed ??= (async () => {
-        for (let round = 0; round < 250 && (await everyProcess()).length > 0; round++) {
-          await signalAll('SIGKILL');
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        }
+        await killMarkedProcesses(id, groups);
         await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
       })();
       return destroyed;
@@ -111,12 +105,4 @@ export async function makePlainSkeleton(root: string): Promise<void> {
   // A login shell resets the search path; this puts back the Node.js that runs the host.
   const nodeDirectory = join(process.execPath, '..');
   await writeFile(join(root, 'home/user/.bash_profile'), `export PATH="${nodeDirectory}:$PATH"\n`);
-}
-
-function trySignal(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended already.
-  }
 }

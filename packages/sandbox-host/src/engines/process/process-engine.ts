@@ -1,7 +1,8 @@
-import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Capabilities, Engine, EngineSandbox, Image } from '../engine.js';
 import { type FreezerLayout, findFreezer, makeControlGroup } from './freezer.js';
+import { killMarkedProcesses } from './marked-processes.js';
 import { startNamespacedSandbox } from './namespaced-sandbox.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { portScript } from './ports/port-script.js';
@@ -36,7 +37,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const sandboxes = join(options.directory, 'sandboxes');
   const script = join(options.directory, 'ports.cjs');
   const layerPath = (layer: string): string => join(layers, layer);
-  // What a dead host left of running sandboxes is of no use; their processes ended with it.
+  // What a dead host left of running sandboxes is of no use without their processes.
   await rm(sandboxes, { recursive: true, force: true });
   await rm(layerPath(baseLayer), { recursive: true, force: true });
   await mkdir(layerPath(baseLayer), { recursive: true });
@@ -50,11 +51,16 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   if (obstacle) await makePlainSkeleton(layerPath(baseLayer));
   else await makeSkeleton(layerPath(baseLayer), portScript);
   const freezer = obstacle ? undefined : await findFreezer();
+  const endWithHost = await run('setpriv', '--pdeathsig', 'KILL', 'true').then(
+    () => true,
+    () => false,
+  );
   const overlay = !obstacle && (await canOverlay(options.directory));
 
   const start = async (id: string, image: Image): Promise<EngineSandbox> => {
     const directory = join(sandboxes, id);
-    if (obstacle) return startPlainSandbox({ id, directory, image, layerPath, portScript: script });
+    if (obstacle)
+      return startPlainSandbox({ id, directory, image, layerPath, portScript: script, endWithHost });
     const group = freezer && (await makeControlGroup(freezer, id));
     try {
       return await startNamespacedSandbox({ id, directory, image, layerPath, overlay, group });
@@ -81,6 +87,12 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       if (freezer) await rmdir(freezer.directory).catch(() => {});
     },
   };
+}
+
+/** Ends processes that outlived their host, told by its directory; those with namespaces end with it. */
+export async function endLeftovers(directory: string): Promise<void> {
+  const ids = await readdir(join(directory, 'sandboxes')).catch(() => []);
+  for (const id of ids) await killMarkedProcesses(id, new Set());
 }
 
 /** Why sandboxes cannot have namespaces here; undefined when a probe made some. */

@@ -99,7 +99,7 @@ function remapPorts(net: typeof Net, fs: typeof Fs, process: NodeJS.Process): vo
 }
 
 /** The script for `node --require`. */
-export const portScript = `(${remapPorts})(require('node:net'), require('node:fs'), process);\n`;
+export const portScript: string = `(${remapPorts})(require('node:net'), require('node:fs'), process);\n`;
 
 /** An environment in which Node.js runs the script before anything else. */
 export function withPorts(
