@@ -4,6 +4,4 @@ import { setUp } from './setup.mjs';
 
 await setUp();
 const { demo } = await import('../examples/data-analyst/demo.mjs');
-const code = await demo();
-// A demo that was stopped may have calls under way; one that ran to its end ends by itself.
-if (code !== 0) process.exit(code);
+process.exitCode = await demo();

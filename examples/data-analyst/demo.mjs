@@ -32,12 +32,10 @@ export async function demo() {
   const step = (text) => console.log(`\n▸ ${text}  (${seconds()})`);
 
   const host = await createSandboxHost({ dataDir: join(folder, 'host') });
+  // Without its host everything that is under way fails soon; only then is nothing written any more.
+  stop.signal.addEventListener('abort', () => void host.close());
   try {
-    // Ends the work at any point; what is to be tidied up is tidied up below either way.
-    const aborted = new Promise((_, reject) => {
-      stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true });
-    });
-    await Promise.race([aborted, converse(host, step)]);
+    await converse(host, step, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     console.log('\nStopped.');
@@ -49,28 +47,28 @@ export async function demo() {
   return exitCode;
 }
 
-async function converse(host, step) {
+async function converse(host, step, signal) {
   step(`A sandbox host listens on ${host.apiUrl}`);
   const { apiKey, apiUrl, sandboxUrl } = host;
 
   step('Deploying examples/data-analyst as a template');
-  await deploy('data-analyst', { apiKey, apiUrl });
+  await deploy('data-analyst', { apiKey, apiUrl, signal });
 
   const client = new AgentRuntimeClient({ apiKey, apiUrl, sandboxUrl });
   try {
     step('Creating a session: a sandbox of its own, with the agent in it');
-    const session = await client.createSession('data-analyst');
+    const session = await client.createSession('data-analyst', { signal });
 
     const file = createRequire(import.meta.url).resolve('@observablehq/sample-datasets/weather.csv');
     const question = 'What is the average maximum temperature in Seattle by month?';
     step(`Sending weather.csv and asking: ${question}`);
     const data = { name: 'weather.csv', content: await readFile(file, 'utf8') };
-    for await (const finding of session.stream({ prompt: question, data })) show(finding);
+    for await (const finding of session.stream({ prompt: question, data }, { signal })) show(finding);
 
     step(`Pausing the sandbox, whose processes used ${await cpuMs()} ms of CPU so far`);
     await session.pause();
     const before = await cpuMs();
-    await sleep(1000);
+    await sleep(1000, undefined, { signal });
     const after = await cpuMs();
     console.log(`  it is ${await session.getStatus()}; it used ${after - before} ms of CPU in one second`);
 
@@ -78,7 +76,7 @@ async function converse(host, step) {
     await session.resume();
     const followUp = 'And in New York?';
     step(`Asking: ${followUp}  Only an agent that remembers the file and the first question can answer`);
-    for await (const finding of session.stream(followUp)) show(finding);
+    for await (const finding of session.stream(followUp, { signal })) show(finding);
 
     step('Closing the session');
     await session.close();

@@ -13,7 +13,7 @@ const isReady = `node -e "fetch('http://localhost:8080/ping').then((r) => proces
  * Makes a template of the built agent, on any platform that speaks E2B's API.
  *
  * @param {string} name - The template's alias; sessions are created by it.
- * @param {{ apiKey: string, apiUrl?: string, domain?: string }} platform
+ * @param {{ apiKey: string, apiUrl?: string, domain?: string, signal?: AbortSignal }} platform
  */
 export async function deploy(name, platform) {
   const folder = await mkdtemp(join(tmpdir(), 'data-analyst-'));
