@@ -8,6 +8,7 @@ import type { Command, EngineProcess, EngineSandbox, Image } from '../engine.js'
 import { localFiles } from './files/local-files.js';
 import type { ControlGroup } from './freezer.js';
 import { type Launcher, launch } from './launch.js';
+import { trySignal } from './marked-processes.js';
 import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-script.js';
 import { makeFstab, portScript, portsDirectory, sandboxUid } from './root-fs.js';
@@ -153,9 +154,12 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
         closeSync(rootFd);
         const exited = init.exitCode === null && init.signalCode === null ? once(init, 'exit') : undefined;
         // The first process of a process namespace takes all the others with it.
-        if (exited) process.kill(initPid, 'SIGKILL');
-        await group?.remove();
+        if (exited) trySignal(initPid, 'SIGKILL');
+        // The tools that brought processes into the namespace have to wake up to see them off. Killing those tools
+        // too would leave that to the machine's own first process, which may take seconds.
+        await group?.thaw();
         await exited;
+        await group?.remove();
         await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
       })();
       return destroyed;

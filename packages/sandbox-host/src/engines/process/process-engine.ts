@@ -127,7 +127,7 @@ async function canOverlay(directory: string): Promise<boolean> {
   const probe = join(directory, 'overlay-probe');
   for (const name of ['lower', 'upper', 'work', 'root']) await mkdir(join(probe, name), { recursive: true });
   const script =
-    'cd "$0" && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work root && : > root/file';
+    'cd "$0" && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,volatile root && : > root/file';
   const works = await run('unshare', '--mount', 'sh', '-c', script, probe).then(
     () => true,
     () => false,

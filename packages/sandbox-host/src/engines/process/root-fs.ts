@@ -136,7 +136,7 @@ export function makeFstab(
       'overlay',
       '/',
       'overlay',
-      `lowerdir=${lower},upperdir=${field(layers.upper)},workdir=${field(layers.work)}`,
+      `lowerdir=${lower},upperdir=${field(layers.upper)},workdir=${field(layers.work)},volatile`,
     );
   } else {
     // A mount point is needed to pivot to.
