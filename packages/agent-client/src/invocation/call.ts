@@ -35,6 +35,8 @@ export class Call {
   #lease: Promise<AgentLease> | undefined;
   #target: AgentTarget | undefined;
   #sent = false;
+  /** The process that the invocation was given to, where it may have run; other calls may find another one meanwhile. */
+  #instance: string | undefined;
   #over = false;
 
   /** @throws ValidationError when the input is no JSON object. */
@@ -87,7 +89,8 @@ export class Call {
       // On every call: an agent may stream though it was not asked to, and then must not end unseen.
       [names.streamProtocol]: resumableStream,
     };
-    if (target.runtimeInstance !== undefined) headers[names.ifRuntimeInstance] = target.runtimeInstance;
+    if (!this.retries.mayHaveRun) this.#instance = target.runtimeInstance;
+    if (this.#instance !== undefined) headers[names.ifRuntimeInstance] = this.#instance;
     if (lastEventId !== undefined) headers[names.lastEventId] = String(lastEventId);
     this.signal.throwIfAborted();
     this.#sent = true;
@@ -105,7 +108,9 @@ export class Call {
     } catch (error) {
       throw fromTransport(error, this.facts);
     }
-    target.runtimeInstance = response.header(names.runtimeInstance) ?? target.runtimeInstance;
+    const answeredBy = response.header(names.runtimeInstance);
+    this.#instance = answeredBy ?? this.#instance;
+    target.runtimeInstance = answeredBy ?? target.runtimeInstance;
     if (response.status >= 300) throw await fromStatus(response, this.facts);
     return response;
   }
@@ -118,7 +123,7 @@ export class Call {
   async retry(error: unknown): Promise<void> {
     const failure = fromTransport(error, this.facts);
     if (!(failure instanceof AttemptFailure) || !this.#target) throw failure;
-    await this.retries.after(failure, this.#target, this.signal);
+    await this.retries.after(failure, this.#target, this.#instance !== undefined, this.signal);
   }
 
   /**

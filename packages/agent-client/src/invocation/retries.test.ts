@@ -88,6 +88,25 @@ describe('a call to an agent that honours keys', () => {
     expect(agent.seen[0]?.body).toBe(agent.seen[1]?.body);
   });
 
+  test('stays with the process that may have run it, though other calls have found a new one', async () => {
+    const agent = await testAgent(
+      (_, response, attempt) => (attempt === 1 ? response.destroy() : json(response, 200, success, instance)),
+      { runtimeInstance: 'one' },
+    );
+    const onRetry = (): void => {
+      agent.target.runtimeInstance = 'two';
+    };
+    await agent.invoke('x', { onRetry });
+    expect(agent.seen[1]?.headers['if-runtime-instance']).toBe('one');
+
+    const stranger = await testAgent((_, response) => {
+      stranger.target.runtimeInstance = 'two';
+      response.destroy();
+    });
+    await expect(stranger.invoke('x')).rejects.toMatchObject({ outcome: 'unknown' });
+    expect(stranger.seen.filter(({ method }) => method === 'POST')).toHaveLength(1);
+  });
+
   test('is sent again after a 502 behind which it may be running', async () => {
     const agent = await testAgent(
       (_, response, attempt) =>

@@ -13,11 +13,12 @@ const maxRetryAfterMs = 60_000;
 export class Retries {
   /** How many attempts were made, the first included. */
   attempts = 1;
+  /** Whether some attempt so far may have reached the agent. */
+  mayHaveRun = false;
   readonly #settings: CallSettings;
   readonly #facts: AgentRuntimeErrorOptions & { invocationId: string };
   readonly #deadline: number;
   #sinceProgress = 0;
-  #mayHaveRun = false;
 
   constructor(settings: CallSettings, facts: AgentRuntimeErrorOptions & { invocationId: string }) {
     this.#settings = settings;
@@ -28,17 +29,23 @@ export class Retries {
   /** An event came through: a stream of hours may be cut more often than `maxRetries`, if it gets on in between. */
   progressed(): void {
     this.#sinceProgress = 0;
-    this.#mayHaveRun = true;
+    this.mayHaveRun = true;
   }
 
   /**
    * Returns when the call may be sent again.
    *
+   * @param keyHonoured - Whether the process that may have run it is known, and honours its key.
    * @throws what the user is to see, when it may not.
    */
-  async after(failure: AttemptFailure, target: AgentTarget, signal: AbortSignal): Promise<void> {
-    const delayMs = this.#mayRetry(failure, target) ? this.#delay(failure) : undefined;
-    if (failure.again === 'with-key') this.#mayHaveRun = true;
+  async after(
+    failure: AttemptFailure,
+    target: AgentTarget,
+    keyHonoured: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const delayMs = this.#mayRetry(failure, keyHonoured) ? this.#delay(failure) : undefined;
+    if (failure.again === 'with-key') this.mayHaveRun = true;
     if (delayMs === undefined || Date.now() + delayMs >= this.#deadline) throw this.#final(failure);
     if (failure.sandboxMissing) await target.recover(signal);
     const info = {
@@ -55,12 +62,12 @@ export class Retries {
     await sleep(delayMs, signal);
   }
 
-  #mayRetry(failure: AttemptFailure, target: AgentTarget): boolean {
+  #mayRetry(failure: AttemptFailure, keyHonoured: boolean): boolean {
     if (this.#sinceProgress >= this.#settings.maxRetries) return false;
     // Another process took over, and the one before it may have run the invocation.
-    if (failure.runtimeRestarted && this.#mayHaveRun) return false;
+    if (failure.runtimeRestarted && this.mayHaveRun) return false;
     if (failure.again === 'anywhere') return true;
-    return failure.again === 'with-key' && target.runtimeInstance !== undefined;
+    return failure.again === 'with-key' && keyHonoured;
   }
 
   /** Exponential with jitter, unless the server said when. @returns undefined when it asks for too long. */
@@ -74,7 +81,7 @@ export class Retries {
   }
 
   #final(failure: AttemptFailure): Error {
-    if (failure.again === 'never' || !this.#mayHaveRun) return failure.error;
+    if (failure.again === 'never' || !this.mayHaveRun) return failure.error;
     if ('outcome' in failure.error && failure.error.outcome === 'unknown') return failure.error;
     return new InvocationError(
       `It is not known whether the invocation ran: ${failure.error.message} Before calling again, ask the agent for the state of invocation ${this.#facts.invocationId}, or make the call harmless to repeat.`,
