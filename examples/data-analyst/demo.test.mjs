@@ -16,9 +16,15 @@ beforeEach(async () => {
 });
 afterEach(() => rmdir(folder));
 
-/** Runs the demo with a temporary folder of its own, ends it when it prints a text, and says what it left. */
-async function runDemo({ signal, at } = {}) {
-  const child = spawn(process.execPath, [script], { env: { ...process.env, TMPDIR: folder } });
+/**
+ * Runs the demo with a temporary folder of its own, ends it when it prints a text, and says what it left.
+ * Below a shell it is the shell that is ended, as when npm gets a signal.
+ */
+async function runDemo({ signal, at, belowShell = false } = {}) {
+  const [command, args] = belowShell
+    ? ['sh', ['-c', `'${process.execPath}' '${script}'; exit`]]
+    : [process.execPath, [script]];
+  const child = spawn(command, args, { env: { ...process.env, TMPDIR: folder } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
@@ -75,5 +81,10 @@ describe('the demo', () => {
   ])('leaves nothing either when %s ends it at "%s"', { timeout: 60_000 }, async (signal, at, exitCode) => {
     const { code, left, files } = await runDemo({ signal, at });
     expect({ code, left, files }).toEqual({ code: exitCode, left: [], files: [] });
+  });
+
+  test('leaves nothing when the shell it runs below is ended', { timeout: 60_000 }, async () => {
+    const { left, files } = await runDemo({ signal: 'SIGTERM', at: 'Deploying', belowShell: true });
+    expect({ left, files }).toEqual({ left: [], files: [] });
   });
 });
