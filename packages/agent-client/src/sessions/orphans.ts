@@ -1,8 +1,12 @@
 import type { Sandbox } from 'e2b';
 import type { Logger } from '../logger.js';
 import { statusOf } from '../platform/platform-error.js';
+import { sleep } from '../sleep.js';
 import type { SandboxApi } from './sandbox-api.js';
 import { labelFilter, readLabels } from './sandbox-labels.js';
+
+/** When to look for what a creation without an answer may have made, in milliseconds one after the other. */
+const lookAgainAfterMs = [0, 250, 1_000];
 
 /** What became of one sandbox that {@link Orphans.reap} found. */
 export interface ReapedSandbox {
@@ -93,14 +97,15 @@ export class Orphans {
     const status = statusOf(error);
     if (status !== undefined && status < 500) return;
     this.#suspects.add(createId);
-    try {
-      const found = await this.#api.list(labelFilter({ createId }));
-      // Not found is not proof: the platform may be at it still. `reap` looks again.
+    // Not found is no proof: the platform may be at it still.
+    for (const delayMs of lookAgainAfterMs) {
+      await sleep(delayMs);
+      const found = await this.#api.list(labelFilter({ createId })).catch(() => []);
       for (const { sandboxId } of found) await this.kill(createId, sandboxId);
-    } catch {
-      this.#logger?.warn?.('a creation failed and its outcome is not known; client.reap() will look again', {
-        createId,
-      });
+      if (found.length > 0) return;
     }
+    this.#logger?.warn?.('a creation failed and its outcome is not known; client.reap() will look again', {
+      createId,
+    });
   }
 }

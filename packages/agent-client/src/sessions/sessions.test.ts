@@ -1,4 +1,6 @@
+import { Sandbox } from 'e2b';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { faultyProxy } from '../../test/support/faulty-proxy.js';
 import { agentMetadata, bundleAgent, startPlatform, type TestPlatform } from '../../test/support/platform.js';
 import type { AgentRuntimeClient } from '../client.js';
 import type { AgentRuntimeClientOptions } from '../client-config.js';
@@ -10,6 +12,7 @@ beforeAll(async () => {
   const content = await bundleAgent('commands');
   const metadata = agentMetadata('agent.mjs');
   await platform.deploy('commands', { file: 'agent.mjs', content, metadata });
+  await platform.deploy('self-starting', { file: 'agent.mjs', content, startCmd: 'node agent.mjs' });
   await platform.deploy('as-text', {
     file: 'agent.mjs',
     content,
@@ -97,6 +100,22 @@ describe('creating a session', () => {
     await expect(creating).rejects.toThrow('enough');
     await client.close();
     expect(await sandboxCount()).toBe(0);
+  });
+
+  test.each([0, 100])('whose answer is cut after %i bytes leaves nothing', async (afterBytes) => {
+    const { port } = new URL(platform.host.apiUrl);
+    let connections = 0;
+    // The template's look-up and the creation; what is looked for after them is found.
+    const proxy = await faultyProxy(Number(port), () => {
+      connections += 1;
+      return connections <= 2 ? { kind: 'cut', afterBytes, reset: true } : { kind: 'none' };
+    });
+    const before = await sandboxCount();
+    const client = open({ apiUrl: proxy.origin });
+    await expect(client.createSession('commands')).rejects.toMatchObject({ name: 'NetworkError' });
+    await client.reap();
+    expect(await sandboxCount()).toBe(before);
+    expect(connections).toBeGreaterThan(2);
   });
 
   test('refuses a template that gives less than is asked for, and leaves nothing', async () => {
@@ -226,6 +245,20 @@ describe('a sandbox’s time', () => {
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     expect(await session.getStatus()).toBe('active');
   });
+});
+
+test('a sandbox whose ports are not public is called with the token that the platform gives', async () => {
+  const { apiKey, apiUrl, sandboxUrl } = platform.host;
+  const sandbox = await Sandbox.create('self-starting', {
+    ...{ apiKey, apiUrl, sandboxUrl },
+    network: { allowPublicTraffic: false },
+  });
+  const session = await open().getSession(sandbox.sandboxId);
+  expect((await session?.invoke('x'))?.result).toEqual({ prompt: 'x' });
+  const bare = await fetch(`${sandboxUrl}/ping`, {
+    headers: { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '8080' },
+  });
+  expect(bare.status).toBe(403);
 });
 
 describe('closing', () => {
