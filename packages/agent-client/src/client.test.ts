@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { agentMetadata, bundleAgent, startPlatform, type TestPlatform } from '../test/support/platform.js';
+import type { BatchProgress, BatchResult } from './batch/batch.js';
 import type { AgentRuntimeClient } from './client.js';
 import type { AgentRuntimeClientOptions } from './client-config.js';
 
@@ -68,6 +69,59 @@ describe('a client', () => {
     expect(await client.invokeAgentStream('commands', { prompt: 'count', n: 2 }).collect()).toEqual([1, 2]);
     await expect(client.invokeAgent('commands', 'fail')).rejects.toMatchObject({ errorType: 'TypeError' });
     expect(await client.listSessions()).toEqual([]);
+  });
+
+  test('works through a batch in few sandboxes, and gives each result as it comes', async () => {
+    const client = open();
+    const requests = Array.from({ length: 12 }, (_, i) =>
+      i === 5 ? 'fail' : { prompt: 'sleep', ms: i === 0 ? 500 : 1 },
+    );
+    const progress: BatchProgress[] = [];
+    const results: BatchResult[] = [];
+    let mostSandboxes = 0;
+    for await (const result of client.batch('commands', requests, {
+      concurrency: 4,
+      sessions: 2,
+      onProgress: (now) => progress.push(now),
+    })) {
+      results.push(result);
+      mostSandboxes = Math.max(mostSandboxes, (await client.listSessions()).length);
+    }
+    expect(results.map(({ index }) => index).sort((a, b) => a - b)).toEqual([...requests.keys()]);
+    expect(results[0]?.index).not.toBe(0);
+    expect(results.find(({ index }) => index === 5)?.error).toMatchObject({ errorType: 'TypeError' });
+    expect(results.filter(({ response }) => response?.result === 'slept')).toHaveLength(11);
+    expect(progress.at(-1)).toEqual({ succeeded: 11, failed: 1 });
+    expect(mostSandboxes).toBe(2);
+    expect(await client.listSessions()).toEqual([]);
+  });
+
+  test('ends a batch that nobody reads on', async () => {
+    const client = open();
+    const requests = Array.from({ length: 100 }, () => ({ prompt: 'sleep', ms: 100 }));
+    for await (const { response } of client.batch('commands', requests, { concurrency: 2 })) {
+      expect(response?.result).toBe('slept');
+      break;
+    }
+    expect(await client.listSessions()).toEqual([]);
+    await expect(
+      client.batch('commands', [], { concurrency: 0 })[Symbol.asyncIterator]().next(),
+    ).rejects.toThrow('concurrency must be 1 or more');
+    for await (const { error } of client.batch('nothing', ['x'])) {
+      expect(error).toMatchObject({ name: 'TemplateNotFoundError' });
+    }
+  });
+
+  test('gives a batch’s results while its next request is not known yet', async () => {
+    const client = open();
+    const seen: number[] = [];
+    async function* requests(): AsyncGenerator<string> {
+      yield 'one';
+      await expect.poll(() => seen, { timeout: 15_000 }).toEqual([0]);
+      yield 'two';
+    }
+    for await (const { index } of client.batch('commands', requests())) seen.push(index);
+    expect(seen).toEqual([0, 1]);
   });
 
   test('tells of templates and their agents', async () => {

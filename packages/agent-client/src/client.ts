@@ -1,4 +1,5 @@
 import { AuthManager } from './auth/auth-manager.js';
+import { type BatchOptions, type BatchResult, batch } from './batch/batch.js';
 import { type AgentRuntimeClientOptions, callSettings, transportOptions } from './client-config.js';
 import { SessionNotFoundError } from './errors/session-not-found-error.js';
 import type { LeaseAgent } from './invocation/agent-lease.js';
@@ -192,6 +193,27 @@ export class AgentRuntimeClient implements AsyncDisposable {
     };
     const answer = await invoke(new Call(lease, options.payload, this.#calls, options, acceptAnswer));
     return { ...answer, runtimeSessionId };
+  }
+
+  /**
+   * Calls an agent many times, in sandboxes that are made for it, shared, and closed with it.
+   *
+   * @returns the results as they come, each with its own error if it failed. Leaving the loop ends the rest.
+   * @example
+   * for await (const { index, response, error } of client.batch('my-agent', prompts, { concurrency: 8 })) {
+   *   console.log(index, error ?? response.result);
+   * }
+   */
+  batch(
+    templateId: string,
+    requests: Iterable<InvocationInput> | AsyncIterable<InvocationInput>,
+    options: BatchOptions = {},
+  ): AsyncIterable<BatchResult> {
+    return batch(
+      (signal) => this.createSession(templateId, { ...options.session, signal }),
+      requests,
+      options,
+    );
   }
 
   /**

@@ -15,6 +15,7 @@ export {
   type ValidationIssue,
 } from '@sandpiper/protocol';
 export { AuthManager } from './auth/auth-manager.js';
+export type { BatchOptions, BatchProgress, BatchResult } from './batch/batch.js';
 export {
   AgentRuntimeClient,
   type InvokeAgentOptions,
