@@ -1,13 +1,17 @@
+import { statfs } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
+import { absentRoutes } from './api/absent-routes.js';
 import { createApi } from './api/app.js';
+import { observationRoutes } from './api/observation-routes.js';
 import { sandboxRoutes } from './api/sandbox-routes.js';
+import { snapshotRoutes } from './api/snapshot-routes.js';
 import { templateRoutes } from './api/template-routes.js';
 import { uploadRoute } from './api/upload-route.js';
 import { takeDataDirectory } from './data-directory.js';
-import type { Capabilities } from './engines/engine.js';
+import type { Capabilities, Image } from './engines/engine.js';
 import { endLeftovers, type Isolation, startProcessEngine } from './engines/process/process-engine.js';
 import { createEnvd } from './envd/envd.js';
 import { HostError } from './errors.js';
@@ -82,7 +86,9 @@ async function startHost(
   });
   const apiKey = options.apiKey ?? newToken('e2b_');
   const uploadKey = newToken();
-  const sandboxes = new SandboxManager(engine);
+  const releaseImage = (image: Image): Promise<void> =>
+    engine.removeImage(image, [...catalog.images(), ...sandboxes.images()]);
+  const sandboxes: SandboxManager = new SandboxManager(engine, releaseImage);
   const uploads = new UploadedFiles(join(data.path, 'uploads'));
   const catalog = new TemplateCatalog({
     image: engine.baseImage,
@@ -96,7 +102,10 @@ async function startHost(
   const upload = uploadRoute(uploads, uploadKey, () => origin);
   const api = createApi(
     [
-      ...sandboxRoutes(sandboxes, catalog),
+      ...sandboxRoutes(sandboxes, catalog, engine.capabilities),
+      ...observationRoutes(sandboxes, () => statfs(data.path)),
+      ...snapshotRoutes(sandboxes, catalog),
+      ...absentRoutes,
       ...templateRoutes({
         catalog,
         builder,
@@ -107,7 +116,7 @@ async function startHost(
             throw new HostError(403, 'The template "base" cannot be deleted.');
           catalog.delete(template);
           for (const build of template.builds) {
-            if (build.result) await engine.removeImage(build.result.image, catalog.images());
+            if (build.result) await releaseImage(build.result.image);
           }
           await uploads.deleteTemplate(template.templateID);
         },

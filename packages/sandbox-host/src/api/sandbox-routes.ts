@@ -1,11 +1,12 @@
 import * as z from 'zod';
-import { envdVersion } from '../envd/envd.js';
+import type { Capabilities } from '../engines/engine.js';
 import { HostError } from '../errors.js';
-import type { Sandbox } from '../sandboxes/sandbox.js';
+import { defaultSettings } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import type { TemplateCatalog } from '../templates/template-catalog.js';
 import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
+import { created, detailed, listed, publicState } from './sandbox-views.js';
 
 /** Seconds; the longest E2B gives anybody is a day, here it is a month. */
 const seconds = z
@@ -17,9 +18,11 @@ const defaultSeconds = 300;
 const defaultSecondsV1 = 15;
 
 const record = z.record(z.string(), z.string());
-const networkSchema = z.object({
+const egressSchema = z.object({
   allowOut: z.array(z.string()).optional(),
   denyOut: z.array(z.string()).optional(),
+});
+const networkSchema = egressSchema.extend({
   allowPublicTraffic: z.boolean().optional(),
   maskRequestHost: z.string().max(255).optional(),
 });
@@ -46,31 +49,35 @@ const listQuery = z.object({
 });
 
 /** The part of the control plane that is about sandboxes. */
-export function sandboxRoutes(sandboxes: SandboxManager, catalog: TemplateCatalog): Route[] {
+export function sandboxRoutes(
+  sandboxes: SandboxManager,
+  catalog: TemplateCatalog,
+  capabilities: Capabilities,
+): Route[] {
   const create =
     (version: 1 | 2) =>
     async ({ body, signal }: { body: z.output<typeof newSandboxSchema>; signal: AbortSignal }) => {
       const { template, build, result } = catalog.resolve(body.templateID);
+      refuseUnenforceable(body, capabilities);
       const sandbox = await sandboxes.create(
+        result.image,
         {
-          image: result.image,
+          ...defaultSettings,
+          templateId: template.templateID,
+          alias: template.names[0],
+          metadata: body.metadata ?? {},
+          envs: { ...result.envs, ...body.envVars },
+          workdir: result.workdir,
+          user: result.user,
+          timeoutMs: (body.timeout ?? (version === 1 ? defaultSecondsV1 : defaultSeconds)) * 1000,
+          autoPause: body.autoPause ?? false,
+          autoResume: body.autoResume?.enabled ?? false,
+          network: body.network ?? {},
+          allowInternetAccess: body.allow_internet_access,
+          secure: version === 2 || (body.secure ?? false),
+          cpuCount: build.cpuCount,
+          memoryMB: build.memoryMB,
           start: result.startCmd ? { startCmd: result.startCmd, readyCmd: result.readyCmd } : undefined,
-          settings: {
-            templateId: template.templateID,
-            alias: template.names[0],
-            metadata: body.metadata ?? {},
-            envs: { ...result.envs, ...body.envVars },
-            workdir: result.workdir,
-            user: result.user,
-            timeoutMs: (body.timeout ?? (version === 1 ? defaultSecondsV1 : defaultSeconds)) * 1000,
-            autoPause: body.autoPause ?? false,
-            autoResume: body.autoResume?.enabled ?? false,
-            network: body.network ?? {},
-            allowInternetAccess: body.allow_internet_access,
-            secure: version === 2 || (body.secure ?? false),
-            cpuCount: build.cpuCount,
-            memoryMB: build.memoryMB,
-          },
         },
         signal,
       );
@@ -227,53 +234,25 @@ export function sandboxRoutes(sandboxes: SandboxManager, catalog: TemplateCatalo
         return {};
       },
     }),
+    route({
+      method: 'put',
+      path: '/sandboxes/{sandboxID}/network',
+      summary: 'Replace the rules of what a sandbox may reach',
+      body: egressSchema.extend({ allow_internet_access: z.boolean().optional() }),
+      status: 204,
+      handle: ({ params, body }) => {
+        const { settings } = sandboxes.get(params.sandboxID ?? '');
+        refuseUnenforceable(
+          { network: body, allow_internet_access: body.allow_internet_access },
+          capabilities,
+        );
+        const { allowOut, denyOut } = body;
+        settings.network = { ...settings.network, allowOut, denyOut };
+        settings.allowInternetAccess = body.allow_internet_access;
+        return {};
+      },
+    }),
   ];
-}
-
-/** To callers a sandbox either runs or is paused. */
-function publicState(sandbox: Sandbox): 'running' | 'paused' {
-  return sandbox.isPaused ? 'paused' : 'running';
-}
-
-function created(sandbox: Sandbox): Record<string, unknown> {
-  return {
-    sandboxID: sandbox.id,
-    templateID: sandbox.settings.templateId,
-    alias: sandbox.settings.alias,
-    clientID: 'local',
-    envdVersion,
-    envdAccessToken: sandbox.accessToken,
-    trafficAccessToken: sandbox.trafficToken,
-  };
-}
-
-function listed(sandbox: Sandbox): Record<string, unknown> {
-  const { settings } = sandbox;
-  return {
-    sandboxID: sandbox.id,
-    templateID: settings.templateId,
-    alias: settings.alias,
-    clientID: 'local',
-    startedAt: sandbox.startedAt.toISOString(),
-    endAt: sandbox.endAt.toISOString(),
-    cpuCount: settings.cpuCount,
-    memoryMB: settings.memoryMB,
-    diskSizeMB: 0,
-    metadata: settings.metadata,
-    state: publicState(sandbox),
-    envdVersion,
-  };
-}
-
-function detailed(sandbox: Sandbox): Record<string, unknown> {
-  const { settings } = sandbox;
-  return {
-    ...listed(sandbox),
-    envdAccessToken: sandbox.accessToken,
-    allowInternetAccess: settings.allowInternetAccess,
-    network: settings.network,
-    lifecycle: { onTimeout: settings.autoPause ? 'pause' : 'kill', autoResume: settings.autoResume },
-  };
 }
 
 /** The SDK encodes keys and values, and then the whole once more. */
@@ -286,4 +265,16 @@ function parseMetadata(text: string): [string, string][] {
   } catch {
     throw new HostError(400, 'query.metadata: is not URL-encoded.');
   }
+}
+
+/** Who asks for a wall and gets none must not be left to believe in it. */
+function refuseUnenforceable(
+  body: Pick<z.output<typeof newSandboxSchema>, 'allow_internet_access' | 'network'>,
+  { network }: Capabilities,
+): void {
+  if (network.level === 'enforced') return;
+  const { denyOut } = body.network ?? {};
+  // Allowing alone takes nothing away.
+  if (body.allow_internet_access !== false && !denyOut?.length) return;
+  throw new HostError(400, `This host cannot keep a sandbox from the network: ${network.reason}.`);
 }

@@ -82,6 +82,33 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
       status: 200,
       handle: ({ query }) => page(catalog.list(), query, (one) => one.templateID, summary),
     }),
+    // Before the paths with an id, which would take "tags" for one.
+    route({
+      method: 'post',
+      path: '/templates/tags',
+      summary: 'Give tags to the build another tag means',
+      body: z.object({ target: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
+      status: 201,
+      handle: ({ body }) => {
+        const { template: found, build } = catalog.resolve(body.target);
+        for (const tag of body.tags) catalog.tag(found, tag, build.buildID);
+        return { body: { buildID: build.buildID, tags: body.tags } };
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/templates/tags',
+      summary: 'Take tags away',
+      body: z.object({ name: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
+      status: 204,
+      handle: ({ body }) => {
+        const found = catalog.get(body.name);
+        const unknown = body.tags.filter((tag) => !found.tags[tag]);
+        if (unknown.length > 0) throw new HostError(404, `"${body.name}" has no tag "${unknown[0]}".`);
+        for (const tag of body.tags) delete found.tags[tag];
+        return {};
+      },
+    }),
     route({
       method: 'get',
       path: '/templates/aliases/{alias}',
@@ -185,6 +212,37 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
           },
         };
       },
+    }),
+    route({
+      method: 'get',
+      path: '/templates/{templateID}/builds/{buildID}/logs',
+      summary: 'Read the log of a build',
+      query: z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(1_000) }),
+      status: 200,
+      handle: ({ params, query }) => ({ body: { logs: buildOf(params).log.slice(0, query.limit) } }),
+    }),
+    ...(['/templates/{templateID}', '/v2/templates/{templateID}'] as const).map((path) =>
+      route({
+        method: 'patch',
+        path,
+        summary: 'Say whether a template is public',
+        body: z.object({ public: z.boolean().optional() }),
+        status: 200,
+        handle: ({ params, body }) => {
+          const found = template(params);
+          if (body.public !== undefined) found.public = body.public;
+          return { body: { names: found.names } };
+        },
+      }),
+    ),
+    route({
+      method: 'get',
+      path: '/templates/{templateID}/tags',
+      summary: 'List the tags of a template',
+      status: 200,
+      handle: ({ params }) => ({
+        body: Object.entries(template(params).tags).map(([tag, meaning]) => ({ tag, ...meaning })),
+      }),
     }),
     route({
       method: 'put',

@@ -5,6 +5,18 @@ export interface LogLine {
   message: string;
 }
 
+/** Which lines are wanted. */
+export interface LogQuery {
+  /** Unix milliseconds. */
+  from?: number | undefined;
+  /** Unix milliseconds. */
+  to?: number | undefined;
+  limit?: number;
+  /** The last ones first. */
+  backward?: boolean;
+  matches?: (line: LogLine) => boolean;
+}
+
 const linesKept = 1_000;
 const lineLength = 4_096;
 
@@ -17,7 +29,18 @@ export class SandboxLog {
     if (this.#lines.length > linesKept) this.#lines.shift();
   }
 
-  lines(): readonly LogLine[] {
-    return this.#lines;
+  lines({
+    from = 0,
+    to = Number.POSITIVE_INFINITY,
+    limit = linesKept,
+    backward = false,
+    matches,
+  }: LogQuery = {}): LogLine[] {
+    const found = this.#lines.filter(
+      (line) =>
+        line.timestamp.getTime() >= from && line.timestamp.getTime() <= to && (matches?.(line) ?? true),
+    );
+    if (backward) found.reverse();
+    return found.slice(0, limit);
   }
 }

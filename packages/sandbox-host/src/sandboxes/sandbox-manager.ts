@@ -2,15 +2,7 @@ import type { Engine, Image } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import { newId, newToken } from './identifiers.js';
 import { Sandbox, type SandboxSettings } from './sandbox.js';
-import { type StartCommand, startAgent } from './start-agent.js';
-
-/** What a sandbox is made from. */
-export interface SandboxSource {
-  image: Image;
-  settings: SandboxSettings;
-  /** The server that is started in it, if the template has one. */
-  start: StartCommand | undefined;
-}
+import { startAgent } from './start-agent.js';
 
 /** Makes sandboxes, knows them, and sees to their end. */
 export class SandboxManager {
@@ -20,7 +12,11 @@ export class SandboxManager {
   readonly #creating = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(engine: Engine) {
+  /** @param releaseImage - Told when a sandbox no longer needs what it was made from. */
+  constructor(
+    engine: Engine,
+    private readonly releaseImage: (image: Image) => Promise<void>,
+  ) {
     this.#engine = engine;
   }
 
@@ -36,31 +32,38 @@ export class SandboxManager {
   }
 
   list(): Sandbox[] {
-    return [...this.#sandboxes.values()].filter((one) => one.state === 'running' || one.isPaused);
+    return [...this.#sandboxes.values()].filter(
+      (one) => one.settings.listed && (one.state === 'running' || one.isPaused),
+    );
+  }
+
+  /** What sandboxes stand on, so that it is not taken away. */
+  images(): Image[] {
+    return [...this.#sandboxes.values()].map((one) => one.image);
   }
 
   /** Makes a sandbox and waits until its agent, if it has one, is ready. What fails half-way is taken down. */
-  create(source: SandboxSource, signal?: AbortSignal): Promise<Sandbox> {
-    const creation = this.#create(source, signal);
+  create(image: Image, settings: SandboxSettings, signal?: AbortSignal): Promise<Sandbox> {
+    const creation = this.#create(image, settings, signal);
     this.#creating.add(creation);
     const done = (): unknown => this.#creating.delete(creation);
     creation.then(done, done);
     return creation;
   }
 
-  async #create(source: SandboxSource, signal?: AbortSignal): Promise<Sandbox> {
+  async #create(image: Image, settings: SandboxSettings, signal?: AbortSignal): Promise<Sandbox> {
     if (this.#closed) throw new HostError(503, 'The sandbox host is closing.');
-    const { settings } = source;
     const sandbox = new Sandbox(
       newId(),
       settings,
+      image,
       settings.secure ? newToken() : undefined,
       settings.network.allowPublicTraffic === false ? newToken() : undefined,
       (expired) => void this.#expire(expired),
     );
     this.#sandboxes.set(sandbox.id, sandbox);
     try {
-      const started = await this.#engine.start(sandbox.id, source.image);
+      const started = await this.#engine.start(sandbox.id, image);
       try {
         sandbox.started(started);
       } catch (error) {
@@ -69,7 +72,7 @@ export class SandboxManager {
         throw error;
       }
       signal?.throwIfAborted();
-      if (source.start) await startAgent(sandbox, source.start, signal);
+      if (settings.start) await startAgent(sandbox, settings.start, signal);
       return sandbox;
     } catch (error) {
       await this.#end(sandbox);
@@ -92,7 +95,7 @@ export class SandboxManager {
 
   async #end(sandbox: Sandbox): Promise<boolean> {
     const ended = await sandbox.kill();
-    this.#sandboxes.delete(sandbox.id);
+    if (this.#sandboxes.delete(sandbox.id)) await this.releaseImage(sandbox.image);
     return ended;
   }
 

@@ -1,7 +1,8 @@
-import type { EngineSandbox, SandboxUser } from '../engines/engine.js';
+import type { EngineSandbox, EngineStats, Image, SandboxUser } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
 import { type ProcessRequest, ProcessTable, type SandboxProcess } from './process-table.js';
+import { Sampler } from './sampler.js';
 import { SandboxLog } from './sandbox-log.js';
 
 /** What may reach a sandbox and what it may reach, as it was asked for. */
@@ -35,13 +36,43 @@ export interface SandboxSettings {
   secure: boolean;
   cpuCount: number;
   memoryMB: number;
+  /** The server that is started in it, if the template has one. */
+  start: StartCommand | undefined;
+  /** Whether it is somebody's, or the host's own for making a template. */
+  listed: boolean;
 }
+
+/** A server that is started in each new sandbox, and the command that tells when it is ready. */
+export interface StartCommand {
+  startCmd: string;
+  readyCmd: string | undefined;
+}
+
+/** How a sandbox is when nothing else is said. */
+export const defaultSettings: Omit<SandboxSettings, 'templateId'> = {
+  alias: undefined,
+  metadata: {},
+  envs: {},
+  workdir: '/home/user',
+  user: 'user',
+  timeoutMs: 300_000,
+  autoPause: false,
+  autoResume: false,
+  network: {},
+  allowInternetAccess: undefined,
+  secure: true,
+  cpuCount: 2,
+  memoryMB: 512,
+  start: undefined,
+  listed: true,
+};
 
 /** One sandbox: what is known about it, and its operations one at a time. */
 export class Sandbox {
   readonly startedAt: Date = new Date();
   readonly processes: ProcessTable = new ProcessTable();
   readonly log: SandboxLog = new SandboxLog();
+  readonly sampler: Sampler;
   /** When the timeout strikes; for a paused sandbox, when it would have. */
   endAt: Date;
   #state: SandboxState = 'creating';
@@ -52,6 +83,7 @@ export class Sandbox {
   constructor(
     readonly id: string,
     readonly settings: SandboxSettings,
+    readonly image: Image,
     /** Opens the sandbox's own API. */
     readonly accessToken: string | undefined,
     /** Opens ports that are not public. */
@@ -59,6 +91,7 @@ export class Sandbox {
     private readonly onTimeout: (sandbox: Sandbox) => void,
   ) {
     this.endAt = new Date(Date.now() + settings.timeoutMs);
+    this.sampler = new Sampler(() => this.#stats(), settings.cpuCount);
   }
 
   get state(): SandboxState {
@@ -160,16 +193,41 @@ export class Sandbox {
     });
   }
 
+  /** Keeps its files as they are at one moment; it stands still meanwhile. Whether it is paused does not change. */
+  checkpoint(): Promise<Image> {
+    return this.#oneAtATime(async () => {
+      const engine = this.#engine;
+      if (!engine || (this.#state !== 'running' && this.#state !== 'paused')) {
+        throw new HostError(404, `Sandbox "${this.id}" was not found.`);
+      }
+      if (this.#state === 'paused') return engine.checkpoint();
+      await engine.freeze();
+      try {
+        return await engine.checkpoint();
+      } finally {
+        await engine.thaw();
+      }
+    });
+  }
+
   /** Ends it. @returns false when that had been done. */
   kill(): Promise<boolean> {
     return this.#oneAtATime(async () => {
       if (this.#state === 'gone') return false;
       clearTimeout(this.#timer);
+      this.sampler.stop();
       this.#step('kill');
       await this.#engine?.destroy();
       this.#step('killed');
       return true;
     });
+  }
+
+  async #stats(): Promise<EngineStats> {
+    if (!this.#engine || this.#state === 'killing' || this.#state === 'gone') {
+      throw new HostError(404, `Sandbox "${this.id}" was not found.`);
+    }
+    return this.#engine.stats();
   }
 
   #step(event: SandboxEvent): void {

@@ -1,12 +1,6 @@
 import { connect } from 'node:net';
 import { HostError } from '../errors.js';
-import type { Sandbox } from './sandbox.js';
-
-/** The server of a template, and the command that tells when it is ready. */
-export interface StartCommand {
-  startCmd: string;
-  readyCmd: string | undefined;
-}
+import type { Sandbox, StartCommand } from './sandbox.js';
 
 /** How long a server may take to become ready. */
 const readyTimeoutMs = 60_000;

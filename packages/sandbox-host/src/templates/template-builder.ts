@@ -1,5 +1,5 @@
 import { HostError } from '../errors.js';
-import type { Sandbox } from '../sandboxes/sandbox.js';
+import { defaultSettings, type Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { startAgent } from '../sandboxes/start-agent.js';
 import { type BuildState, type BuildStep, runStep } from './build-steps.js';
@@ -44,25 +44,13 @@ export class TemplateBuilder {
         workdir: from.result.workdir,
         user: from.result.user,
       };
-      sandbox = await this.sandboxes.create({
-        image: from.result.image,
-        start: undefined,
-        settings: {
-          templateId: template.templateID,
-          alias: undefined,
-          metadata: {},
-          envs: {},
-          workdir: '/home/user',
-          user: 'user',
-          timeoutMs: buildTimeoutMs,
-          autoPause: false,
-          autoResume: false,
-          network: {},
-          allowInternetAccess: undefined,
-          secure: true,
-          cpuCount: build.cpuCount,
-          memoryMB: build.memoryMB,
-        },
+      sandbox = await this.sandboxes.create(from.result.image, {
+        ...defaultSettings,
+        templateId: template.templateID,
+        timeoutMs: buildTimeoutMs,
+        cpuCount: build.cpuCount,
+        memoryMB: build.memoryMB,
+        listed: false,
       });
       for (const [index, one] of plan.steps.entries()) {
         step = String(index + 1);
@@ -77,7 +65,7 @@ export class TemplateBuilder {
         );
       }
       step = 'finalize';
-      const image = await sandbox.engine.checkpoint();
+      const image = await sandbox.checkpoint();
       const startCmd = plan.startCmd ?? from.result.startCmd;
       const readyCmd = plan.startCmd ? plan.readyCmd : (plan.readyCmd ?? from.result.readyCmd);
       if (startCmd) await this.#tryStart(sandbox, state, { startCmd, readyCmd });

@@ -49,6 +49,8 @@ export interface Template {
   tags: Record<string, { buildID: string; createdAt: string }>;
   /** Whatever the deployer says about it; an agent's config lies under `agent_runtime`. */
   metadata: Record<string, unknown>;
+  /** The sandbox it is a snapshot of, if it is one. */
+  snapshotOf?: string | undefined;
 }
 
 /** The tag that is meant when none is named. */
@@ -68,8 +70,13 @@ export class TemplateCatalog {
     this.finish(template, build, base);
   }
 
+  /** What was built; snapshots are listed apart. */
   list(): Template[] {
-    return [...this.#templates.values()];
+    return [...this.#templates.values()].filter((one) => one.snapshotOf === undefined);
+  }
+
+  snapshots(): Template[] {
+    return [...this.#templates.values()].filter((one) => one.snapshotOf !== undefined);
   }
 
   /** Finds a template by its id or a name. @throws HostError 404. */
@@ -80,7 +87,10 @@ export class TemplateCatalog {
   }
 
   find(reference: string): Template | undefined {
-    return this.#templates.get(reference) ?? this.list().find((one) => one.names.includes(reference));
+    return (
+      this.#templates.get(reference) ??
+      [...this.#templates.values()].find((one) => one.names.includes(reference))
+    );
   }
 
   /** Finds what to start for `name`, `name:tag`, or an id with or without a tag. @throws HostError 404. */
@@ -96,8 +106,8 @@ export class TemplateCatalog {
   }
 
   /** @throws HostError 400 for a name that cannot be one. */
-  create(name: string): Template {
-    if (!namePattern.test(name)) {
+  create(name: string | undefined, snapshotOf?: string): Template {
+    if (name !== undefined && !namePattern.test(name)) {
       throw new HostError(
         400,
         `"${name}" cannot name a template: use lower-case letters, digits, "-" and "_".`,
@@ -106,7 +116,7 @@ export class TemplateCatalog {
     const now = new Date().toISOString();
     const template: Template = {
       templateID: newId(),
-      names: [name],
+      names: name === undefined ? [] : [name],
       createdAt: now,
       updatedAt: now,
       public: false,
@@ -114,6 +124,7 @@ export class TemplateCatalog {
       builds: [],
       tags: {},
       metadata: {},
+      ...(snapshotOf === undefined ? {} : { snapshotOf }),
     };
     this.#templates.put(template.templateID, template);
     return template;

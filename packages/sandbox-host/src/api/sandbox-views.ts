@@ -1,0 +1,51 @@
+import { envdVersion } from '../envd/envd.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
+
+/** To callers a sandbox either runs or is paused. */
+export function publicState(sandbox: Sandbox): 'running' | 'paused' {
+  return sandbox.isPaused ? 'paused' : 'running';
+}
+
+/** What creating or connecting answers with. */
+export function created(sandbox: Sandbox): Record<string, unknown> {
+  return {
+    sandboxID: sandbox.id,
+    templateID: sandbox.settings.templateId,
+    alias: sandbox.settings.alias,
+    clientID: 'local',
+    envdVersion,
+    envdAccessToken: sandbox.accessToken,
+    trafficAccessToken: sandbox.trafficToken,
+  };
+}
+
+/** A sandbox in a list. */
+export function listed(sandbox: Sandbox): Record<string, unknown> {
+  const { settings } = sandbox;
+  return {
+    sandboxID: sandbox.id,
+    templateID: settings.templateId,
+    alias: settings.alias,
+    clientID: 'local',
+    startedAt: sandbox.startedAt.toISOString(),
+    endAt: sandbox.endAt.toISOString(),
+    cpuCount: settings.cpuCount,
+    memoryMB: settings.memoryMB,
+    diskSizeMB: 0,
+    metadata: settings.metadata,
+    state: publicState(sandbox),
+    envdVersion,
+  };
+}
+
+/** Everything that is told about one sandbox. */
+export function detailed(sandbox: Sandbox): Record<string, unknown> {
+  const { settings } = sandbox;
+  return {
+    ...listed(sandbox),
+    envdAccessToken: sandbox.accessToken,
+    allowInternetAccess: settings.allowInternetAccess,
+    network: settings.network,
+    lifecycle: { onTimeout: settings.autoPause ? 'pause' : 'kill', autoResume: settings.autoResume },
+  };
+}
