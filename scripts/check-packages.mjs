@@ -1,7 +1,7 @@
 // Looks at the packages as they would be published: packed, checked, and used by a new project that knows
 // only the README.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,19 +9,28 @@ import { root } from './run.mjs';
 import { setUp } from './setup.mjs';
 
 const run = promisify(execFile);
-const published = ['agent-runtime', 'agent-client', 'sandbox-host'];
+const pair = ['agent-runtime', 'agent-client'];
+const published = [...pair, 'sandbox-host'];
 const bin = (name) => join(root, 'node_modules/.bin', name);
 
 await setUp();
 const folder = await mkdtemp(join(tmpdir(), 'sandpiper-packages-'));
 try {
+  const tarballs = [];
   for (const name of published) {
     const path = join(root, 'packages', name);
-    await step(`publint ${name}`, bin('publint'), [path, '--strict']);
-    await step(`attw ${name}`, bin('attw'), ['--pack', path]);
-    await step(`pack ${name}`, 'npm', ['pack', path, '--pack-destination', folder]);
+    await step(`${name}: publint`, bin('publint'), [path, '--strict', '--pack', 'npm']);
+    const packed = await step(`${name}: npm pack`, 'npm', [
+      'pack',
+      path,
+      '--json',
+      '--pack-destination',
+      folder,
+    ]);
+    const tarball = join(folder, JSON.parse(packed)[0].filename);
+    await step(`${name}: attw`, bin('attw'), [tarball]);
+    if (pair.includes(name)) tarballs.push(tarball);
   }
-  const tarballs = (await readdir(folder)).filter((file) => /agent-(runtime|client)-/.test(file));
   for (const type of ['module', 'commonjs']) {
     const project = join(folder, type);
     await mkdir(project);
@@ -29,14 +38,7 @@ try {
     await step(
       `a new ${type} project installs the pair`,
       'npm',
-      [
-        'install',
-        '--no-audit',
-        '--no-fund',
-        ...tarballs.map((file) => join(folder, file)),
-        'typescript@6',
-        '@types/node@20',
-      ],
+      ['install', '--no-audit', '--no-fund', ...tarballs, 'typescript@6', '@types/node@20'],
       project,
     );
     await step('its types hold', 'npx', ['tsc'], project);
@@ -50,14 +52,21 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** The README's two programs, in a project as `npm init` and `tsc --init` make it. */
+/** The README's programs, in a project as `npm init` and `tsc --init` make it. */
 async function writeProject(project, type) {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
-  for (const file of ['agent.ts', 'backend.ts']) {
-    const program = new RegExp(`\`\`\`ts\\n// ${file}\\n(.*?)\`\`\``, 's').exec(readme)?.[1];
-    if (program === undefined) throw new Error(`The README has no program that begins with "// ${file}".`);
-    await writeFile(join(project, file), program);
+  const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1]);
+  const [agent, backend, ...others] = blocks;
+  if (!agent?.startsWith('// agent.ts') || !backend?.startsWith('// backend.ts')) {
+    throw new Error('The README should open with agent.ts and backend.ts.');
   }
+  // The shorter ones go on where one of the two programs stands.
+  const end = '  await client.closeAllSessions();';
+  const sessions = others.filter((block) => block.includes('session.')).join('');
+  const apps = others.filter((block) => block.includes('app.')).join('');
+  await writeFile(join(project, 'agent.ts'), agent);
+  await writeFile(join(project, 'backend.ts'), backend.replace(end, sessions + end));
+  await writeFile(join(project, 'checked.ts'), agent + apps);
   await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'newcomer', private: true, type }));
   await writeFile(
     join(project, 'tsconfig.json'),
@@ -70,8 +79,9 @@ async function writeProject(project, type) {
 async function step(what, command, args, cwd = root) {
   process.stdout.write(`${what} … `);
   try {
-    await run(command, args, { cwd, maxBuffer: 2 ** 26 });
+    const { stdout } = await run(command, args, { cwd, maxBuffer: 2 ** 26 });
     console.log('ok');
+    return stdout;
   } catch (error) {
     console.log(`failed\n${error.stdout ?? ''}${error.stderr ?? error}`);
     throw new Error(`${what}: failed`);

@@ -10,7 +10,9 @@ const host = await createSandboxHost();
 try {
   const template = Template({ fileContextPath: project })
     .fromTemplate('base')
-    .copy(['dist', 'node_modules', 'package.json'], '.', { gzip: false })
+    .copy('dist', 'dist', { gzip: false })
+    .copy('node_modules', 'node_modules', { gzip: false })
+    .copy('package.json', 'package.json')
     .setStartCmd('node dist/agent.js', 'true');
   await Template.build(template, 'my-agent', { apiKey: host.apiKey, apiUrl: host.apiUrl });
   const { stdout } = await promisify(execFile)(process.execPath, ['dist/backend.js'], {
