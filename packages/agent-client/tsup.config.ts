@@ -1,7 +1,11 @@
 import type { Options } from 'tsup';
 
 const options: Options = {
-  entry: ['src/index.ts'],
+  entry: {
+    index: 'src/index.ts',
+    'ai-sdk': 'src/integrations/ai-sdk.ts',
+    openai: 'src/integrations/openai.ts',
+  },
   format: ['esm', 'cjs'],
   dts: { compilerOptions: { ignoreDeprecations: '6.0', stripInternal: true } },
   target: 'node20',

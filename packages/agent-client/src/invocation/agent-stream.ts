@@ -1,6 +1,6 @@
 import { AnswerReader } from './answer-reader.js';
 import type { Call } from './call.js';
-import { toEventStream, toReadableStream } from './event-stream.js';
+import { plainFrames, toEventResponse, toReadableStream } from './event-stream.js';
 import type { InvocationSummary } from './response.js';
 
 /**
@@ -78,7 +78,7 @@ export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposab
 
   /** The values as a web stream, for whatever reads those. Cancelling it cancels the call. */
   toReadableStream(): ReadableStream<T> {
-    return toReadableStream(this);
+    return toReadableStream(this, () => this.cancel());
   }
 
   /**
@@ -89,13 +89,10 @@ export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposab
    * app.post('/chat', async (c) => session.stream(await c.req.json()).toResponse());
    */
   toResponse(init: ResponseInit = {}): Response {
-    const headers = new Headers(init.headers);
-    headers.set('content-type', 'text/event-stream; charset=utf-8');
-    headers.set('cache-control', 'no-cache');
-    headers.set('x-accel-buffering', 'no');
-    headers.set('x-request-id', this.requestId);
-    headers.set('x-invocation-id', this.invocationId);
-    return new Response(toEventStream(this), { ...init, headers });
+    return toEventResponse(plainFrames(this), () => this.cancel(), init, {
+      'x-request-id': this.requestId,
+      'x-invocation-id': this.invocationId,
+    });
   }
 
   /** Stops the agent, where it can be told, and frees what the call holds. Does nothing after the end. */
