@@ -31,6 +31,11 @@ describeHosts('the E2B SDK', (fixture) => {
     const failing = sandbox.commands.run('echo out; echo err >&2; exit 3', { envs: { A: "it's" } });
     await expect(failing).rejects.toThrow(CommandExitError);
     await expect(failing).rejects.toMatchObject({ exitCode: 3, stdout: 'out\n', stderr: 'err\n' });
+    await expect(sandbox.commands.run('true', { cwd: '/nowhere' })).rejects.toThrow(
+      /\/nowhere does not exist/,
+    );
+    await expect(sandbox.commands.run('true', { user: 'stranger' })).rejects.toThrow(/no user "stranger"/);
+    expect((await sandbox.commands.run('pwd', { cwd: '/tmp' })).stdout).toMatch(/tmp\n$/);
     const env = await sandbox.commands.run('echo "$A $E2B_SANDBOX_ID"', { envs: { A: "it's $HOME" } });
     expect(env.stdout).toBe(`it's $HOME ${sandbox.sandboxId}\n`);
     await sandbox.kill();

@@ -49,4 +49,6 @@ export interface SandboxFiles {
   move(from: string, to: string, owner: SandboxUser): Promise<FileEntry>;
   /** Removes a file or a whole directory; does nothing where there is none. */
   remove(path: string): Promise<void>;
+  /** Reports what happens in a directory, and below it when `recursive`. @returns what ends it. */
+  watch(path: string, recursive: boolean, onEvent: (event: FileEvent) => void): Promise<() => void>;
 }

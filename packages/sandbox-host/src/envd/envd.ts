@@ -38,7 +38,7 @@ export function createEnvd(): Envd {
       if (!sandbox) throw new Error('A request reached the in-sandbox API without a sandbox.');
       return createContextValues().set(callerKey, {
         sandbox,
-        user: parseUser(basicUser(request as IncomingMessage), sandbox.settings.user),
+        username: basicUser(request as IncomingMessage),
       });
     },
     fallback: (_request, response) => {

@@ -1,9 +1,22 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
-import type { FileEntry, SandboxFiles } from '../engines/files.js';
+import type { FileEntry, FileEvent, SandboxFiles } from '../engines/files.js';
+import { HostError } from '../errors.js';
+import { newId } from '../sandboxes/identifiers.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
 import { callerOf } from './caller.js';
-import { type EntryInfo, EntryInfoSchema, type Filesystem, FileType } from './gen/filesystem_pb.js';
+import { EventQueue } from './event-queue.js';
+import {
+  type EntryInfo,
+  EntryInfoSchema,
+  EventType,
+  type Filesystem,
+  type FilesystemEvent,
+  FilesystemEventSchema,
+  FileType,
+} from './gen/filesystem_pb.js';
+import { keepAliveMs, withKeepAlive } from './keep-alive.js';
 import { resolvePath } from './paths.js';
 
 /** So deep a list goes at most. */
@@ -39,12 +52,106 @@ export const filesystemService: Partial<ServiceImpl<typeof Filesystem>> = {
     await files.remove(resolve(path));
     return {};
   },
+  async *watchDir({ path, recursive, includeEntry }, context) {
+    const { files, resolve, sandbox } = open(context);
+    const directory = resolve(path);
+    const queue = new EventQueue();
+    const stop = await files.watch(directory, recursive, (event) => queue.push(event));
+    const signal = AbortSignal.any([context.signal, sandbox.signal]);
+    try {
+      yield { event: { case: 'start', value: {} } };
+      for await (const event of withKeepAlive(queue.read(signal), keepAliveMs(context))) {
+        if (event === 'keepalive') yield { event: { case: 'keepalive', value: {} } };
+        else
+          yield {
+            event: {
+              case: 'filesystem',
+              value: await filesystemEvent(event, directory, files, includeEntry),
+            },
+          };
+      }
+    } finally {
+      stop();
+    }
+  },
+  async createWatcher({ path, recursive, includeEntry }, context) {
+    const { files, resolve, sandbox } = open(context);
+    const directory = resolve(path);
+    const watchers = watchersOf(sandbox);
+    if (watchers.size >= maxWatchers) {
+      throw new HostError(429, `A sandbox can have ${maxWatchers} watchers; remove one first.`);
+    }
+    const queue = new EventQueue();
+    const stop = await files.watch(directory, recursive, (event) => queue.push(event));
+    sandbox.signal.addEventListener('abort', stop, { once: true });
+    const watcherId = newId();
+    watchers.set(watcherId, { directory, queue, includeEntry, stop });
+    return { watcherId };
+  },
+  async getWatcherEvents({ watcherId }, context) {
+    const { files, sandbox } = open(context);
+    const watcher = watchersOf(sandbox).get(watcherId);
+    if (!watcher) throw new HostError(404, `There is no watcher "${watcherId}".`);
+    const { directory, queue, includeEntry } = watcher;
+    const events = queue.take().map((event) => filesystemEvent(event, directory, files, includeEntry));
+    return { events: await Promise.all(events) };
+  },
+  removeWatcher({ watcherId }, context) {
+    const watchers = watchersOf(open(context).sandbox);
+    const watcher = watchers.get(watcherId);
+    if (!watcher) throw new HostError(404, `There is no watcher "${watcherId}".`);
+    watcher.stop();
+    watchers.delete(watcherId);
+    return {};
+  },
 };
+
+/** A watcher whose events are asked for. */
+interface Watcher {
+  directory: string;
+  queue: EventQueue;
+  includeEntry: boolean;
+  stop: () => void;
+}
+
+const maxWatchers = 64;
+const watchersBySandbox = new WeakMap<Sandbox, Map<string, Watcher>>();
+
+function watchersOf(sandbox: Sandbox): Map<string, Watcher> {
+  const known = watchersBySandbox.get(sandbox) ?? new Map<string, Watcher>();
+  watchersBySandbox.set(sandbox, known);
+  return known;
+}
+
+const eventTypes: Record<FileEvent['type'], EventType> = {
+  create: EventType.CREATE,
+  write: EventType.WRITE,
+  remove: EventType.REMOVE,
+  rename: EventType.RENAME,
+  chmod: EventType.CHMOD,
+};
+
+async function filesystemEvent(
+  event: FileEvent,
+  directory: string,
+  files: SandboxFiles,
+  includeEntry: boolean,
+): Promise<FilesystemEvent> {
+  // Gone again is as good as not asked for.
+  const entry = includeEntry
+    ? await files.stat(`${directory}/${event.name}`).catch(() => undefined)
+    : undefined;
+  return create(FilesystemEventSchema, {
+    name: event.name,
+    type: eventTypes[event.type],
+    ...(entry ? { entry: entryInfo(entry) } : {}),
+  });
+}
 
 function open(context: HandlerContext) {
   const { sandbox, user } = callerOf(context);
   const files: SandboxFiles = sandbox.engine.files;
-  return { files, user, resolve: (path: string): string => resolvePath(path, user, sandbox) };
+  return { files, user, sandbox, resolve: (path: string): string => resolvePath(path, user, sandbox) };
 }
 
 function entryInfo(entry: FileEntry): EntryInfo {

@@ -10,7 +10,7 @@ import {
   type ProcessSelector,
   Signal,
 } from './gen/process_pb.js';
-import { withKeepAlive } from './keep-alive.js';
+import { keepAliveMs, withKeepAlive } from './keep-alive.js';
 import { resolvePath } from './paths.js';
 
 type Event = MessageInitShape<typeof ProcessEventSchema>;
@@ -43,12 +43,15 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
       stdin: request.stdin ?? true,
       tag: request.tag,
     });
-    // The caller's deadline is the command's; that the caller has gone is not its end.
-    const onAbort = (): void => {
-      if (isDeadline(context.signal.reason)) void started.process.kill('SIGKILL');
-    };
-    context.signal.addEventListener('abort', onAbort, { once: true });
-    if (context.signal.aborted) onAbort();
+    // The caller's deadline is the command's, though not its connection: a caller that leaves is no reason to end.
+    const leftMs = context.timeoutMs();
+    if (leftMs !== undefined) {
+      const timer = setTimeout(
+        () => void started.process.kill('SIGKILL'),
+        Math.min(Math.max(leftMs, 0), 2 ** 31 - 1),
+      );
+      void started.process.ended.then(() => clearTimeout(timer));
+    }
     for await (const event of follow(started, context)) yield { event };
   },
 
@@ -123,8 +126,7 @@ function notFound(which: ProcessSelector | undefined): ConnectError {
 
 async function* follow(target: SandboxProcess, context: HandlerContext): AsyncGenerator<Event> {
   yield { event: { case: 'start', value: { pid: target.pid } } };
-  const seconds = Number(context.requestHeader.get('keepalive-ping-interval') ?? 0);
-  for await (const event of withKeepAlive(target.output.read(context.signal), seconds * 1000)) {
+  for await (const event of withKeepAlive(target.output.read(context.signal), keepAliveMs(context))) {
     yield event === 'keepalive' ? { event: { case: 'keepalive', value: {} } } : toEvent(event);
   }
 }
@@ -162,8 +164,4 @@ async function write(target: SandboxProcess, input: ProcessInput | undefined): P
         : resolve(),
     );
   });
-}
-
-function isDeadline(reason: unknown): boolean {
-  return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
 }

@@ -79,6 +79,7 @@ export class Sandbox {
   #engine: EngineSandbox | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  readonly #ending = new AbortController();
 
   constructor(
     readonly id: string,
@@ -96,6 +97,11 @@ export class Sandbox {
 
   get state(): SandboxState {
     return this.#state;
+  }
+
+  /** Aborts when the sandbox ends. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
   }
 
   get isPaused(): boolean {
@@ -216,6 +222,7 @@ export class Sandbox {
       if (this.#state === 'gone') return false;
       clearTimeout(this.#timer);
       this.sampler.stop();
+      this.#ending.abort();
       this.#step('kill');
       await this.#engine?.destroy();
       this.#step('killed');

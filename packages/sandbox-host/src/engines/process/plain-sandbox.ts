@@ -64,6 +64,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
       makeDirectory: (path, owner) => inner.makeDirectory(own(path), owner),
       move: (from, to, owner) => inner.move(own(from), own(to), owner),
       remove: (path) => inner.remove(own(path)),
+      watch: (path, recursive, onEvent) => inner.watch(own(path), recursive, onEvent),
     },
     async exec(command) {
       if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);

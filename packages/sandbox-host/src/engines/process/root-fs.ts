@@ -14,10 +14,6 @@ export const portsDirectory = '/run/sandpiper/ports';
 export const portScript = '/opt/sandpiper/ports.cjs';
 
 const nodeDirectory = '/opt/node';
-/** The search path inside a sandbox. */
-export const sandboxPath =
-  '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/games:/usr/games';
-
 const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 /** Top-level directories of the host that programs need, seen read-only. */
 const systemDirectories = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];

@@ -6,6 +6,7 @@ import { HostError } from '../../../errors.js';
 import type { SandboxUser } from '../../engine.js';
 import type { FileEntry, SandboxFiles } from '../../files.js';
 import { errorCode, openRooted, type RootedPath, type RootedPathOptions } from './rooted-path.js';
+import { watchDirectory } from './watch-directory.js';
 
 const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
 
@@ -151,6 +152,12 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
         await rm(place.at, { recursive: true, force: true });
       }).catch((error: unknown) => {
         if (!(error instanceof HostError) || error.status !== 404) throw error;
+      }),
+
+    watch: (path, recursive, onEvent) =>
+      at(path, {}, async (place) => {
+        if (!(await lstat(place.at)).isDirectory()) throw new HostError(400, `${path} is not a directory.`);
+        return watchDirectory(root, place.path, recursive, onEvent);
       }),
   };
   return files;

@@ -1,0 +1,43 @@
+import type { FileEvent } from '../engines/files.js';
+import { HostError } from '../errors.js';
+
+/** As many events as wait for a reader; one that is further behind has lost track anyhow. */
+const maxEvents = 10_000;
+
+/** Events on their way from a watched directory to who watches it. */
+export class EventQueue {
+  #events: FileEvent[] = [];
+  #overflown = false;
+  #wake: () => void = () => {};
+
+  push(event: FileEvent): void {
+    if (this.#events.length < maxEvents) this.#events.push(event);
+    else this.#overflown = true;
+    this.#wake();
+  }
+
+  /** What has come since the last time. @throws HostError 429 when it was more than could be kept. */
+  take(): FileEvent[] {
+    if (this.#overflown) throw new HostError(429, `More than ${maxEvents} file events waited; watch anew.`);
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  async *read(signal: AbortSignal): AsyncGenerator<FileEvent, void> {
+    const onAbort = (): void => this.#wake();
+    signal.addEventListener('abort', onAbort);
+    try {
+      while (!signal.aborted) {
+        yield* this.take();
+        if (this.#events.length > 0) continue;
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+          if (signal.aborted) resolve();
+        });
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+}
