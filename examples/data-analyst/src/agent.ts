@@ -1,8 +1,8 @@
 import { AgentRuntimeApp } from '@sandpiper/agent-runtime';
 import * as z from 'zod';
-import { barChart } from './chart.js';
+import { type Bar, barChart } from './chart.js';
 import { type ColumnProfile, Dataset, type Row } from './dataset.js';
-import { type Question, toSql, understand } from './question.js';
+import { groupOf, type Question, subjectOf, toSql, understand } from './question.js';
 
 /** What the agent streams, one at a time, as it finds it out. */
 export type Finding =
@@ -44,21 +44,19 @@ app.entrypoint({ input }, async function* (request): AsyncGenerator<Finding> {
   const rows = await dataset.query(sql);
   yield { type: 'rows', rows };
   const bars = rows.map((row) => ({ label: String(row.label ?? ''), value: Number(row.value) }));
-  if (question.group) yield { type: 'chart', svg: barChart(request.prompt, bars) };
-  yield { type: 'answer', text: inWords(question, bars) };
+  const group = groupOf(question);
+  if (group) yield { type: 'chart', svg: barChart(`${subjectOf(question)} by ${group}`, bars) };
+  yield { type: 'answer', text: answer(`The ${subjectOf(question)}`, group, bars) };
 });
 
-function inWords(question: Question, bars: { label: string; value: number }[]): string {
-  const subject = question.measure ? `${question.aggregate} ${question.measure}` : 'number of rows';
-  const where = question.filters.map((filter) => filter.value).join(', ');
-  const what = `The ${subject}${where ? ` (${where})` : ''}`;
+function answer(subject: string, group: string | undefined, bars: readonly Bar[]): string {
   const [first] = bars;
-  if (first === undefined) return `${what}: no rows match.`;
-  if (!question.group) return `${what} is ${first.value}.`;
+  if (first === undefined) return `${subject}: no rows match.`;
+  if (group === undefined) return `${subject} is ${first.value}.`;
   const highest = bars.reduce((best, bar) => (bar.value > best.value ? bar : best), first);
   const lowest = bars.reduce((best, bar) => (bar.value < best.value ? bar : best), first);
-  const group = question.group.by ?? question.group.column;
-  return `${what} is highest for ${group} ${highest.label} (${highest.value}) and lowest for ${group} ${lowest.label} (${lowest.value}).`;
+  const place = (bar: Bar): string => `for ${group} ${bar.label} (${bar.value})`;
+  return `${subject} is highest ${place(highest)} and lowest ${place(lowest)}.`;
 }
 
 await app.run();

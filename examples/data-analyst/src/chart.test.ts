@@ -6,8 +6,8 @@ test('a chart has a bar for each value, also below zero', () => {
     { label: 'a', value: 2 },
     { label: 'b', value: -2 },
   ]);
-  const heights = [...svg.matchAll(/<rect .*? height="([\d.]+)"/g)].map((match) => Number(match[1]));
-  expect(heights).toEqual([74, 74]);
+  const heights = [...svg.matchAll(/<rect x.*? height="([\d.]+)"/g)].map((match) => Number(match[1]));
+  expect(heights).toEqual([68, 68]);
 });
 
 test('a title cannot write markup', () => {

@@ -62,6 +62,25 @@ export function understand(text: string, dataset: Dataset, previous?: Question):
   );
 }
 
+const inWords: Record<Aggregate, string> = {
+  avg: 'average',
+  sum: 'total',
+  min: 'lowest',
+  max: 'highest',
+  count: 'number',
+};
+
+/** What the question asks for, in words: `average temp_max (Seattle)`. */
+export function subjectOf({ aggregate, measure, filters }: Question): string {
+  const where = filters.map((filter) => filter.value).join(', ');
+  return `${inWords[aggregate]} ${measure ?? 'of rows'}${where && ` (${where})`}`;
+}
+
+/** What an answer is split by, in words: `month`. */
+export function groupOf({ group }: Question): string | undefined {
+  return group && (group.by ?? group.column);
+}
+
 /** The question as SQL over the table `data`. */
 export function toSql(question: Question): string {
   const { aggregate, measure, group } = question;
