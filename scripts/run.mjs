@@ -13,7 +13,14 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
  * @param {string[]} args
  */
 export async function run(command, ...args) {
-  const child = spawn(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+  // Where npx runs us, a further npx would take this for its own and run nothing else.
+  const { npm_config_package: _, ...env } = process.env;
+  const child = spawn(command, args, {
+    cwd: root,
+    env,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
   let stoppedBy;
   const pass = (signal) => {
     stoppedBy = signal;
@@ -24,7 +31,7 @@ export async function run(command, ...args) {
     const [code] = await once(child, 'close');
     if (stoppedBy) process.exit(stoppedBy === 'SIGINT' ? 130 : 143);
     if (code !== 0) {
-      console.error(`\n"${args.join(' ')}" failed: its output is above.`);
+      console.error(`\n"${[command, ...args].join(' ')}" failed: its output is above.`);
       process.exit(1);
     }
   } finally {
