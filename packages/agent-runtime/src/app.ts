@@ -132,18 +132,19 @@ export class AgentRuntimeApp {
     await this.close();
   }
 
-  #answer(incoming: Incoming): Promise<Reply> {
-    return this.#routes.answer(new Call(incoming), (call) =>
-      this.#middlewares.length === 0 ? this.#routes.route(call) : this.#throughMiddleware(call),
-    );
+  #answer(incoming: Incoming): Reply | Promise<Reply> {
+    return this.#routes.answer(new Call(incoming), this.#respond);
   }
+
+  readonly #respond = (call: Call): Reply | Promise<Reply> =>
+    this.#middlewares.length === 0 ? this.#routes.route(call) : this.#throughMiddleware(call);
 
   async #throughMiddleware(call: Call): Promise<Reply> {
     const response = await compose(this.#middlewares, call.incoming.toRequest(), async (request) => {
       const incoming = new WebIncoming(request);
       return toResponse(await this.#routes.route(new Call(incoming, call)), incoming);
     });
-    return { kind: 'passed', response, headers: {} };
+    return { kind: 'passed', response, headers: [] };
   }
 }
 

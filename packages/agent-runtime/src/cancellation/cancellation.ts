@@ -6,7 +6,7 @@ export class Cancellation {
   /** Why; undefined while the invocation may go on. */
   reason: Error | undefined;
   #controller: AbortController | undefined;
-  readonly #listeners: ((reason: Error) => void)[] = [];
+  #listeners: ((reason: Error) => void)[] | undefined;
 
   get signal(): AbortSignal {
     if (!this.#controller) {
@@ -21,11 +21,12 @@ export class Cancellation {
     if (this.reason) return;
     this.reason = reason;
     this.#controller?.abort(reason);
-    for (const listener of this.#listeners) listener(reason);
+    for (const listener of this.#listeners ?? []) listener(reason);
   }
 
   onCancel(listener: (reason: Error) => void): void {
     if (this.reason) listener(this.reason);
-    else this.#listeners.push(listener);
+    else if (this.#listeners) this.#listeners.push(listener);
+    else this.#listeners = [listener];
   }
 }

@@ -21,11 +21,8 @@ export class RequestContext {
   readonly requestId: string;
   /** Names the invocation, whatever number of requests it takes to see it through. */
   readonly invocationId: string;
-  /** The sandbox this agent runs in. */
-  readonly sandboxId: string | undefined;
-  /** When the invocation is ended with a `TimeoutError`; undefined when it may take for ever. */
-  readonly deadline: Date | undefined;
   readonly #call: Call;
+  readonly #body: unknown;
   readonly #runtime: ContextServices;
   readonly #cancellation: Cancellation;
   #log: Logger | undefined;
@@ -33,14 +30,25 @@ export class RequestContext {
 
   /** @internal */
   constructor(call: Call, body: unknown, cancellation: Cancellation, runtime: ContextServices) {
-    const { timeoutMs } = runtime.config;
     this.requestId = call.requestId;
     this.invocationId = call.invocationId;
-    this.sandboxId = findSandboxId(call, body);
-    this.deadline = timeoutMs > 0 ? new Date(Date.now() + timeoutMs) : undefined;
     this.#call = call;
+    this.#body = body;
     this.#runtime = runtime;
     this.#cancellation = cancellation;
+  }
+
+  // What follows is looked up when it is asked for: most handlers want little of it.
+
+  /** The sandbox this agent runs in. */
+  get sandboxId(): string | undefined {
+    return findSandboxId(this.#call, this.#body);
+  }
+
+  /** When the invocation is ended with a `TimeoutError`; undefined when it may take for ever. */
+  get deadline(): Date | undefined {
+    const { timeoutMs } = this.#runtime.config;
+    return timeoutMs > 0 ? new Date(performance.timeOrigin + this.#call.startedAt + timeoutMs) : undefined;
   }
 
   /** The same as {@link RequestContext.sandboxId}. */

@@ -8,7 +8,7 @@ export class Call {
   /** Names the request (contract, section 2). */
   readonly requestId: string;
   /** Names the invocation; the request's own name unless the caller gave a key. */
-  readonly invocationId: string;
+  invocationId: string;
   /** How a failure of this call was told before, so that it is told the same way again. */
   failure: { readonly error: unknown; readonly reply: BodyReply } | undefined;
   /** On the clock of `performance.now()`. */

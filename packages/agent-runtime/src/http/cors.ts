@@ -1,21 +1,18 @@
 import { headers as names } from '@sandpiper/protocol';
 import type { Incoming } from './incoming.js';
-import type { BodyReply } from './reply.js';
+import type { BodyReply, ReplyHeaders } from './reply.js';
 
 const exposed = [names.requestId, names.invocationId, names.runtimeInstance, names.streamProtocol].join(', ');
 
 /** What a browser must be told before it lets a page read an answer; nothing for callers that are not pages. */
-export function corsHeaders(incoming: Incoming, origins: readonly string[]): Record<string, string> {
+export function corsHeaders(incoming: Incoming, origins: readonly string[]): ReplyHeaders {
   const origin = incoming.header('origin');
-  if (origin === undefined) return {};
-  if (origins.includes('*'))
-    return { 'access-control-allow-origin': '*', 'access-control-expose-headers': exposed };
-  if (!origins.includes(origin)) return { vary: 'origin' };
-  return {
-    'access-control-allow-origin': origin,
-    'access-control-expose-headers': exposed,
-    vary: 'origin',
-  };
+  if (origin === undefined) return [];
+  const exposure = ['access-control-expose-headers', exposed];
+  if (origins.includes('*')) return ['access-control-allow-origin', '*', ...exposure];
+  // The answer differs by origin, and so must what a cache keeps of it.
+  if (!origins.includes(origin)) return ['vary', 'origin'];
+  return ['access-control-allow-origin', origin, ...exposure, 'vary', 'origin'];
 }
 
 /** Answers `OPTIONS`: what may be done here and, to a page of an allowed origin, with which headers. */
@@ -24,12 +21,15 @@ export function preflight(incoming: Incoming, allow: string): BodyReply {
   return {
     kind: 'body',
     status: 204,
-    headers: {
+    headers: [
+      'allow',
       allow,
-      'access-control-allow-methods': allow,
-      ...(asked && { 'access-control-allow-headers': asked }),
-      'access-control-max-age': '600',
-    },
+      'access-control-allow-methods',
+      allow,
+      'access-control-max-age',
+      '600',
+      ...(asked === undefined ? [] : ['access-control-allow-headers', asked]),
+    ],
     body: '',
   };
 }

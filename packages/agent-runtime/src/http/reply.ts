@@ -3,8 +3,8 @@ import type { Sink } from '../stream/sink.js';
 /** An answer as the core gives it; each door puts it on its own wire. */
 export type Reply = BodyReply | StreamReply | PassedReply;
 
-/** Names in lower case; more than one value for `set-cookie` only. */
-export type ReplyHeaders = Record<string, string | string[]>;
+/** Names, in lower case, and values by turns: what `node:http` writes quickest, and what may name `set-cookie` twice. */
+export type ReplyHeaders = string[];
 
 /** An answer that is complete. */
 export interface BodyReply {
@@ -30,15 +30,11 @@ export interface PassedReply {
 }
 
 /** A complete answer of JSON text. */
-export function jsonReply(
-  status: number,
-  body: string,
-  headers: Readonly<Record<string, string>> = {},
-): BodyReply {
+export function jsonReply(status: number, body: string, ...headers: ReplyHeaders): BodyReply {
   return {
     kind: 'body',
     status,
-    headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+    headers: ['content-type', 'application/json; charset=utf-8', ...headers],
     body,
   };
 }

@@ -1,11 +1,16 @@
 import type { ReplyHeaders } from './reply.js';
 
 /** The headers of a web `Response` as a reply has them. */
-export function headersOf(from: Headers): ReplyHeaders {
-  const headers: ReplyHeaders = {};
-  for (const [name, value] of from) headers[name] = value;
-  // The one header that cannot be joined with commas.
-  const cookies = from.getSetCookie();
-  if (cookies.length > 0) headers['set-cookie'] = cookies;
+export function fromWebHeaders(headers: Headers): ReplyHeaders {
+  const flat: ReplyHeaders = [];
+  // Cookies come one by one out of the iteration: they are the one header that cannot be joined with commas.
+  for (const [name, value] of headers) flat.push(name, value);
+  return flat;
+}
+
+/** The other way round. */
+export function toWebHeaders(flat: ReplyHeaders): Headers {
+  const headers = new Headers();
+  for (let at = 0; at < flat.length; at += 2) headers.append(flat[at] ?? '', flat[at + 1] ?? '');
   return headers;
 }

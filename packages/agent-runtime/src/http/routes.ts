@@ -9,9 +9,9 @@ import { toJson } from '../json/to-json.js';
 import type { Health } from '../ping/health.js';
 import type { Call } from './call.js';
 import { corsHeaders, preflight } from './cors.js';
-import { jsonReply, type Reply } from './reply.js';
+import { jsonReply, type Reply, type ReplyHeaders } from './reply.js';
 
-type Route = (call: Call, id: string) => Reply | Promise<Reply>;
+type Route = (call: Call) => Reply | Promise<Reply>;
 type Methods = Readonly<Record<string, Route>>;
 
 /** `/invocations/{id}` and what is below it. */
@@ -31,39 +31,58 @@ export class Routes {
       '/': { GET: () => this.#about() },
     };
     this.#ofInvocation = {
-      state: { GET: (_call, id) => invocations.state(id), DELETE: (_call, id) => invocations.cancel(id) },
-      events: { GET: (call, id) => invocations.events(call, id) },
+      state: { GET: (call) => invocations.state(call), DELETE: (call) => invocations.cancel(call) },
+      events: { GET: (call) => invocations.events(call) },
     };
   }
 
   /** Answers a call: what `respond` throws becomes an error reply, and every reply says what it belongs to. */
-  async answer(call: Call, respond: (call: Call) => Promise<Reply>): Promise<Reply> {
-    const { config, instance } = this.#services;
-    let reply: Reply;
+  answer(call: Call, respond: (call: Call) => Reply | Promise<Reply>): Reply | Promise<Reply> {
     try {
-      reply = await respond(call);
+      const reply = respond(call);
+      if (!(reply instanceof Promise)) return this.#signed(reply, call);
+      return reply.then(
+        (made) => this.#signed(made, call),
+        (error: unknown) => this.#signed(this.#told(error, call), call),
+      );
     } catch (error) {
-      const { failure } = call;
-      const isTold = failure !== undefined && failure.error === error;
-      reply = isTold ? failure.reply : errorReply(config.responseFormat, error, call, config.debug);
+      return this.#signed(this.#told(error, call), call);
     }
-    const { headers } = reply;
-    headers[names.requestId] = call.requestId;
-    headers[names.invocationId] = call.invocationId;
-    headers[names.runtimeInstance] = instance;
+  }
+
+  #told(error: unknown, call: Call): Reply {
+    const { responseFormat, debug } = this.#services.config;
+    const { failure } = call;
+    return failure && failure.error === error
+      ? failure.reply
+      : errorReply(responseFormat, error, call, debug);
+  }
+
+  #signed(reply: Reply, call: Call): Reply {
+    const signature = [
+      names.requestId,
+      call.requestId,
+      names.invocationId,
+      call.invocationId,
+      names.runtimeInstance,
+      this.#services.instance,
+    ];
     if (call.incoming.header('origin') !== undefined) {
-      Object.assign(headers, corsHeaders(call.incoming, config.corsOrigins));
+      signature.push(...corsHeaders(call.incoming, this.#services.config.corsOrigins));
     }
+    if (reply.kind === 'passed') dropNamed(signature, reply.response.headers);
+    reply.headers.push(...signature);
     return reply;
   }
 
   /** @throws RequestError 404 and 405, and whatever the route throws. */
-  async route(call: Call): Promise<Reply> {
+  route(call: Call): Reply | Promise<Reply> {
     const { method, path } = call.incoming;
     const [methods, id] = this.#find(path);
+    if (id !== undefined) call.invocationId = id;
     const route = Object.hasOwn(methods, method) ? methods[method] : undefined;
-    if (route) return route(call, id);
-    if (method === 'HEAD' && methods.GET) return methods.GET(call, id);
+    if (route) return route(call);
+    if (method === 'HEAD' && methods.GET) return methods.GET(call);
     const allow = [...Object.keys(methods), ...(methods.GET ? ['HEAD'] : []), 'OPTIONS'].join(', ');
     if (method === 'OPTIONS') return preflight(call.incoming, allow);
     throw new RequestError(405, 'MethodNotAllowedError', `${path} takes ${allow}, not ${method}.`, {
@@ -71,9 +90,9 @@ export class Routes {
     });
   }
 
-  #find(path: string): [methods: Methods, id: string] {
+  #find(path: string): [methods: Methods, id?: string] {
     const exact = Object.hasOwn(this.#paths, path) ? this.#paths[path] : undefined;
-    if (exact) return [exact, ''];
+    if (exact) return [exact];
     const [, id, events] = invocationPath.exec(path) ?? [];
     if (id === undefined) throw new RequestError(404, 'NotFoundError', `There is nothing at ${path}.`);
     return [events ? this.#ofInvocation.events : this.#ofInvocation.state, decode(id)];
@@ -99,6 +118,11 @@ export class Routes {
       }),
     );
   }
+}
+
+/** Takes out of flat headers what a `Response` says itself. */
+function dropNamed(flat: ReplyHeaders, named: Headers): void {
+  for (let at = flat.length - 2; at >= 0; at -= 2) if (named.has(flat[at] ?? '')) flat.splice(at, 2);
 }
 
 /** A path that is no valid percent-encoding names nothing that is known. */

@@ -1,7 +1,8 @@
-import { tooLarge } from '../errors/too-large.js';
+import { invalidEncoding, tooLarge } from '../errors/body-errors.js';
 import type { Sink } from '../stream/sink.js';
 import type { Incoming } from './incoming.js';
-import type { Reply, ReplyHeaders } from './reply.js';
+import type { Reply } from './reply.js';
+import { toWebHeaders } from './response-headers.js';
 
 /** A web `Request` as the core sees it. */
 export class WebIncoming implements Incoming {
@@ -27,14 +28,14 @@ export class WebIncoming implements Incoming {
     return Object.fromEntries(this.#request.headers);
   }
 
-  async readBody(maxBytes: number): Promise<Uint8Array> {
+  async readText(maxBytes: number): Promise<string> {
     if (Number(this.header('content-length')) > maxBytes) throw tooLarge(maxBytes);
     const reader = this.#request.body?.getReader();
     const chunks: Uint8Array[] = [];
     let size = 0;
     for (;;) {
       const step = await reader?.read();
-      if (!step || step.done) return join(chunks, size);
+      if (!step || step.done) return decode(join(chunks, size));
       size += step.value.length;
       if (size > maxBytes) {
         await reader?.cancel();
@@ -61,6 +62,16 @@ export class WebIncoming implements Incoming {
   }
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw invalidEncoding();
+  }
+}
+
 function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
   if (chunks.length === 1 && chunks[0]) return chunks[0];
   const whole = new Uint8Array(size);
@@ -77,7 +88,7 @@ const bodiless: readonly number[] = [101, 103, 204, 205, 304];
 
 /** Makes a reply a web `Response`. */
 export function toResponse(reply: Reply, incoming: WebIncoming): Response {
-  const headers = toHeaders(reply.headers);
+  const headers = toWebHeaders(reply.headers);
   switch (reply.kind) {
     case 'body': {
       const body = incoming.method === 'HEAD' || bodiless.includes(reply.status) ? null : reply.body;
@@ -94,15 +105,6 @@ export function toResponse(reply: Reply, incoming: WebIncoming): Response {
       return new Response(response.body, { status: response.status, headers });
     }
   }
-}
-
-function toHeaders(from: ReplyHeaders): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(from)) {
-    if (typeof value === 'string') headers.set(name, value);
-    else for (const each of value) headers.append(name, each);
-  }
-  return headers;
 }
 
 /** How many bytes wait for a slow reader before the stream stops, as in Node's own response. */

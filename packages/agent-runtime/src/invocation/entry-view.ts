@@ -1,4 +1,3 @@
-import { headers as names, resumableStream } from '@sandpiper/protocol';
 import { describeError } from '../errors/describe-error.js';
 import type { Call } from '../http/call.js';
 import type { Reply } from '../http/reply.js';
@@ -39,7 +38,7 @@ export async function eventsReply(
   return {
     kind: 'stream',
     status: 200,
-    headers: { ...eventStreamHeaders, [names.streamProtocol]: resumableStream },
+    headers: eventStreamHeaders(true),
     open: (sink) => {
       const frames = new Frames(sink, wishes);
       if (outcome.failure) {

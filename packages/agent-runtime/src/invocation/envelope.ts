@@ -11,7 +11,9 @@ export type ResponseFormat = 'envelope' | 'raw';
 export function successBody(format: ResponseFormat, value: string, call: Call): string {
   if (format === 'raw') return value;
   // Put together by hand: the value is JSON already, and this is on every request's way.
-  return `{"result":${value},"status":"success","duration":${call.seconds()},"metadata":${JSON.stringify(metadata(call))}}`;
+  const requestId = JSON.stringify(call.requestId);
+  const invocationId = call.invocationId === call.requestId ? requestId : JSON.stringify(call.invocationId);
+  return `{"result":${value},"status":"success","duration":${call.seconds()},"metadata":{"request_id":${requestId},"invocation_id":${invocationId}}}`;
 }
 
 /** How an error is told in this family (contract, section 3). */
@@ -30,7 +32,7 @@ export function errorReply(format: ResponseFormat, thrown: unknown, call: Call, 
           duration: call.seconds(),
           metadata: metadata(call),
         };
-  return jsonReply(status, toJson(told), headers);
+  return jsonReply(status, toJson(told), ...Object.entries(headers).flat());
 }
 
 /** How a stream tells that it came to its end, or what it broke off for (contract, section 4). */

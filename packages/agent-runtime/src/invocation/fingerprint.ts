@@ -2,7 +2,8 @@
 const nodeCrypto = globalThis.process?.getBuiltinModule?.('node:crypto');
 
 /** What tells one request body from another, without keeping either. */
-export function fingerprint(body: Uint8Array): string | Promise<string> {
+export function fingerprint(body: string): string | Promise<string> {
   if (nodeCrypto) return nodeCrypto.createHash('sha256').update(body).digest('base64');
-  return crypto.subtle.digest('SHA-256', new Uint8Array(body)).then((hash) => String(new Uint8Array(hash)));
+  const digest = crypto.subtle.digest('SHA-256', new TextEncoder().encode(body));
+  return digest.then((hash) => String(new Uint8Array(hash)));
 }

@@ -5,7 +5,7 @@ import type { RequestContext } from '../context/request-context.js';
 import { describeError } from '../errors/describe-error.js';
 import type { Call } from '../http/call.js';
 import { type BodyReply, jsonReply } from '../http/reply.js';
-import { headersOf } from '../http/response-headers.js';
+import { fromWebHeaders } from '../http/response-headers.js';
 import { toJson } from '../json/to-json.js';
 import type { FinalFrame } from '../stream/frames.js';
 import type { Thrown } from '../stream/outlet.js';
@@ -27,9 +27,9 @@ export class Invocation {
   readonly #entry: Entry<Outcome>;
   readonly #services: Services;
   readonly #onEnd: () => void;
-  readonly #deadline: ReturnType<typeof setTimeout> | undefined;
-  /** A handler that has not ended yet although its invocation was cancelled. */
-  #straggler: Promise<unknown> | undefined;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  /** Whether it is known what comes of it. */
+  #isOpen = false;
 
   constructor(
     call: Call,
@@ -46,46 +46,65 @@ export class Invocation {
     this.#services = services;
     this.#onEnd = onEnd;
     services.work.begin(cancellation);
-    const { timeoutMs } = services.config;
-    if (timeoutMs > 0) this.#deadline = setTimeout(() => cancellation.cancel(timedOut(timeoutMs)), timeoutMs);
   }
 
-  /** Runs the handler. Never rejects: what it throws is its outcome. */
-  async run(handler: () => unknown): Promise<void> {
+  /** Runs the handler. What it throws is its outcome too. */
+  run(handler: () => unknown): void {
+    let returned: unknown;
     try {
-      const returned = runInContext(this.#context, handler);
-      this.#open(isPromise(returned) ? await this.#orCancelled(returned) : returned);
+      returned = runInContext(this.#context, handler);
     } catch (error) {
-      this.#fail(error);
+      this.#threw(error);
+      return;
     }
+    if (isPromise(returned)) this.#await(returned);
+    else this.#returned(returned);
   }
 
-  #orCancelled(returned: PromiseLike<unknown>): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      returned.then(resolve, reject);
-      this.#cancellation.onCancel((reason) => {
-        this.#straggler = Promise.resolve(returned);
-        reject(reason);
-      });
+  /** Waits for the handler. When it is cancelled its callers are answered at once, and it runs on to its real end. */
+  #await(promise: PromiseLike<unknown>): void {
+    this.#startDeadline();
+    this.#cancellation.onCancel((reason) => {
+      if (!this.#isOpen) this.#fail(reason);
     });
+    promise.then(
+      (value) => this.#returned(value),
+      (error: unknown) => this.#threw(error),
+    );
   }
 
-  #open(value: unknown): void {
-    const iterator = value instanceof Response ? undefined : toIterator(value);
-    if (value instanceof Response) this.#openBody(value);
-    else if (iterator) this.#openValues(iterator);
-    else {
-      const body = successBody(this.#services.config.responseFormat, toJson(value), this.#call);
-      this.#openAnswer(jsonReply(200, body));
+  #returned(value: unknown): void {
+    try {
+      const iterator = value instanceof Response ? undefined : toIterator(value);
+      if (this.#isOpen) this.#release();
+      else if (value instanceof Response) this.#openBody(value);
+      else if (iterator) this.#openValues(iterator);
+      else {
+        const body = successBody(this.#services.config.responseFormat, toJson(value), this.#call);
+        this.#openAnswer(jsonReply(200, body));
+        this.#release();
+      }
+    } catch (error) {
+      // The value cannot be written.
+      this.#threw(error);
     }
+  }
+
+  #threw(error: unknown): void {
+    if (!this.#isOpen) this.#fail(error);
+    this.#release();
+  }
+
+  #startDeadline(): void {
+    const { timeoutMs } = this.#services.config;
+    if (timeoutMs === 0 || this.#deadline !== undefined) return;
+    this.#deadline = setTimeout(() => this.#cancellation.cancel(timedOut(timeoutMs)), timeoutMs);
   }
 
   #openAnswer({ status, headers, body }: Omit<BodyReply, 'kind'>, failure?: Thrown): void {
+    this.#isOpen = true;
     this.#entry.open({ kind: 'answer', status, headers, body, bytes: body.length, failure });
     this.#settle(failure);
-    const release = (): void => this.#release();
-    if (this.#straggler) this.#straggler.then(release, release);
-    else release();
   }
 
   #openValues(iterator: AnyIterator): void {
@@ -94,19 +113,22 @@ export class Invocation {
       item: toJson,
       end: (thrown) => finalFrame(this.#call, thrown),
     });
+    this.#isOpen = true;
     this.#entry.open({ kind: 'values', log, start, bytes: 0, forget: () => log.forget() });
     if (this.#entry.isRecorded) start();
   }
 
   #openBody(response: Response): void {
     const { status, body } = response;
-    const headers = headersOf(response.headers);
+    const headers = fromWebHeaders(response.headers);
     if (!body) {
       this.#openAnswer({ status, headers, body: '' });
+      this.#release();
       return;
     }
     const log = this.#services.ledger.createLog<Uint8Array, Thrown | undefined>(this.#entry.isRecorded);
     const start = this.#starter(readerIterator(body), log, { item: bytesOf, end: (thrown) => thrown });
+    this.#isOpen = true;
     this.#entry.open({ kind: 'body', status, headers, log, start, bytes: 0, forget: () => log.forget() });
     if (this.#entry.isRecorded) start();
   }
@@ -128,6 +150,7 @@ export class Invocation {
     const start = (): void => {
       if (hasStarted) return;
       hasStarted = true;
+      this.#startDeadline();
       const pump = new Pump(iterator, outlet, this.#cancellation);
       void runInContext(this.#context, () => pump.run()).then(() => this.#release());
     };

@@ -21,6 +21,9 @@ import type { Services } from './services.js';
 export class Invocations {
   entrypoint: Entrypoint | undefined;
   readonly #services: Services;
+  readonly #onEnd = (): void => {
+    this.#running--;
+  };
   #running = 0;
 
   constructor(services: Services) {
@@ -28,38 +31,64 @@ export class Invocations {
   }
 
   /** `POST /invocations` */
-  async invoke(call: Call): Promise<Reply> {
+  invoke(call: Call): Promise<Reply> {
     const { incoming } = call;
     const { config, instance } = this.#services;
     const wanted = incoming.header(names.ifRuntimeInstance);
     if (wanted !== undefined && wanted !== instance) throw restarted();
     const { entrypoint } = this;
     if (!entrypoint) throw new RequestError(500, 'RuntimeError', 'No entrypoint registered');
-    const wishes = this.#wishes(call);
-    const bytes = await incoming.readBody(config.maxRequestSize);
-    const body = parseBody(bytes);
-    const input = { body, parsed: entrypoint.input ? await checkInput(entrypoint.input, body) : body };
-    const print = incoming.header(names.idempotencyKey) ? await fingerprint(bytes) : undefined;
-    // From here to the entry in the ledger nothing may wait, or two requests with one key would both run.
-    const entry = this.#known(call, print, wishes) ?? this.#begin(call, input, entrypoint, print, wishes);
+    const request = { call, entrypoint, wishes: this.#wishes(call) };
+    return incoming.readText(config.maxRequestSize).then((text) => this.#receive(request, text));
+  }
+
+  // Only what has to wait is asynchronous: each promise costs as much as parsing the request.
+  #receive(request: RunRequest, text: string): Reply | Promise<Reply> {
+    const { call, entrypoint } = request;
+    const body = parseBody(text);
+    const print = call.incoming.header(names.idempotencyKey) ? fingerprint(text) : undefined;
+    if (!entrypoint.input && !(print instanceof Promise)) {
+      return this.#enter(request, { body, parsed: body }, print);
+    }
+    return this.#check(request, body, print);
+  }
+
+  async #check(
+    request: RunRequest,
+    body: unknown,
+    print: string | Promise<string> | undefined,
+  ): Promise<Reply> {
+    const { input } = request.entrypoint;
+    const parsed = input ? await checkInput(input, body) : body;
+    return this.#enter(request, { body, parsed }, await print);
+  }
+
+  /** Nothing in here may wait: of two requests with one key, the second must find the entry of the first. */
+  #enter(request: RunRequest, input: Input, print: string | undefined): Reply | Promise<Reply> {
+    const { call, wishes } = request;
+    const entry = this.#known(call, print, wishes) ?? this.#begin(request, input, print);
     return replyFrom(entry, call, wishes);
   }
 
   /** `GET /invocations/{id}` */
-  state(id: string): Reply {
-    return jsonReply(200, toJson(describeEntry(this.#find(id), this.#services.config.responseFormat)));
+  state({ invocationId }: Call): Reply {
+    return jsonReply(
+      200,
+      toJson(describeEntry(this.#find(invocationId), this.#services.config.responseFormat)),
+    );
   }
 
   /** `GET /invocations/{id}/events` */
-  events(call: Call, id: string): Promise<Reply> {
+  events(call: Call): Promise<Reply> {
+    const id = call.invocationId;
     const wishes: Wishes = { ...this.#wishes(call), resumable: true };
     if (wishes.after !== undefined && !this.#services.ledger.find(id)) throw expired(id);
     return eventsReply(this.#find(id), call, this.#services.config.responseFormat, wishes);
   }
 
   /** `DELETE /invocations/{id}` */
-  cancel(id: string): Reply {
-    const entry = this.#find(id);
+  cancel({ invocationId }: Call): Reply {
+    const entry = this.#find(invocationId);
     entry.cancel();
     return jsonReply(202, toJson(describeEntry(entry, this.#services.config.responseFormat)));
   }
@@ -100,13 +129,7 @@ export class Invocations {
     return entry;
   }
 
-  #begin(
-    call: Call,
-    input: Input,
-    entrypoint: Entrypoint,
-    print: string | undefined,
-    wishes: Wishes,
-  ): Entry<Outcome> {
+  #begin({ call, entrypoint, wishes }: RunRequest, input: Input, print: string | undefined): Entry<Outcome> {
     this.#admit();
     const { config, ledger } = this.#services;
     const cancellation = new Cancellation();
@@ -119,15 +142,8 @@ export class Invocations {
     });
     const context = new RequestContext(call, input.body, cancellation, this.#services);
     this.#running++;
-    const invocation = new Invocation(
-      call,
-      context,
-      cancellation,
-      entry,
-      this.#services,
-      () => this.#running--,
-    );
-    void invocation.run(() => entrypoint.handler(input.parsed as never, context));
+    const invocation = new Invocation(call, context, cancellation, entry, this.#services, this.#onEnd);
+    invocation.run(() => entrypoint.handler(input.parsed as never, context));
     return entry;
   }
 
@@ -140,6 +156,13 @@ export class Invocations {
       );
     }
   }
+}
+
+/** A request to run the entry point. */
+interface RunRequest {
+  readonly call: Call;
+  readonly entrypoint: Entrypoint;
+  readonly wishes: Wishes;
 }
 
 /** A request's body as it came, and as the input schema made it. */

@@ -1,4 +1,4 @@
-import { conflicts, headers as names, resumableStream } from '@sandpiper/protocol';
+import { conflicts } from '@sandpiper/protocol';
 import { RequestError } from '../errors/request-error.js';
 import type { Call } from '../http/call.js';
 import type { Reply, StreamReply } from '../http/reply.js';
@@ -24,19 +24,21 @@ export interface Wishes {
  *
  * @throws what the handler threw; RequestError 410 when the events that the caller has not seen are gone.
  */
-export async function replyFrom(entry: Entry<Outcome>, call: Call, wishes: Wishes): Promise<Reply> {
+export function replyFrom(entry: Entry<Outcome>, call: Call, wishes: Wishes): Reply | Promise<Reply> {
   attach(entry, call);
-  const outcome = entry.outcome ?? (await entry.opened());
-  if (outcome.kind === 'answer') {
-    const { status, headers, body, failure } = outcome;
-    const reply: Reply = { kind: 'body', status, headers: { ...headers }, body };
-    if (!failure) return reply;
-    call.failure = { error: failure.error, reply };
-    throw failure.error;
-  }
-  return outcome.kind === 'values'
-    ? valuesReply(entry, outcome, call, wishes)
-    : bodyReply(entry, outcome, call);
+  const outcome = entry.opened();
+  if (outcome instanceof Promise) return outcome.then((opened) => replyWith(entry, opened, call, wishes));
+  return replyWith(entry, outcome, call, wishes);
+}
+
+function replyWith(entry: Entry<Outcome>, outcome: Outcome, call: Call, wishes: Wishes): Reply {
+  if (outcome.kind === 'values') return valuesReply(entry, outcome, call, wishes);
+  if (outcome.kind === 'body') return bodyReply(entry, outcome, call);
+  const { status, headers, body, failure } = outcome;
+  const reply: Reply = { kind: 'body', status, headers: [...headers], body };
+  if (!failure) return reply;
+  call.failure = { error: failure.error, reply };
+  throw failure.error;
 }
 
 /** Counts a caller as waiting, until it leaves. */
@@ -57,7 +59,7 @@ export function valuesReply(
   return {
     kind: 'stream',
     status: 200,
-    headers: { ...eventStreamHeaders, ...(wishes.resumable && { [names.streamProtocol]: resumableStream }) },
+    headers: eventStreamHeaders(wishes.resumable),
     open: (sink) => {
       const frames = new Frames(sink, wishes);
       call.incoming.onGone(() => frames.stop());
@@ -72,7 +74,7 @@ function bodyReply(entry: Entry<Outcome>, { status, headers, log, start }: Body,
   return {
     kind: 'stream',
     status,
-    headers: { ...headers },
+    headers: [...headers],
     open: (sink) => {
       const reader = bytesReader(sink);
       serve(sink, call, reader, log.follow(0, reader));

@@ -23,8 +23,13 @@ function isPlain(value: unknown, depth: number): boolean {
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return value instanceof Date;
-  for (const key in value) {
-    if (key === 'toJSON' || !isPlain(Reflect.get(value, key), depth + 1)) return false;
+  const fields: Record<string, unknown> = value as Record<string, unknown>;
+  for (const key in fields) {
+    const field = fields[key];
+    if (
+      typeof field === 'object' || typeof field === 'bigint' ? !isPlain(field, depth + 1) : key === 'toJSON'
+    )
+      return false;
   }
   return true;
 }

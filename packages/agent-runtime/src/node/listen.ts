@@ -20,7 +20,7 @@ const keepAliveTimeoutMs = 75_000;
 
 /** Listens with `node:http`. Rejects when the address is taken. */
 export async function listen(
-  answer: (incoming: Incoming) => Promise<Reply>,
+  answer: (incoming: Incoming) => Reply | Promise<Reply>,
   address: { port: number; host: string },
 ): Promise<AgentRuntimeServer> {
   // Connections that have not asked for anything yet: Node does not count these as idle.
@@ -28,7 +28,7 @@ export async function listen(
   const server = createServer((request, response) => {
     fresh.delete(request.socket);
     if (!server.listening) response.setHeader('connection', 'close');
-    void serve(answer, request, response);
+    serve(answer, request, response);
   });
   server.keepAliveTimeout = keepAliveTimeoutMs;
   server.on('clientError', answerClientError);
@@ -53,16 +53,20 @@ export async function listen(
   };
 }
 
-async function serve(
-  answer: (incoming: Incoming) => Promise<Reply>,
+function serve(
+  answer: (incoming: Incoming) => Reply | Promise<Reply>,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
-  const reply = await answer(new NodeIncoming(request, response));
-  try {
-    await writeReply(reply, request, response);
-  } catch {
-    // The caller left, or the handler's own `Response` broke: either way nothing more can be said on this socket.
-    response.destroy();
-  }
+): void {
+  const write = (reply: Reply): void => {
+    try {
+      writeReply(reply, request, response);
+    } catch {
+      // A reply that cannot be written must cost its own connection, not the process.
+      response.destroy();
+    }
+  };
+  const reply = answer(new NodeIncoming(request, response));
+  if (reply instanceof Promise) void reply.then(write);
+  else write(reply);
 }

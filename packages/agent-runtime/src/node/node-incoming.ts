@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { tooLarge } from '../errors/too-large.js';
+import { invalidEncoding, tooLarge } from '../errors/body-errors.js';
 import type { Incoming } from '../http/incoming.js';
 
 /** A request on a Node socket as the core sees it. */
@@ -29,21 +30,26 @@ export class NodeIncoming implements Incoming {
     return Object.fromEntries(names.map((name) => [name, this.header(name) ?? '']));
   }
 
-  readBody(maxBytes: number): Promise<Uint8Array> {
+  readText(maxBytes: number): Promise<string> {
     const request = this.#request;
     return new Promise((resolve, reject) => {
       if (Number(request.headers['content-length']) > maxBytes) {
         reject(tooLarge(maxBytes));
         return;
       }
-      const chunks: Buffer[] = [];
+      let chunks: Buffer[] | undefined;
       let size = 0;
       request.on('data', (chunk: Buffer) => {
         size += chunk.length;
-        if (size <= maxBytes) chunks.push(chunk);
-        else reject(tooLarge(maxBytes));
+        if (size > maxBytes) reject(tooLarge(maxBytes));
+        else if (chunks) chunks.push(chunk);
+        else chunks = [chunk];
       });
-      request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+      request.on('end', () => {
+        const bytes = chunks?.length === 1 ? chunks[0] : Buffer.concat(chunks ?? []);
+        if (bytes && isUtf8(bytes)) resolve(textOf(bytes));
+        else reject(invalidEncoding());
+      });
       request.on('error', reject);
     });
   }
@@ -69,4 +75,10 @@ export class NodeIncoming implements Incoming {
     if (response.destroyed) callback();
     else response.on('close', () => response.writableFinished || callback());
   }
+}
+
+/** Without its byte order mark, as a decoder of the web gives it. */
+function textOf(bytes: Buffer): string {
+  const text = bytes.toString();
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }

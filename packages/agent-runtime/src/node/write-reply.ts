@@ -2,18 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadableStream } from 'node:stream/web';
-import type { BodyReply, Reply } from '../http/reply.js';
+import type { BodyReply, PassedReply, Reply } from '../http/reply.js';
+import { fromWebHeaders } from '../http/response-headers.js';
 import type { Sink } from '../stream/sink.js';
 
 /** Puts a reply on the socket: streams are written straight to it, with no web stream between. */
-export async function writeReply(
-  reply: Reply,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export function writeReply(reply: Reply, request: IncomingMessage, response: ServerResponse): void {
   switch (reply.kind) {
     case 'body':
-      reply.headers['content-length'] = String(Buffer.byteLength(reply.body));
+      reply.headers.push('content-length', String(Buffer.byteLength(reply.body)));
       if (request.complete) response.writeHead(reply.status, reply.headers).end(reply.body);
       else answerEarly(reply, request, response);
       return;
@@ -23,17 +20,20 @@ export async function writeReply(
       response.flushHeaders();
       reply.open(new NodeSink(response));
       return;
-    case 'passed': {
-      const { headers, body, status } = reply.response;
-      for (const name in reply.headers) response.setHeader(name, reply.headers[name] ?? '');
-      for (const [name, value] of headers) {
-        if (name === 'set-cookie') response.appendHeader(name, value);
-        else response.setHeader(name, value);
-      }
-      response.writeHead(status);
-      if (body) await pipeline(Readable.fromWeb(body as WebReadableStream), response);
-      else response.end();
-    }
+    case 'passed':
+      void writePassed(reply, response);
+  }
+}
+
+async function writePassed(reply: PassedReply, response: ServerResponse): Promise<void> {
+  const { body, status, headers } = reply.response;
+  try {
+    response.writeHead(status, [...reply.headers, ...fromWebHeaders(headers)]);
+    if (body) await pipeline(Readable.fromWeb(body as WebReadableStream), response);
+    else response.end();
+  } catch {
+    // The caller left, or the body broke off: neither must look like a clean end.
+    response.destroy();
   }
 }
 
@@ -45,7 +45,7 @@ const lingerMs = 1000;
  * keeping it would leave it half-read: so the rest is read and dropped for a while, then the connection is closed.
  */
 function answerEarly(reply: BodyReply, request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(reply.status, { ...reply.headers, connection: 'close' });
+  response.writeHead(reply.status, [...reply.headers, 'connection', 'close']);
   response.write(reply.body);
   const timer = setTimeout(() => response.end(), lingerMs);
   request.once('close', () => {

@@ -1,16 +1,17 @@
-import { encodeFrame, type FinalEvent } from '@sandpiper/protocol';
+import { encodeFrame, type FinalEvent, headers as names, resumableStream } from '@sandpiper/protocol';
 import { Heartbeat } from './heartbeat.js';
 import type { Thrown } from './outlet.js';
 import type { Reader } from './reader.js';
 import type { Sink } from './sink.js';
 
-/** The headers every stream of frames has (contract, section 4). */
-export const eventStreamHeaders = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache',
+/** The headers of a stream of frames (contract, section 4). */
+export function eventStreamHeaders(resumable: boolean): string[] {
+  const headers = ['content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache'];
   // Proxies of the nginx family hold a stream back otherwise.
-  'x-accel-buffering': 'no',
-} as const;
+  headers.push('x-accel-buffering', 'no');
+  if (resumable) headers.push(names.streamProtocol, resumableStream);
+  return headers;
+}
 
 /** The frame a stream ends with. */
 export interface FinalFrame {

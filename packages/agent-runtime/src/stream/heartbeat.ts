@@ -1,38 +1,28 @@
 import { heartbeatFrame } from '@sandpiper/protocol';
 import type { Sink } from './sink.js';
 
+/** Silence is looked for this many times within one heartbeat's time, and so found that much late at the most. */
+const looks = 8;
+
 /** Writes a comment into a stream that has been silent for a while (contract, section 4). */
 export class Heartbeat {
-  readonly #sink: Sink;
-  readonly #everyMs: number;
-  #lastAt = Date.now();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #silentLooks = 0;
 
   constructor(sink: Sink, everyMs: number) {
-    this.#sink = sink;
-    this.#everyMs = everyMs;
-    this.#wait(everyMs);
+    this.#timer = setInterval(() => {
+      if (++this.#silentLooks < looks) return;
+      this.#silentLooks = 0;
+      sink.write(heartbeatFrame);
+    }, everyMs / looks);
   }
 
-  /** Something else was written. Called for each frame, so it must not touch a timer. */
+  /** Something else was written. Called for each frame, so it touches neither a timer nor a clock. */
   beat(): void {
-    this.#lastAt = Date.now();
+    this.#silentLooks = 0;
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #wait(ms: number): void {
-    this.#timer = setTimeout(() => this.#check(), ms);
-  }
-
-  #check(): void {
-    const silentMs = Date.now() - this.#lastAt;
-    if (silentMs >= this.#everyMs) {
-      this.#sink.write(heartbeatFrame);
-      this.beat();
-    }
-    this.#wait(this.#lastAt + this.#everyMs - Date.now());
+    clearInterval(this.#timer);
   }
 }

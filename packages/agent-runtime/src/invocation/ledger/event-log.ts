@@ -30,7 +30,7 @@ export class EventLog<Item, End> {
   /** Called when a writer that was told to wait may go on. */
   onDrain: (() => void) | undefined;
   readonly #items: Item[] = [];
-  readonly #places = new Set<Place<Item, End>>();
+  #places: Place<Item, End>[] = [];
   readonly #share: number;
   readonly #budget: Budget;
   #bytes = 0;
@@ -54,11 +54,14 @@ export class EventLog<Item, End> {
   append(item: Item, bytes: number): boolean {
     if (!this.#forgotten) this.#keep(item, bytes);
     const id = ++this.#last;
-    for (const place of this.#places) {
+    const places = this.#places;
+    let behind = 0;
+    for (const place of places) {
       if (!place.behind) this.#give(place, item, id);
       else if (this.#forgotten) this.#lose(place);
+      if (place.behind) behind++;
     }
-    return this.#isReady();
+    return behind === 0 || this.#isReady();
   }
 
   /** Adds the last event. */
@@ -77,12 +80,12 @@ export class EventLog<Item, End> {
   follow(after: number, reader: Reader<Item, End>): Follower | undefined {
     if (!this.has(after)) return undefined;
     const place: Place<Item, End> = { reader, cursor: after, behind: false };
-    this.#places.add(place);
+    this.#places = [...this.#places, place];
     this.#catchUp(place);
     return {
       drained: () => this.#catchUp(place),
       leave: () => {
-        this.#places.delete(place);
+        this.#remove(place);
         this.#wakeWriter();
       },
     };
@@ -111,7 +114,7 @@ export class EventLog<Item, End> {
   }
 
   #catchUp(place: Place<Item, End>): void {
-    if (!this.#places.has(place)) return;
+    if (!this.#places.includes(place)) return;
     place.behind = false;
     while (place.cursor < this.#last && !place.behind) {
       const item = this.#items[place.cursor];
@@ -127,20 +130,26 @@ export class EventLog<Item, End> {
   }
 
   #finish(place: Place<Item, End>, end: { readonly value: End }): void {
-    this.#places.delete(place);
+    this.#remove(place);
     place.reader.end(place.cursor > this.#last ? undefined : { value: end.value, id: this.#last + 1 });
   }
 
   #lose(place: Place<Item, End>): void {
-    this.#places.delete(place);
+    this.#remove(place);
+    place.behind = false;
     place.reader.lost();
+  }
+
+  // A new list each time: a reader may come or go while the old one is walked through.
+  #remove(place: Place<Item, End>): void {
+    this.#places = this.#places.filter((other) => other !== place);
   }
 
   /** A log that remembers goes at the pace of its fastest reader, one that does not at the slowest's. */
   #isReady(): boolean {
     let behind = 0;
     for (const place of this.#places) if (place.behind) behind++;
-    return behind === 0 || (!this.#forgotten && behind < this.#places.size);
+    return behind === 0 || (!this.#forgotten && behind < this.#places.length);
   }
 
   #wakeWriter(): void {

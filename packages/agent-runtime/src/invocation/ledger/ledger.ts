@@ -96,9 +96,10 @@ export class Ledger<Outcome extends Remembered> {
 
   #evict(): void {
     const { count, bytes } = this.#retention;
+    if (this.#ended.size <= count && this.#bytes <= bytes) return;
     for (const entry of this.#ended) {
-      if (this.#ended.size <= count && this.#bytes <= bytes && !this.#isExpired(entry)) return;
       this.#forget(entry);
+      if (this.#ended.size <= count && this.#bytes <= bytes) return;
     }
   }
 

@@ -8,3 +8,8 @@ export function tooLarge(maxBytes: number): RequestError {
     `The body is over ${maxBytes} bytes (RuntimeConfig.maxRequestSize, AGENT_RUNTIME_MAX_REQUEST_SIZE).`,
   );
 }
+
+/** 400: a body is not UTF-8 (contract, section 3). */
+export function invalidEncoding(): RequestError {
+  return new RequestError(400, 'InvalidEncodingError', 'Invalid encoding: the body is not UTF-8.');
+}

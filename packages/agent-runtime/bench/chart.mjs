@@ -1,0 +1,32 @@
+const barHeight = 22;
+const labelWidth = 230;
+const width = 760;
+
+/** The results as horizontal bars, one group a scenario, as SVG. */
+export function barChart(results, caption) {
+  const parts = [];
+  let y = 30;
+  for (const { name, unit, servers } of results) {
+    parts.push(text(10, y, `${name}: processor time per ${unit}, µs (× node:http)`, 'font-weight="bold"'));
+    y += 12;
+    const longest = Math.max(...servers.map(({ cpuMicros }) => cpuMicros));
+    for (const server of servers) {
+      const length = ((width - labelWidth - 130) * server.cpuMicros) / longest;
+      const fill = server.name.startsWith('@sandpiper') ? '#0a7d5a' : '#9aa5b1';
+      parts.push(text(labelWidth - 8, y + 15, server.name, 'text-anchor="end"'));
+      parts.push(
+        `<rect x="${labelWidth}" y="${y + 3}" width="${length.toFixed(1)}" height="${barHeight - 6}" fill="${fill}"/>`,
+      );
+      parts.push(text(labelWidth + length + 8, y + 15, `${server.cpuMicros} (${server.ratio} ×)`));
+      y += barHeight;
+    }
+    y += 28;
+  }
+  parts.push(text(10, y, caption, 'fill="#57606a"'));
+  const style = 'font-family="system-ui, sans-serif" font-size="13"';
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + 20}" ${style}><rect width="100%" height="100%" fill="white"/>${parts.join('')}</svg>\n`;
+}
+
+function text(x, y, content, attributes = '') {
+  return `<text x="${x}" y="${y}" ${attributes}>${content}</text>`;
+}
