@@ -132,7 +132,7 @@ async function startHost(
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let target: ReturnType<typeof findTarget>;
     try {
-      target = findTarget(request);
+      target = findTarget(request) ?? gateway.findBySignature(request);
     } catch (error) {
       const message = error instanceof Error ? error.message : '';
       sendJson(response, 400, { code: 400, message }, { connection: 'close' });

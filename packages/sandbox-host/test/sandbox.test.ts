@@ -101,6 +101,49 @@ describeHosts('the E2B SDK', (fixture) => {
     await sandbox.kill();
   });
 
+  test('opens a file to whoever has a signed URL, for what and as long as it was signed for', async () => {
+    const sandbox = await fixture.create();
+    const uploadUrl = await sandbox.uploadUrl('signed.txt', { useSignatureExpiration: 60 });
+    const form = new FormData();
+    form.append('file', new Blob(['signed content']), 'whatever');
+    expect((await fetch(uploadUrl, { method: 'POST', body: form })).status).toBe(200);
+    const downloadUrl = await sandbox.downloadUrl('signed.txt');
+    expect(await (await fetch(downloadUrl)).text()).toBe('signed content');
+    const sandboxHeaders = { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '49983' };
+    for (const url of [
+      downloadUrl.replace('signed.txt', 'other.txt'),
+      uploadUrl,
+      await sandbox.downloadUrl('signed.txt', { useSignatureExpiration: -5 }),
+      `${fixture.host.sandboxUrl}/files?path=signed.txt`,
+    ]) {
+      expect((await fetch(url, { headers: sandboxHeaders })).status, url).toBe(401);
+    }
+    await sandbox.kill();
+  });
+
+  test('keeps what is said about a file with it, and joins files', async () => {
+    const sandbox = await fixture.create();
+    await sandbox.files.write('note.txt', 'a', { metadata: { author: 'me' } });
+    await sandbox.files.rename('note.txt', 'moved.txt');
+    expect((await sandbox.files.getInfo('moved.txt')).metadata).toEqual({ author: 'me' });
+    await sandbox.files.write('plain.txt', 'b');
+    expect((await sandbox.files.getInfo('plain.txt')).metadata).toBeUndefined();
+    const { envdAccessToken } = sandbox as unknown as { envdAccessToken: string };
+    const response = await fetch(`${fixture.host.sandboxUrl}/files/compose`, {
+      method: 'POST',
+      headers: {
+        'e2b-sandbox-id': sandbox.sandboxId,
+        'e2b-sandbox-port': '49983',
+        'x-access-token': envdAccessToken,
+      },
+      body: JSON.stringify({ source_paths: ['moved.txt', 'plain.txt'], destination: 'whole.txt' }),
+    });
+    expect(await response.json()).toEqual({ name: 'whole.txt', type: 'file', path: '/home/user/whole.txt' });
+    expect(await sandbox.files.read('whole.txt')).toBe('ab');
+    expect(await sandbox.files.exists('plain.txt')).toBe(false);
+    await sandbox.kill();
+  });
+
   test('streams a large upload and download, plain and compressed', async () => {
     const sandbox = await fixture.create();
     const chunk = new Uint8Array(1024 * 1024).fill(7);

@@ -43,6 +43,14 @@ export interface Command {
   user: SandboxUser;
   /** Whether there is a stdin to write to; otherwise it is empty. */
   stdin: boolean;
+  /** Runs it in a pseudo-terminal of this size: then there is one output, `stdout`, and always a stdin. */
+  terminal?: TerminalSize | undefined;
+}
+
+/** Characters across and down. */
+export interface TerminalSize {
+  cols: number;
+  rows: number;
 }
 
 /** How a process ended: by itself with a code, or by a signal. */
@@ -60,6 +68,8 @@ export interface EngineProcess {
   stderr: Readable;
   /** Settles when the process has ended and its output has been read to the end. Never rejects. */
   ended: Promise<ExitStatus>;
+  /** Only in a pseudo-terminal. */
+  resize?: (size: TerminalSize) => void;
   /** Signals the process and what it has started in its group. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }

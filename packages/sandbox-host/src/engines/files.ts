@@ -16,6 +16,8 @@ export interface FileEntry {
   modifiedAt: Date;
   /** Where a symbolic link leads in the end. */
   symlinkTarget?: string;
+  /** What was said about the file when it was written. */
+  metadata?: Record<string, string>;
 }
 
 /** A file opened for reading. */
@@ -43,7 +45,12 @@ export interface SandboxFiles {
   list(path: string, depth: number): Promise<FileEntry[]>;
   read(path: string): Promise<OpenFile>;
   /** Writes a file from its beginning, making the directories above it, owned by `owner` like the file. */
-  write(path: string, content: Readable, owner: SandboxUser): Promise<FileEntry>;
+  write(
+    path: string,
+    content: Readable,
+    owner: SandboxUser,
+    metadata?: Record<string, string>,
+  ): Promise<FileEntry>;
   /** Makes a directory and those above it. */
   makeDirectory(path: string, owner: SandboxUser): Promise<FileEntry>;
   move(from: string, to: string, owner: SandboxUser): Promise<FileEntry>;

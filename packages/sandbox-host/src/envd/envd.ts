@@ -6,7 +6,7 @@ import { HostError } from '../errors.js';
 import { headerOf, sendJson } from '../http.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { callerKey, reportErrors } from './caller.js';
-import { download, upload } from './files-rest.js';
+import { compose, download, upload } from './files-rest.js';
 import { filesystemService } from './filesystem-service.js';
 import { Filesystem } from './gen/filesystem_pb.js';
 import { Process } from './gen/process_pb.js';
@@ -61,8 +61,8 @@ export function createEnvd(): Envd {
       if (!reading && request.method !== 'POST') throw new HostError(405, '/files answers GET and POST.');
       const path = query.get('path') ?? undefined;
       const username = query.get('username') ?? undefined;
-      if (!hasToken(sandbox, request)) {
-        checkSignature(sandbox, query, path ?? '', reading ? 'read' : 'write', username ?? '');
+      if (!hasToken(sandbox, request) && !isSigned(sandbox, request)) {
+        throw new HostError(401, 'The access token of the sandbox or a signature that holds is needed.');
       }
       const user = parseUser(username, sandbox.settings.user);
       if (!reading) return upload(sandbox, path, user, request, response);
@@ -71,6 +71,8 @@ export function createEnvd(): Envd {
     }
     if (!hasToken(sandbox, request))
       throw new HostError(401, 'The access token of the sandbox is missing or wrong.');
+    if (pathname === '/files/compose') return compose(sandbox, request, response);
+    if (pathname === '/metrics') return sendJson(response, 200, await metrics(sandbox));
     if (pathname === '/envs') return sendJson(response, 200, sandbox.settings.envs);
     sandboxes.set(request, sandbox);
     services(request, response);
@@ -83,23 +85,30 @@ function hasToken(sandbox: Sandbox, request: IncomingMessage): boolean {
   return given !== undefined && equal(given, sandbox.accessToken);
 }
 
-/** A signed URL opens one file for one purpose, for as long as it says. */
-function checkSignature(
-  sandbox: Sandbox,
-  query: URLSearchParams,
-  path: string,
-  operation: 'read' | 'write',
-  user: string,
-): void {
+/** Whether a request carries a signature of this sandbox's: it opens one file, for one purpose, for a time. */
+export function isSigned(sandbox: Sandbox, request: IncomingMessage): boolean {
+  const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://envd');
   const signature = query.get('signature');
-  if (!signature) throw new HostError(401, 'The access token of the sandbox or a signature is needed.');
+  if (pathname !== '/files' || !signature || sandbox.accessToken === undefined) return false;
+  const operation = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';
   const expiration = query.get('signature_expiration');
-  const parts = [path, operation, user, sandbox.accessToken, ...(expiration === null ? [] : [expiration])];
+  const parts = [query.get('path') ?? '', operation, query.get('username') ?? '', sandbox.accessToken];
+  if (expiration !== null) parts.push(expiration);
   const expected = `v1_${createHash('sha256').update(parts.join(':')).digest('base64').replace(/=+$/, '')}`;
-  if (!equal(signature, expected)) throw new HostError(401, 'The signature does not fit the request.');
-  if (expiration !== null && Number(expiration) < Date.now() / 1000) {
-    throw new HostError(401, 'The signature has expired.');
-  }
+  return equal(signature, expected) && (expiration === null || Number(expiration) >= Date.now() / 1000);
+}
+
+async function metrics(sandbox: Sandbox): Promise<Record<string, number>> {
+  await sandbox.sampler.take();
+  const sample = sandbox.sampler.samples().at(-1);
+  const { cpuCount, memoryMB } = sandbox.settings;
+  return {
+    ts: Math.floor((sample?.at ?? Date.now()) / 1000),
+    cpu_count: cpuCount,
+    cpu_used_pct: sample?.cpuPercent ?? 0,
+    mem_total: memoryMB * 2 ** 20,
+    mem_used: sample?.memoryBytes ?? 0,
+  };
 }
 
 function equal(given: string, expected: string): boolean {

@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import busboy from '@fastify/busboy';
+import * as z from 'zod';
 import type { SandboxUser } from '../engines/engine.js';
 import type { FileEntry } from '../engines/files.js';
 import { HostError } from '../errors.js';
 import { sendJson } from '../http.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
-import { resolvePath } from './paths.js';
+import { parseUser, resolvePath } from './paths.js';
 
 /** As many files as one multipart upload may hold. */
 const filesPerUpload = 1_000;
@@ -44,8 +45,9 @@ export async function upload(
   const type = request.headers['content-type'] ?? '';
   const body = request.headers['content-encoding'] === 'gzip' ? pipe(request, createGunzip()) : request;
   const { files } = sandbox.engine;
+  const metadata = metadataOf(request);
   const write = (to: string, content: Readable): Promise<FileEntry> =>
-    files.write(resolvePath(to, user, sandbox), content, user);
+    files.write(resolvePath(to, user, sandbox), content, user, metadata);
   let written: FileEntry[];
   if (type.startsWith('multipart/form-data')) written = await writeForm(body, type, path, write);
   else if (path) written = [await write(path, body)];
@@ -53,7 +55,7 @@ export async function upload(
   sendJson(
     response,
     200,
-    written.map((entry) => ({ name: entry.name, type: 'file', path: entry.path })),
+    written.map(({ name, path, metadata }) => ({ name, type: 'file', path, metadata })),
   );
 }
 
@@ -105,4 +107,55 @@ function pipe(from: Readable, through: NodeJS.ReadWriteStream): Readable {
   const result = new PassThrough();
   pipeline(from, through, result).catch((error: Error) => result.destroy(error));
   return result;
+}
+
+const composeSchema = z.object({
+  source_paths: z.array(z.string()).min(1).max(filesPerUpload),
+  destination: z.string().min(1),
+  username: z.string().optional(),
+});
+
+/** `POST /files/compose`: joins files into one and removes them. */
+export async function compose(
+  sandbox: Sandbox,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const parsed = composeSchema.safeParse(await readJson(request));
+  if (!parsed.success) throw new HostError(400, z.prettifyError(parsed.error));
+  const user = parseUser(parsed.data.username, sandbox.settings.user);
+  const { files } = sandbox.engine;
+  const sources = parsed.data.source_paths.map((path) => resolvePath(path, user, sandbox));
+  // A missing one is found before anything is written.
+  for (const path of sources) await files.stat(path);
+  async function* contents(): AsyncGenerator<Uint8Array> {
+    for (const path of sources) yield* (await files.read(path)).content;
+  }
+  const to = resolvePath(parsed.data.destination, user, sandbox);
+  const { name, path } = await files.write(to, Readable.from(contents(), { objectMode: false }), user);
+  for (const source of sources) if (source !== to) await files.remove(source);
+  sendJson(response, 200, { name, type: 'file', path });
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  let text = '';
+  for await (const chunk of request.setEncoding('utf8')) {
+    text += chunk;
+    if (text.length > 1024 * 1024) throw new HostError(413, 'The request body is too long.');
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new HostError(400, 'The request body is not JSON.');
+  }
+}
+
+/** The SDK sends what is said about a file in headers of this kind. */
+const metadataPrefix = 'x-metadata-';
+
+function metadataOf(request: IncomingMessage): Record<string, string> {
+  const entries = Object.entries(request.headers).flatMap(([name, value]) =>
+    name.startsWith(metadataPrefix) ? [[name.slice(metadataPrefix.length), String(value)] as const] : [],
+  );
+  return Object.fromEntries(entries);
 }

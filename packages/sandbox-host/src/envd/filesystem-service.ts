@@ -165,6 +165,7 @@ function entryInfo(entry: FileEntry): EntryInfo {
     owner: entry.owner,
     group: entry.group,
     modifiedTime: timestampFromDate(entry.modifiedAt),
+    ...(entry.metadata ? { metadata: entry.metadata } : {}),
     ...(entry.symlinkTarget === undefined ? {} : { symlinkTarget: entry.symlinkTarget }),
   });
 }

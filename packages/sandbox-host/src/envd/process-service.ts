@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
+import type { TerminalSize } from '../engines/engine.js';
 import type { OutputEvent } from '../sandboxes/process-output.js';
 import type { SandboxProcess } from '../sandboxes/process-table.js';
 import { callerOf } from './caller.js';
@@ -8,6 +9,7 @@ import {
   type ProcessEventSchema,
   type ProcessInput,
   type ProcessSelector,
+  type PTY,
   Signal,
 } from './gen/process_pb.js';
 import { keepAliveMs, withKeepAlive } from './keep-alive.js';
@@ -31,7 +33,6 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
   async *start(request, context) {
     const { sandbox, user } = callerOf(context);
     if (!request.process?.cmd) throw new ConnectError('The command is missing.', Code.InvalidArgument);
-    if (request.pty) throw new ConnectError('This host has no pseudo-terminals.', Code.Unimplemented);
     const { cmd, args, envs, cwd } = request.process;
     const started = await sandbox.start({
       cmd,
@@ -42,6 +43,7 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
       // Older SDKs do not ask: they always had one.
       stdin: request.stdin ?? true,
       tag: request.tag,
+      terminal: request.pty && terminalSize(request.pty),
     });
     // The caller's deadline is the command's, though not its connection: a caller that leaves is no reason to end.
     const leftMs = context.timeoutMs();
@@ -60,6 +62,13 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
     const found = sandbox.processes.find(selector(request.process));
     if (!found) throw notFound(request.process);
     for await (const event of follow(found, context)) yield { event };
+  },
+
+  update(request, context) {
+    const { resize } = runningProcess(request.process, context).process;
+    if (!resize) throw new ConnectError('The process has no terminal.', Code.FailedPrecondition);
+    if (request.pty) resize(terminalSize(request.pty));
+    return {};
   },
 
   async sendInput(request, context) {
@@ -151,9 +160,10 @@ function toEvent(event: OutputEvent): Event {
 }
 
 async function write(target: SandboxProcess, input: ProcessInput | undefined): Promise<void> {
-  const { stdin } = target.process;
-  if (!stdin || input?.input.case !== 'stdin') {
-    throw new ConnectError('The process was started without a stdin.', Code.FailedPrecondition);
+  const { stdin, resize } = target.process;
+  if (!stdin || input?.input.case !== (resize ? 'pty' : 'stdin')) {
+    const lacks = input?.input.case === 'pty' ? 'terminal' : 'stdin';
+    throw new ConnectError(`The process was started without a ${lacks}.`, Code.FailedPrecondition);
   }
   const { value } = input.input;
   // Settles when the system has taken it, so a process that does not read holds its writer back.
@@ -164,4 +174,9 @@ async function write(target: SandboxProcess, input: ProcessInput | undefined): P
         : resolve(),
     );
   });
+}
+
+/** What is not said is 80 by 24, as terminals were. */
+function terminalSize({ size }: PTY): TerminalSize {
+  return { cols: size?.cols || 80, rows: size?.rows || 24 };
 }

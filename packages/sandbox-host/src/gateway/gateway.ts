@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { headers } from '@sandpiper/protocol';
 import type { Endpoint } from '../engines/engine.js';
-import { type Envd, envdPort } from '../envd/envd.js';
+import { type Envd, envdPort, isSigned } from '../envd/envd.js';
 import { HostError } from '../errors.js';
 import { headerOf, sendJson } from '../http.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
@@ -26,6 +26,8 @@ const platformHeaders: ReadonlySet<string> = new Set([
 /** The door to the ports of sandboxes. */
 export interface Gateway {
   handle(target: Target, request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Finds the sandbox of a request that says nothing but a signature: the SDK's URLs on one address do so. */
+  findBySignature(request: IncomingMessage): Target | undefined;
   upgrade(target: Target, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
   close(): void;
 }
@@ -105,6 +107,11 @@ export function createGateway(sandboxes: SandboxManager, envd: Envd): Gateway {
           `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
         );
       }
+    },
+    findBySignature(request) {
+      if (!request.url?.startsWith('/files?')) return undefined;
+      const signed = sandboxes.list().find((sandbox) => isSigned(sandbox, request));
+      return signed && { sandboxId: signed.id, port: envdPort };
     },
     close: () => proxy.close(),
   };

@@ -2,7 +2,7 @@ import type { EngineProcess, ExitStatus } from '../engines/engine.js';
 
 /** A piece of what a process wrote, or its end. */
 export type OutputEvent =
-  | { type: 'stdout' | 'stderr'; data: Uint8Array }
+  | { type: 'stdout' | 'stderr' | 'pty'; data: Uint8Array }
   | { type: 'end'; status: ExitStatus };
 
 /** Beyond this much waiting for one reader the process has to wait too. */
@@ -30,7 +30,8 @@ export class ProcessOutput {
 
   constructor(process: EngineProcess) {
     this.#process = process;
-    process.stdout.on('data', (data: Uint8Array) => this.#take({ type: 'stdout', data }));
+    const type = process.resize ? 'pty' : 'stdout';
+    process.stdout.on('data', (data: Uint8Array) => this.#take({ type, data }));
     process.stderr.on('data', (data: Uint8Array) => this.#take({ type: 'stderr', data }));
     void process.ended.then((status) => {
       this.#end = { type: 'end', status };

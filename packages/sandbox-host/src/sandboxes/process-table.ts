@@ -1,4 +1,4 @@
-import type { EngineProcess, EngineSandbox, SandboxUser } from '../engines/engine.js';
+import type { EngineProcess, EngineSandbox, SandboxUser, TerminalSize } from '../engines/engine.js';
 import { ProcessOutput } from './process-output.js';
 
 /** What a process was asked to be. */
@@ -11,6 +11,7 @@ export interface ProcessRequest {
   stdin: boolean;
   /** A name by which it can be found again. */
   tag?: string | undefined;
+  terminal?: TerminalSize | undefined;
 }
 
 /** A process of a sandbox that was started from outside. */
@@ -42,6 +43,7 @@ export class ProcessTable {
       cwd: request.cwd,
       user: request.user,
       stdin: request.stdin,
+      terminal: request.terminal,
     });
     const entry = { pid: process.pid, request, process, output: new ProcessOutput(process) };
     this.#running.set(entry.pid, entry);

@@ -2,15 +2,8 @@ import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { HostError } from '../../errors.js';
 import type { Command, EngineProcess, ExitStatus } from '../engine.js';
-import { shellQuote } from './shell.js';
-
-/** What a launcher needs to know of the place a command runs in. */
-export interface Launcher {
-  /** The program and arguments that end in a shell inside the sandbox, which is to run `receiveLaunch`. */
-  prefix: string[];
-  /** Signals a process group of the sandbox by its number inside. */
-  signal(pid: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-}
+import { type Launcher, launcherEnv, launchText } from './launch-text.js';
+import { launchInTerminal } from './terminal.js';
 
 /**
  * The shell reads what it is to do from descriptor 3 and answers there. Environment, command and directory go
@@ -19,31 +12,14 @@ export interface Launcher {
  */
 const receiveLaunch = 'eval "$(cat <&3)"';
 
-const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-function launchText(command: Command): string {
-  const exports = Object.entries(command.env).map(([name, value]) => {
-    if (!identifier.test(name)) {
-      throw new HostError(400, `"${name}" cannot be the name of an environment variable.`);
-    }
-    return `export ${name}=${shellQuote(value)}`;
-  });
-  return [
-    `cd -- ${shellQuote(command.cwd)} 2>/dev/null || { echo cwd >&3; exit 1; }`,
-    ...exports,
-    'echo "$$" >&3',
-    'exec 3>&-',
-    `exec ${[command.cmd, ...command.args].map(shellQuote).join(' ')}`,
-  ].join('\n');
-}
-
 /** Starts a command through a launcher; settles when the program itself is about to run. */
 export async function launch(launcher: Launcher, command: Command): Promise<EngineProcess> {
-  const text = launchText(command);
+  if (command.terminal) return launchInTerminal(launcher, command, command.terminal);
+  const text = launchText(command, (word) => `echo ${word} >&3`);
   const [file = '', ...args] = launcher.prefix;
   const child = spawn(file, [...args, receiveLaunch], {
     stdio: [command.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    env: launcherEnv,
     cwd: '/',
     // A session of its own: a Ctrl-C in the host's terminal is the host's to handle.
     detached: true,

@@ -7,7 +7,8 @@ import { HostError } from '../../errors.js';
 import type { Command, EngineProcess, EngineSandbox, Image } from '../engine.js';
 import { localFiles } from './files/local-files.js';
 import type { ControlGroup } from './freezer.js';
-import { type Launcher, launch } from './launch.js';
+import { launch } from './launch.js';
+import type { Launcher } from './launch-text.js';
 import { trySignal } from './marked-processes.js';
 import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-script.js';
@@ -118,9 +119,11 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
 
   const launcher = (user: Command['user']): Launcher => ({
     prefix: [...joinGroup, 'nsenter', ...enter, ...asUser(user), 'setsid', 'sh', '-c'],
+    terminalPrefix: [...joinGroup, 'nsenter', ...enter, ...asUser(user), 'sh', '-c'],
     signal: async (pid, signal) => {
       const name = signal.replace('SIG', '');
-      await inside(`kill -s ${name} -- -${pid}`);
+      // An interactive shell gets a group of its own only once it runs.
+      await inside(`kill -s ${name} -- -${pid} || kill -s ${name} ${pid}`);
     },
   });
   let destroyed: Promise<void> | undefined;

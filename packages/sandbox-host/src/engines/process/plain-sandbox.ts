@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { HostError } from '../../errors.js';
 import type { EngineSandbox, Image } from '../engine.js';
 import { localFiles } from './files/local-files.js';
-import { type Launcher, launch } from './launch.js';
+import { launch } from './launch.js';
+import type { Launcher } from './launch-text.js';
 import {
   findMarkedProcesses,
   killMarkedProcesses,
@@ -43,9 +44,11 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
 
   const pathInside = (path: string): string =>
     path === directory || path.startsWith(`${directory}/`) ? path : join(directory, path);
+  const prefix = [...(options.endWithHost ? ['setpriv', '--pdeathsig', 'KILL'] : []), '/bin/sh', '-c'];
   const launcher: Launcher = {
     // Where it can be had, the end of the host is the end of its commands.
-    prefix: [...(options.endWithHost ? ['setpriv', '--pdeathsig', 'KILL'] : []), '/bin/sh', '-c'],
+    prefix,
+    terminalPrefix: prefix,
     signal: async (pid, signal) => trySignal(-pid, signal),
   };
   const inner = localFiles(directory, undefined);
@@ -60,7 +63,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
       stat: (path) => inner.stat(own(path)),
       list: (path, depth) => inner.list(own(path), depth),
       read: (path) => inner.read(own(path)),
-      write: (path, content, owner) => inner.write(own(path), content, owner),
+      write: (path, ...rest) => inner.write(own(path), ...rest),
       makeDirectory: (path, owner) => inner.makeDirectory(own(path), owner),
       move: (from, to, owner) => inner.move(own(from), own(to), owner),
       remove: (path) => inner.remove(own(path)),

@@ -10,6 +10,9 @@ import { watchDirectory } from './watch-directory.js';
 
 const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
 
+/** Of so many files it is remembered what was said about them. */
+const filesWithMetadata = 10_000;
+
 /** The numbers of the users inside; undefined where everybody is whoever runs the host. */
 export type UserIds = Record<SandboxUser, number>;
 
@@ -39,6 +42,10 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
     }
   }
 
+  // By inode and birth, so that it follows the file wherever it is moved and ends with it.
+  const metadataOf = new Map<string, Record<string, string>>();
+  const identity = (stats: Stats): string => `${stats.ino}:${stats.birthtimeMs}`;
+
   async function describe(place: RootedPath, asked: string): Promise<FileEntry> {
     const own = await lstat(place.at);
     const entry = (stats: Stats): FileEntry => ({
@@ -50,7 +57,12 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
       owner: ownerName(stats.uid),
       group: ownerName(stats.gid),
       modifiedAt: stats.mtime,
+      ...withMetadata(stats),
     });
+    const withMetadata = (stats: Stats): Pick<FileEntry, 'metadata'> => {
+      const metadata = metadataOf.get(identity(stats));
+      return metadata ? { metadata } : {};
+    };
     if (!own.isSymbolicLink()) return entry(own);
     try {
       const target = openRooted(root, asked);
@@ -111,7 +123,7 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
         return { size: stats.size, content: handle.createReadStream({ highWaterMark: 256 * 1024 }) };
       }),
 
-    write: (path, content, owner) =>
+    write: (path, content, owner, metadata = {}) =>
       at(path, { create: createOptions(owner) }, async (place) => {
         const flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK;
         const handle = await open(place.at, flags, 0o644);
@@ -123,7 +135,12 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
           await handle.close();
           throw error;
         }
+        const key = identity(await handle.stat());
         await pipeline(content, handle.createWriteStream());
+        metadataOf.delete(key);
+        if (Object.keys(metadata).length > 0) metadataOf.set(key, metadata);
+        const [oldest] = metadataOf.keys();
+        if (oldest !== undefined && metadataOf.size > filesWithMetadata) metadataOf.delete(oldest);
         return describe(place, normalise(path));
       }),
 

@@ -1,0 +1,41 @@
+import { HostError } from '../../errors.js';
+import type { Command } from '../engine.js';
+import { shellQuote } from './shell.js';
+
+/** What a launcher needs to know of the place a command runs in. */
+export interface Launcher {
+  /** The program and arguments that end in a shell inside the sandbox, which is to run `receiveLaunch`. */
+  prefix: string[];
+  /** The same for a pseudo-terminal, whose session the shell is to stay in. */
+  terminalPrefix: string[];
+  /** Signals a process group of the sandbox by its number inside. */
+  signal(pid: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+/** All that the tools on the way to the shell get to know. */
+export const launcherEnv: Record<string, string> = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+};
+
+const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * What the shell is to do.
+ *
+ * @param report - A shell command that sends a word of shell code to whoever launches.
+ */
+export function launchText(command: Command, report: (word: string) => string): string {
+  const exports = Object.entries(command.env).map(([name, value]) => {
+    if (!identifier.test(name)) {
+      throw new HostError(400, `"${name}" cannot be the name of an environment variable.`);
+    }
+    return `export ${name}=${shellQuote(value)}`;
+  });
+  return [
+    `cd -- ${shellQuote(command.cwd)} 2>/dev/null || { ${report('cwd')}; exit 1; }`,
+    ...exports,
+    report('"$$"'),
+    'exec 3>&-',
+    `exec ${[command.cmd, ...command.args].map(shellQuote).join(' ')}`,
+  ].join('\n');
+}
