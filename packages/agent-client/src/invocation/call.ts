@@ -79,16 +79,13 @@ export class Call {
   async send(lastEventId?: number): Promise<TransportResponse> {
     const target = await this.#lend();
     const { endpoint, transport } = target;
-    const headers: Record<string, string> = {
-      ...endpoint.headers,
-      ...this.#extraHeaders,
-      'content-type': 'application/json',
-      accept: this.#accept,
-      [names.requestId]: this.requestId,
-      [names.idempotencyKey]: this.invocationId,
-      // On every call: an agent may stream though it was not asked to, and then must not end unseen.
-      [names.streamProtocol]: resumableStream,
-    };
+    const headers: Record<string, string> = { ...endpoint.headers, ...this.#extraHeaders };
+    headers['content-type'] = 'application/json';
+    headers.accept = this.#accept;
+    headers[names.requestId] = this.requestId;
+    headers[names.idempotencyKey] = this.invocationId;
+    // On every call: an agent may stream though it was not asked to, and then must not end unseen.
+    headers[names.streamProtocol] = resumableStream;
     if (!this.retries.mayHaveRun) this.#instance = target.runtimeInstance;
     if (this.#instance !== undefined) headers[names.ifRuntimeInstance] = this.#instance;
     if (lastEventId !== undefined) headers[names.lastEventId] = String(lastEventId);
@@ -136,7 +133,7 @@ export class Call {
     this.#over = true;
     clearTimeout(this.#timer);
     this.#callerSignal?.removeEventListener('abort', this.#onAbort);
-    this.#controller.abort(over);
+    if (abandoned) this.#controller.abort(over);
     if (abandoned && this.#sent && this.#target) void this.#cancelAtAgent(this.#target);
     const lease = await this.#lease?.catch(() => undefined);
     await lease?.release();

@@ -1,5 +1,6 @@
 import { InvocationError } from '../errors/invocation-error.js';
 import type { ResponseBody } from '../transport/transport.js';
+import { toText } from './bytes.js';
 
 /**
  * Reads a body to its end.
@@ -17,10 +18,7 @@ export async function readText(body: ResponseBody, maxBytes: number): Promise<st
     }
     chunks.push(chunk);
   }
-  const decoder = new TextDecoder();
-  return chunks.length === 1
-    ? decoder.decode(chunks[0])
-    : chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
+  return toText(chunks);
 }
 
 /** The agent ran, and what it says is more than this client was told to hold. */

@@ -38,16 +38,20 @@ export function asEnvelope(value: unknown): InvocationEnvelope | undefined {
 
 /** Translates the wire's spelling, in this one place; the agent's own clock wins over ours. */
 export function toSummary(wire: Partial<InvocationEnvelope>, facts: InvocationFacts): InvocationSummary {
-  return {
-    ...facts,
+  const { requestId, invocationId, attempts } = facts;
+  const summary: InvocationSummary = {
     status: wire.status ?? 'success',
     duration: wire.duration ?? facts.duration,
-    ...(wire.metadata != null && { metadata: wire.metadata }),
-    ...(wire.error != null && { error: wire.error }),
-    ...(wire.error_type != null && { errorType: wire.error_type }),
-    ...(wire.processing_time != null && { processingTime: wire.processing_time }),
-    ...(wire.queue_time != null && { queueTime: wire.queue_time }),
-    ...(wire.tokens_used != null && { tokensUsed: wire.tokens_used }),
-    ...(wire.cost != null && { cost: wire.cost }),
+    requestId,
+    invocationId,
+    attempts,
   };
+  if (wire.metadata != null) summary.metadata = wire.metadata;
+  if (wire.error != null) summary.error = wire.error;
+  if (wire.error_type != null) summary.errorType = wire.error_type;
+  if (wire.processing_time != null) summary.processingTime = wire.processing_time;
+  if (wire.queue_time != null) summary.queueTime = wire.queue_time;
+  if (wire.tokens_used != null) summary.tokensUsed = wire.tokens_used;
+  if (wire.cost != null) summary.cost = wire.cost;
+  return summary;
 }

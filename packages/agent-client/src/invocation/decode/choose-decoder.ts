@@ -1,5 +1,6 @@
 import { headers, resumableStream } from '@sandpiper/protocol';
 import type { TransportResponse } from '../../transport/transport.js';
+import { concatenate, toText } from '../bytes.js';
 import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
 import { createLinesDecoder } from './lines-decoder.js';
 import { createPlainDecoder, createResumableDecoder, type StreamPosition } from './sse-decoder.js';
@@ -27,12 +28,14 @@ export function chooseDecoder(
 
 /** No JSON text and hardly any prose begins like this. */
 const looksLikeEvents = /^\uFEFF?(data|event|id|retry)?:/;
+/** The first bytes that such a beginning can have: `:`, `d`, `e`, `i`, `r`, and that of a byte order mark. */
+const firstOfEvents: ReadonlySet<number | undefined> = new Set([0x3a, 0x64, 0x65, 0x69, 0x72, 0xef]);
 
 function createSniffingDecoder(sink: AnswerSink, isJson: boolean, maxBytes: number): AnswerDecoder {
   let head: Uint8Array = new Uint8Array();
   let chosen: AnswerDecoder | undefined;
   const choose = (): AnswerDecoder => {
-    const events = looksLikeEvents.test(new TextDecoder().decode(head));
+    const events = firstOfEvents.has(head[0]) && looksLikeEvents.test(toText([head]));
     chosen = events ? createPlainDecoder(sink) : createWholeDecoder(sink, isJson, maxBytes);
     chosen.push(head);
     return chosen;
@@ -40,17 +43,10 @@ function createSniffingDecoder(sink: AnswerSink, isJson: boolean, maxBytes: numb
   return {
     push(bytes) {
       if (chosen) return chosen.push(bytes);
-      head = head.length === 0 ? bytes : concatenate(head, bytes);
+      head = head.length === 0 ? bytes : concatenate([head, bytes]);
       // `retry:` behind a byte order mark is the longest beginning that tells.
-      if (head.length >= 9) choose();
+      if (head.length >= 9 || !firstOfEvents.has(head[0])) choose();
     },
     end: () => (chosen ?? choose()).end(),
   };
-}
-
-function concatenate(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

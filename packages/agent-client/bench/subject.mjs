@@ -1,0 +1,128 @@
+// One subject of a measurement, in a process of its own: `node subject.mjs <subject> <port> <work>`.
+// Prints what it cost as JSON.
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const [subject, port, size] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
+const origin = `http://127.0.0.1:${port}`;
+
+/** A session through the whole client, as a user has one. */
+async function openSession(config = {}) {
+  const { AgentRuntimeClient } = await import('../dist/index.js');
+  const client = new AgentRuntimeClient({ apiKey: 'bench', apiUrl: origin, sandboxUrl: origin, config });
+  return { client, session: await client.createSession('bench') };
+}
+
+const subjects = {
+  async 'invoke: undici.request + JSON.parse'() {
+    const { Agent, request } = await import('undici');
+    const dispatcher = new Agent({ connections: 100 });
+    const body = JSON.stringify({ prompt: 'hello' });
+    const one = async () => {
+      const response = await request(`${origin}/invocations`, {
+        dispatcher,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      return JSON.parse(await response.body.text()).result;
+    };
+    return { one: concurrently(one), close: () => dispatcher.close() };
+  },
+  async 'invoke: agent-client'() {
+    const { client, session } = await openSession();
+    const one = async () => (await session.invoke('hello')).result;
+    return { one: concurrently(one), close: () => client.close() };
+  },
+  async 'invoke: fetch'() {
+    const body = JSON.stringify({ prompt: 'hello' });
+    const one = async () => {
+      const response = await fetch(`${origin}/invocations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      return (await response.json()).result;
+    };
+    return { one: concurrently(one), close: () => {} };
+  },
+  async 'stream: undici + eventsource-parser by hand'() {
+    const { Agent, request } = await import('undici');
+    const { createParser } = await import('eventsource-parser');
+    const dispatcher = new Agent({ connections: 100 });
+    async function* events(count) {
+      const { body } = await request(`${origin}/invocations`, {
+        dispatcher,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ data: { events: count } }),
+      });
+      const values = [];
+      const parser = createParser({
+        onEvent: ({ data }) => {
+          if (data !== '[DONE]') values.push(JSON.parse(data));
+        },
+      });
+      const decoder = new TextDecoder();
+      for await (const chunk of body) {
+        parser.feed(decoder.decode(chunk, { stream: true }));
+        yield* values;
+        values.length = 0;
+      }
+    }
+    return { one: counting(events), close: () => dispatcher.close() };
+  },
+  async 'stream: agent-client, plain'() {
+    const { client, session } = await openSession();
+    const events = (count) => session.stream({ data: { events: count } }, { headers: { 'x-plain': '1' } });
+    return { one: counting(events), close: () => client.close() };
+  },
+  async 'stream: agent-client'() {
+    const { client, session } = await openSession();
+    const events = (count) => session.stream({ data: { events: count } });
+    return { one: counting(events), close: () => client.close() };
+  },
+  async 'stream: openai'() {
+    const { default: OpenAI } = await import('openai');
+    const client = new OpenAI({ apiKey: 'bench', baseURL: `${origin}/v1` });
+    async function* events(count) {
+      yield* await client.chat.completions.create({ model: 'm', messages: [], stream: true, n: count });
+    }
+    return { one: counting(events), close: () => {} };
+  },
+};
+
+/** So many calls, sixteen at a time. */
+function concurrently(one) {
+  return async (count) => {
+    let left = count;
+    const worker = async () => {
+      while (left > 0) {
+        left -= 1;
+        await one();
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, worker));
+  };
+}
+
+/** A stream of so many events, read to its end. */
+function counting(events) {
+  return async (count) => {
+    let seen = 0;
+    for await (const _ of events(count)) seen += 1;
+    if (seen !== count) throw new Error(`${seen} of ${count} events came`);
+  };
+}
+
+const { one, close } = await subjects[subject]();
+await one(Math.ceil(size / 4));
+await sleep(100);
+globalThis.gc?.();
+const before = process.cpuUsage();
+const started = performance.now();
+await one(size);
+const { user, system } = process.cpuUsage(before);
+const wallMs = performance.now() - started;
+await close();
+console.log(JSON.stringify({ cpuUs: (user + system) / size, perSecond: (size / wallMs) * 1000 }));
+process.exit(0);
