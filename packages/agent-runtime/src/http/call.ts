@@ -25,7 +25,8 @@ export class Call {
     }
     this.requestId =
       incoming.header(names.requestId) || incoming.header(names.agentCoreRequestId) || crypto.randomUUID();
-    this.invocationId = incoming.header(names.idempotencyKey) || this.requestId;
+    const key = incoming.header(names.idempotencyKey);
+    this.invocationId = key || this.requestId;
     this.startedAt = performance.now();
   }
 

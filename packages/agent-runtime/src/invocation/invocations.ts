@@ -38,6 +38,8 @@ export class Invocations {
     if (wanted !== undefined && wanted !== instance) throw restarted();
     const { entrypoint } = this;
     if (!entrypoint) throw new RequestError(500, 'RuntimeError', 'No entrypoint registered');
+    // It is kept for as long as the invocation is.
+    if (call.invocationId.length > longestId) throw idTooLong();
     const request = { call, entrypoint, wishes: this.#wishes(call) };
     return incoming.readText(config.maxRequestSize).then((text) => this.#receive(request, text));
   }
@@ -169,6 +171,14 @@ interface RunRequest {
 interface Input {
   readonly body: unknown;
   readonly parsed: unknown;
+}
+
+/** In characters; far above any UUID, far below what a header may be. */
+const longestId = 256;
+
+function idTooLong(): RequestError {
+  const message = `${names.idempotencyKey} and ${names.requestId} may have ${longestId} characters.`;
+  return new RequestError(400, 'BadRequestError', message);
 }
 
 function unavailable(message: string): RequestError {
