@@ -7,7 +7,7 @@ export function barChart(results, caption) {
   const parts = [];
   let y = 30;
   for (const { name, unit, servers } of results) {
-    parts.push(text(10, y, `${name}: processor time per ${unit}, µs (× node:http)`, 'font-weight="bold"'));
+    parts.push(text(10, y, `${name}: processor time per ${unit}, µs (× ${servers[0]?.name})`, 'font-weight="bold"'));
     y += 12;
     const longest = Math.max(...servers.map(({ cpuMicros }) => cpuMicros));
     for (const server of servers) {
