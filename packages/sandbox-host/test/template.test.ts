@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Sandbox, Template, waitForPort, waitForURL } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeHosts } from './with-host.js';
 
@@ -21,98 +20,103 @@ beforeAll(async () => {
 });
 afterAll(() => rm(context, { recursive: true, force: true }));
 
-describeHosts('a template', (fixture) => {
-  test('is built by the SDK from a directory, and its server answers as soon as a sandbox exists', async () => {
-    const lines: string[] = [];
-    const template = Template({ fileContextPath: context })
-      .fromTemplate('base')
-      .setEnvs({ GREETING: 'hello from' })
-      .setWorkdir('/home/user/service')
-      .copy('app', '.')
-      .copy('notes.txt', 'docs/')
-      .runCmd('echo "built by $(cat docs/notes.txt)" > built.txt && echo a line of the log')
-      .setStartCmd('node server.js', waitForPort(8080));
-    const built = await Template.build(template, 'greeter', {
-      ...fixture.connection,
-      onBuildLogs: (entry) => void lines.push(entry.message),
+describeHosts(
+  'a template',
+  (fixture) => {
+    const { Sandbox, Template, waitForPort, waitForURL } = fixture.sdk;
+    test('is built by the SDK from a directory, and its server answers as soon as a sandbox exists', async () => {
+      const lines: string[] = [];
+      const template = Template({ fileContextPath: context })
+        .fromTemplate('base')
+        .setEnvs({ GREETING: 'hello from' })
+        .setWorkdir('/home/user/service')
+        .copy('app', '.')
+        .copy('notes.txt', 'docs/')
+        .runCmd('echo "built by $(cat docs/notes.txt)" > built.txt && echo a line of the log')
+        .setStartCmd('node server.js', waitForPort(8080));
+      const built = await Template.build(template, 'greeter', {
+        ...fixture.connection,
+        onBuildLogs: (entry) => void lines.push(entry.message),
+      });
+      expect(lines).toContain('a line of the log');
+      expect(await Template.exists('greeter', fixture.connection)).toBe(true);
+      expect(await Template.exists('nobody', fixture.connection)).toBe(false);
+      const sandboxes = await Promise.all([fixture.create('greeter'), fixture.create(built.templateId)]);
+      for (const sandbox of sandboxes) {
+        const response = await fetch(fixture.host.sandboxUrl, {
+          headers: { 'E2b-Sandbox-Id': sandbox.sandboxId, 'E2b-Sandbox-Port': '8080' },
+        });
+        expect(await response.text()).toMatch(/^hello from .*\/home\/user\/service$/);
+        expect((await sandbox.commands.run('cat built.txt; pwd')).stdout).toMatch(
+          /^built by noted\n.*\/home\/user\/service\n$/,
+        );
+        expect((await sandbox.files.getInfo('/home/user/service/server.js')).owner).toBe('user');
+      }
+      await Promise.all(sandboxes.map((sandbox) => sandbox.kill()));
+      const child = Template().fromTemplate('greeter').runCmd('echo more >> built.txt');
+      await Template.build(child, 'greeter-child', fixture.connection);
+      const grandchild = await fixture.create('greeter-child');
+      expect((await grandchild.commands.run('cat built.txt')).stdout).toBe('built by noted\nmore\n');
+      await grandchild.kill();
     });
-    expect(lines).toContain('a line of the log');
-    expect(await Template.exists('greeter', fixture.connection)).toBe(true);
-    expect(await Template.exists('nobody', fixture.connection)).toBe(false);
-    const sandboxes = await Promise.all([fixture.create('greeter'), fixture.create(built.templateId)]);
-    for (const sandbox of sandboxes) {
+
+    test('that waits for a URL is ready when the URL answers', async () => {
+      const template = Template({ fileContextPath: context })
+        .fromTemplate('base')
+        .copy('app/', '/home/user/app/')
+        .setStartCmd('sleep 0.3; cd app && node server.js', waitForURL('http://localhost:8080/'));
+      await Template.build(template, 'late', fixture.connection);
+      const sandbox = await fixture.create('late');
       const response = await fetch(fixture.host.sandboxUrl, {
         headers: { 'E2b-Sandbox-Id': sandbox.sandboxId, 'E2b-Sandbox-Port': '8080' },
       });
-      expect(await response.text()).toMatch(/^hello from .*\/home\/user\/service$/);
-      expect((await sandbox.commands.run('cat built.txt; pwd')).stdout).toMatch(
-        /^built by noted\n.*\/home\/user\/service\n$/,
+      expect(response.status).toBe(200);
+      await sandbox.kill();
+    });
+
+    test('whose step or server fails is not built, and the error says what failed', async () => {
+      const failing = Template().fromTemplate('base').runCmd('echo the reason >&2; exit 7');
+      await expect(Template.build(failing, 'failing', fixture.connection)).rejects.toThrow(
+        /exit code 7: the reason/,
       );
-      expect((await sandbox.files.getInfo('/home/user/service/server.js')).owner).toBe('user');
-    }
-    await Promise.all(sandboxes.map((sandbox) => sandbox.kill()));
-    const child = Template().fromTemplate('greeter').runCmd('echo more >> built.txt');
-    await Template.build(child, 'greeter-child', fixture.connection);
-    const grandchild = await fixture.create('greeter-child');
-    expect((await grandchild.commands.run('cat built.txt')).stdout).toBe('built by noted\nmore\n');
-    await grandchild.kill();
-  });
-
-  test('that waits for a URL is ready when the URL answers', async () => {
-    const template = Template({ fileContextPath: context })
-      .fromTemplate('base')
-      .copy('app/', '/home/user/app/')
-      .setStartCmd('sleep 0.3; cd app && node server.js', waitForURL('http://localhost:8080/'));
-    await Template.build(template, 'late', fixture.connection);
-    const sandbox = await fixture.create('late');
-    const response = await fetch(fixture.host.sandboxUrl, {
-      headers: { 'E2b-Sandbox-Id': sandbox.sandboxId, 'E2b-Sandbox-Port': '8080' },
+      await expect(fixture.create('failing')).rejects.toThrow(/no finished build/);
+      const crashing = Template()
+        .fromTemplate('base')
+        .setStartCmd('echo cannot start >&2; exit 1', waitForPort(8080));
+      await expect(Template.build(crashing, 'crashing', fixture.connection)).rejects.toThrow(/cannot start/);
+      const image = Template().fromImage('debian:bookworm');
+      await expect(Template.build(image, 'image', fixture.connection)).rejects.toThrow(
+        /fromTemplate\('base'\)/,
+      );
+      expect(await Sandbox.list(fixture.connection).nextItems()).toEqual([]);
     });
-    expect(response.status).toBe(200);
-    await sandbox.kill();
-  });
 
-  test('whose step or server fails is not built, and the error says what failed', async () => {
-    const failing = Template().fromTemplate('base').runCmd('echo the reason >&2; exit 7');
-    await expect(Template.build(failing, 'failing', fixture.connection)).rejects.toThrow(
-      /exit code 7: the reason/,
-    );
-    await expect(fixture.create('failing')).rejects.toThrow(/no finished build/);
-    const crashing = Template()
-      .fromTemplate('base')
-      .setStartCmd('echo cannot start >&2; exit 1', waitForPort(8080));
-    await expect(Template.build(crashing, 'crashing', fixture.connection)).rejects.toThrow(/cannot start/);
-    const image = Template().fromImage('debian:bookworm');
-    await expect(Template.build(image, 'image', fixture.connection)).rejects.toThrow(
-      /fromTemplate\('base'\)/,
-    );
-    expect(await Sandbox.list(fixture.connection).nextItems()).toEqual([]);
-  });
-
-  test('carries metadata, is listed, and can be deleted', async () => {
-    const { apiUrl, apiKey } = fixture.connection;
-    const call = async (method: string, path: string, body?: unknown) => {
-      const response = await fetch(apiUrl + path, {
-        method,
-        headers: { 'x-api-key': apiKey },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    test('carries metadata, is listed, and can be deleted', async () => {
+      const { apiUrl, apiKey } = fixture.connection;
+      const call = async (method: string, path: string, body?: unknown) => {
+        const response = await fetch(apiUrl + path, {
+          method,
+          headers: { 'x-api-key': apiKey },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        });
+        const text = await response.text();
+        return { status: response.status, body: text && JSON.parse(text) };
+      };
+      await Template.build(Template().fromTemplate('base'), 'described', fixture.connection);
+      const metadata = { agent_runtime: { entrypoint: 'agent.js' } };
+      expect((await call('PUT', '/x/templates/described/metadata', metadata)).status).toBe(204);
+      const list = (await call('GET', '/templates')).body;
+      expect(list).toContainEqual(
+        expect.objectContaining({ names: ['described'], buildStatus: 'ready', metadata }),
+      );
+      expect((await call('GET', '/templates/described')).body).toMatchObject({
+        metadata,
+        builds: [{ status: 'ready' }],
       });
-      const text = await response.text();
-      return { status: response.status, body: text && JSON.parse(text) };
-    };
-    await Template.build(Template().fromTemplate('base'), 'described', fixture.connection);
-    const metadata = { agent_runtime: { entrypoint: 'agent.js' } };
-    expect((await call('PUT', '/x/templates/described/metadata', metadata)).status).toBe(204);
-    const list = (await call('GET', '/templates')).body;
-    expect(list).toContainEqual(
-      expect.objectContaining({ names: ['described'], buildStatus: 'ready', metadata }),
-    );
-    expect((await call('GET', '/templates/described')).body).toMatchObject({
-      metadata,
-      builds: [{ status: 'ready' }],
+      expect((await call('DELETE', '/templates/described')).status).toBe(204);
+      expect((await call('GET', '/templates/described')).status).toBe(404);
+      expect((await call('DELETE', '/templates/base')).status).toBe(403);
     });
-    expect((await call('DELETE', '/templates/described')).status).toBe(204);
-    expect((await call('GET', '/templates/described')).status).toBe(404);
-    expect((await call('DELETE', '/templates/base')).status).toBe(403);
-  });
-});
+  },
+  { withOlderSdk: true },
+);
