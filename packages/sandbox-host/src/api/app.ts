@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Hono } from 'hono';
 import { HostError } from '../errors.js';
+import { describeRoutes } from './openapi.js';
 import { mount, type Route } from './route.js';
 
 /** Serves routes to whoever has the key. Every refusal is `{code, message}`, by which E2B's SDK goes. */
@@ -8,6 +9,9 @@ export function createApi(routes: Route[], apiKey: string): Hono {
   const app = new Hono();
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   const expected = digest(apiKey);
+  const description = describeRoutes(routes);
+  app.get('/openapi.json', (context) => context.json(description));
+  app.get('/health', (context) => context.text('The sandbox host is running.'));
   app.use(async (context, next) => {
     const given = context.req.header('x-api-key');
     if (given === undefined) throw new HostError(401, 'The header X-API-KEY is missing.');
