@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { SandboxFiles } from './files.js';
+import type { SandboxUser } from './user.js';
 
 /** Whether a promise about sandboxes is kept by the operating system, kept by convention only, or not made. */
 export type Enforcement = 'enforced' | 'advisory' | 'absent';
@@ -28,9 +29,6 @@ export interface Capabilities {
 export interface Image {
   layers: string[];
 }
-
-/** The users there are inside a sandbox. */
-export type SandboxUser = 'user' | 'root';
 
 /** A program to run in a sandbox. */
 export interface Command {

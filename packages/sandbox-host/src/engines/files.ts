@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { SandboxUser } from './engine.js';
+import type { SandboxUser } from './user.js';
 
 /** What a path in a sandbox is. A symbolic link is described as what it points at. */
 export interface FileEntry {

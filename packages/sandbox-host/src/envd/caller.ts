@@ -6,7 +6,7 @@ import {
   type HandlerContext,
   type Interceptor,
 } from '@connectrpc/connect';
-import type { SandboxUser } from '../engines/engine.js';
+import type { SandboxUser } from '../engines/user.js';
 import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { parseUser } from './paths.js';

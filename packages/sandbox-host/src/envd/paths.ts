@@ -1,4 +1,4 @@
-import type { SandboxUser } from '../engines/engine.js';
+import type { SandboxUser } from '../engines/user.js';
 import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 

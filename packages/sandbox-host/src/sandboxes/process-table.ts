@@ -1,4 +1,5 @@
-import type { EngineProcess, EngineSandbox, SandboxUser, TerminalSize } from '../engines/engine.js';
+import type { EngineProcess, EngineSandbox, TerminalSize } from '../engines/engine.js';
+import type { SandboxUser } from '../engines/user.js';
 import { ProcessOutput } from './process-output.js';
 
 /** What a process was asked to be. */

@@ -1,4 +1,5 @@
-import type { EngineSandbox, EngineStats, Image, SandboxUser } from '../engines/engine.js';
+import type { EngineSandbox, EngineStats, Image } from '../engines/engine.js';
+import type { SandboxUser } from '../engines/user.js';
 import { HostError } from '../errors.js';
 import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
 import { type ProcessRequest, ProcessTable, type SandboxProcess } from './process-table.js';

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { SandboxUser } from '../engines/engine.js';
+import type { SandboxUser } from '../engines/user.js';
 import { parseUser } from '../envd/paths.js';
 import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';

@@ -1,4 +1,5 @@
-import type { Image, SandboxUser } from '../engines/engine.js';
+import type { Image } from '../engines/engine.js';
+import type { SandboxUser } from '../engines/user.js';
 import { HostError } from '../errors.js';
 import { newId } from '../sandboxes/identifiers.js';
 import { type Collection, memoryCollection } from '../store/collection.js';

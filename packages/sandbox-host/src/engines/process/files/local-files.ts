@@ -3,8 +3,8 @@ import { lchown, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promise
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HostError } from '../../../errors.js';
-import type { SandboxUser } from '../../engine.js';
 import type { FileEntry, SandboxFiles } from '../../files.js';
+import type { SandboxUser } from '../../user.js';
 import { errorCode, openRooted, type RootedPath, type RootedPathOptions } from './rooted-path.js';
 import { watchDirectory } from './watch-directory.js';
 

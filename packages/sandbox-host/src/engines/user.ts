@@ -1,0 +1,2 @@
+/** The users there are inside a sandbox. */
+export type SandboxUser = 'user' | 'root';
