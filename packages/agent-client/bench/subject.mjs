@@ -71,11 +71,6 @@ const subjects = {
     }
     return { one: counting(events), close: () => dispatcher.close() };
   },
-  async 'stream: agent-client, plain'() {
-    const { client, session } = await openSession();
-    const events = (count) => session.stream({ data: { events: count } }, { headers: { 'x-plain': '1' } });
-    return { one: counting(events), close: () => client.close() };
-  },
   async 'stream: agent-client'() {
     const { client, session } = await openSession();
     const events = (count) => session.stream({ data: { events: count } });
@@ -114,6 +109,60 @@ function counting(events) {
   };
 }
 
+const limits = {
+  /** Memory while one reader takes a gibibyte of events. */
+  async 'limits: a stream of 1 GiB'() {
+    const { client, session } = await openSession();
+    const padding = 8_000;
+    const events = Math.ceil(2 ** 30 / padding);
+    let bytes = 0;
+    let seen = 0;
+    let settled = 0;
+    let peak = 0;
+    const started = performance.now();
+    for await (const value of session.stream({ data: { events, padding } })) {
+      bytes += value.length;
+      seen += 1;
+      if (seen % 2_000 !== 0) continue;
+      const rss = process.memoryUsage.rss();
+      // The first eighth lets the heap find its size.
+      if (seen < events / 8) settled = rss;
+      peak = Math.max(peak, rss);
+    }
+    const seconds = (performance.now() - started) / 1000;
+    await client.close();
+    return {
+      seconds: round(seconds),
+      mebibytes: round(bytes / 2 ** 20),
+      settledRssMiB: mib(settled),
+      peakRssMiB: mib(peak),
+    };
+  },
+  /** As many streams as connections, each slow, on one client. */
+  async 'limits: 1,000 streams at once'() {
+    const { client, session } = await openSession({ maxConnections: 1_000 });
+    const before = process.memoryUsage.rss();
+    const started = performance.now();
+    const one = counting((count) => session.stream({ data: { events: count, perWrite: 1, everyMs: 50 } }));
+    await Promise.all(Array.from({ length: 1_000 }, () => one(40)));
+    const seconds = (performance.now() - started) / 1000;
+    const rss = process.memoryUsage.rss();
+    await client.close();
+    return {
+      seconds: round(seconds),
+      events: 40_000,
+      rssMiBPerStream: round((rss - before) / 2 ** 20 / 1_000),
+    };
+  },
+};
+
+const mib = (bytes) => Math.round(bytes / 2 ** 20);
+const round = (number) => Math.round(number * 1000) / 1000;
+
+if (limits[subject]) {
+  console.log(JSON.stringify({ name: subject.slice('limits: '.length), ...(await limits[subject]()) }));
+  process.exit(0);
+}
 const { one, close } = await subjects[subject]();
 await one(Math.ceil(size / 4));
 await sleep(100);

@@ -272,5 +272,5 @@ function closeEach(sessions: SandboxSession[]): Promise<ClosedSession[]> {
 function toCreationError(error: unknown, sandboxId: string): unknown {
   if (!(error instanceof NotReady)) return error;
   const { message, lastPing, log } = error;
-  return new SandboxCreationError(message, { sandboxId, lastPing, log, cause: error });
+  return new SandboxCreationError(message, { sandboxId, lastPing, log });
 }
