@@ -63,6 +63,18 @@ describe('a session', () => {
 });
 
 describe('a client', () => {
+  test('that is closed says so to whoever calls, and closes again', async () => {
+    const client = open();
+    const session = await client.createSession('commands', { runtimeSessionId: crypto.randomUUID() });
+    await client.close();
+    await client.close();
+    await expect(session.invoke('x')).rejects.toMatchObject({
+      name: 'AgentClientError',
+      message: expect.stringContaining('closed'),
+    });
+    await open().closeSession(session.sandboxId);
+  });
+
   test('calls an agent in a sandbox of its own, which is gone after', async () => {
     const client = open();
     expect(await client.invokeAgent('commands', 'hi')).toMatchObject({ result: { prompt: 'hi' } });

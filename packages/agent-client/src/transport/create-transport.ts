@@ -1,3 +1,4 @@
+import { AgentClientError } from '../errors/agent-client-error.js';
 import { FetchTransport } from './fetch-transport.js';
 import type { Transport, TransportOptions, TransportRequest, TransportResponse } from './transport.js';
 import { UndiciTransport } from './undici-transport.js';
@@ -8,7 +9,7 @@ export function createTransport(options: TransportOptions): Transport {
   let closed = false;
   return {
     async request(request: TransportRequest): Promise<TransportResponse> {
-      if (closed) throw new Error('The client is closed.');
+      if (closed) throw new AgentClientError('The client is closed.');
       opened ??= open(options);
       return (await opened).request(request);
     },

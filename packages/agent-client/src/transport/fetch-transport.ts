@@ -47,7 +47,7 @@ export class FetchTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#closing.abort(new TransportFailure('network', true, 'The client was closed.'));
   }
 }
 

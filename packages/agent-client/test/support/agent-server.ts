@@ -12,6 +12,7 @@ import { invoke } from '../../src/invocation/invoke.js';
 import type { InvocationInput } from '../../src/invocation/request.js';
 import type { InvocationResponse } from '../../src/invocation/response.js';
 import { createTransport } from '../../src/transport/create-transport.js';
+import type { Transport } from '../../src/transport/transport.js';
 
 /** A request as a test's agent got it. */
 export interface SeenRequest {
@@ -37,6 +38,7 @@ export interface TestAgentOptions {
   /** What the agent is known as from a ping; undefined for a foreign agent. */
   runtimeInstance?: string;
   recover?: () => Promise<void>;
+  transport?: Transport;
 }
 
 /** Starts a server for one test, and a call's way to it; both are gone when the test is. */
@@ -57,7 +59,7 @@ export async function testAgent(
 /** The way of calls to an agent that listens somewhere. */
 export function connect(origin: string, seen: SeenRequest[], options: TestAgentOptions): TestAgent {
   const { config = {} } = options;
-  const transport = createTransport(transportOptions(config));
+  const transport = options.transport ?? createTransport(transportOptions(config));
   onTestFinished(() => transport.close());
   const agent: TestAgent = {
     seen,

@@ -1,0 +1,139 @@
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { Agent } from 'undici';
+import { describe, expect, test } from 'vitest';
+import { connect, json, resumable, sse, testAgent } from '../../test/support/agent-server.js';
+import { FetchTransport } from './fetch-transport.js';
+import type { Transport } from './transport.js';
+import { UndiciTransport } from './undici-transport.js';
+
+const options = { maxConnections: 10, keepAliveTimeoutMs: 1_000, connectTimeoutMs: 1_000 };
+
+const transports: [string, () => Transport][] = [
+  ['undici', () => new UndiciTransport(Agent, options)],
+  ['fetch', () => new FetchTransport()],
+];
+
+describe.each(transports)('over %s', (_, create) => {
+  test('a call gives its answer, and a stream its values', async () => {
+    const agent = await testAgent(
+      (request, response) => {
+        if (request.body.includes('whole')) return json(response, 200, { result: 1, status: 'success' });
+        sse(response, resumable);
+        response.write('id: 1\ndata: 1\n\n');
+        response.end('event: done\nid: 2\ndata: {"status":"success","duration":1,"metadata":{}}\n\n');
+      },
+      { transport: create() },
+    );
+    expect((await agent.invoke('whole')).result).toBe(1);
+    expect(await agent.stream('x').collect()).toEqual([1]);
+  });
+
+  test('what was not sent is known not to have run', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    await new Promise((resolve) => server.close(resolve));
+    const agent = connect(`http://127.0.0.1:${port}`, [], { transport: create(), config: { maxRetries: 1 } });
+    await expect(agent.invoke('x')).rejects.toMatchObject({ name: 'NetworkError', retryable: true });
+  });
+
+  test('what was sent and cut is not', async () => {
+    const agent = await testAgent((_, response) => response.destroy(), { transport: create() });
+    await expect(agent.invoke('x')).rejects.toMatchObject({ name: 'InvocationError', outcome: 'unknown' });
+  });
+
+  test('an answer cut in its middle is not a whole one', async () => {
+    const agent = await testAgent(
+      (_, response) => {
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' });
+        response.write('{"result":1', () => response.destroy());
+      },
+      { transport: create() },
+    );
+    await expect(agent.invoke('x')).rejects.toMatchObject({ outcome: 'unknown' });
+  });
+
+  test('each clock has its own code', async () => {
+    const agent = await testAgent(
+      (request, response) => {
+        if (request.body.includes('never')) return;
+        sse(response);
+        response.write('data: 1\n\n');
+      },
+      { transport: create() },
+    );
+    await expect(agent.invoke('never', { firstByteTimeoutMs: 50 })).rejects.toMatchObject({
+      code: 'first_byte_timeout',
+    });
+    await expect(agent.stream('x', { idleTimeoutMs: 50 }).collect()).rejects.toMatchObject({
+      code: 'idle_timeout',
+    });
+    await expect(agent.invoke('never', { timeoutMs: 50 })).rejects.toMatchObject({ code: 'call_timeout' });
+  });
+
+  test('the reason of the caller’s signal is what a call fails with, before, while and after it is sent', async () => {
+    const agent = await testAgent(
+      (_, response) => {
+        sse(response);
+        response.write('data: 1\n\n');
+      },
+      { transport: create() },
+    );
+    const reason = new Error('enough');
+    await expect(agent.invoke('x', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const abort = new AbortController();
+    const values: unknown[] = [];
+    const reading = (async () => {
+      for await (const value of agent.stream('x', { signal: abort.signal })) {
+        values.push(value);
+        abort.abort(reason);
+      }
+    })();
+    await expect(reading).rejects.toBe(reason);
+    expect(values).toEqual([1]);
+  });
+
+  test('a redirect is not followed, and takes no header along', async () => {
+    const agent = await testAgent(
+      (request, response) => {
+        if (request.path !== '/invocations') return json(response, 200, 'elsewhere');
+        response.writeHead(307, { location: '/elsewhere' }).end();
+      },
+      { transport: create() },
+    );
+    await expect(agent.invoke('x')).rejects.toMatchObject({ name: 'InvocationError', status: 307 });
+    expect(agent.seen).toHaveLength(1);
+  });
+
+  test('a closed client ends what runs', async () => {
+    const transport = create();
+    const agent = await testAgent(() => setTimeout(() => transport.close(), 20), { transport });
+    await expect(agent.invoke('x')).rejects.toMatchObject({ name: 'InvocationError' });
+  });
+});
+
+describe('a bundle', () => {
+  const bundle = async (platform: 'browser' | 'node'): Promise<string> => {
+    const { outputFiles } = await build({
+      entryPoints: [fileURLToPath(new URL('../index.ts', import.meta.url))],
+      bundle: true,
+      minify: true,
+      write: false,
+      platform,
+      format: 'esm',
+      external: ['e2b'],
+    });
+    return outputFiles[0]?.text ?? '';
+  };
+
+  test('for a browser or a worker builds, and has none of Node’s modules in it', async () => {
+    expect(await bundle('browser')).not.toMatch(/from\s*"(undici|node:)/);
+  });
+
+  test('stays within its budget beside the E2B SDK', async () => {
+    const { brotliCompressSync } = await import('node:zlib');
+    expect(brotliCompressSync(await bundle('node')).length).toBeLessThan(45_000);
+  });
+});
