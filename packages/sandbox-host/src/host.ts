@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { readFile, statfs, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -20,6 +20,8 @@ import { findTarget } from './gateway/target.js';
 import { sendJson } from './http.js';
 import { newToken } from './sandboxes/identifiers.js';
 import { SandboxManager } from './sandboxes/sandbox-manager.js';
+import { openJournal } from './store/journal.js';
+import { templateSchema } from './templates/template.js';
 import { TemplateBuilder } from './templates/template-builder.js';
 import { TemplateCatalog } from './templates/template-catalog.js';
 import { UploadedFiles } from './templates/uploaded-files.js';
@@ -30,9 +32,12 @@ export interface SandboxHostOptions {
   port?: number;
   /** The address it listens on. Default: 127.0.0.1, so that nobody else on the network can reach it. */
   host?: string;
-  /** Where templates and the files of sandboxes are kept. Default: a temporary directory, removed by `close`. */
+  /**
+   * Where templates are kept from one start to the next, and the files of sandboxes while they live.
+   * Default: a temporary directory, removed by `close`.
+   */
   dataDir?: string;
-  /** The key callers must show. Default: a new one. */
+  /** The key callers must show. Default: a new one, kept in `dataDir` for the next time. */
   apiKey?: string;
   /** How sandboxes are kept apart. Default: `namespaces` where this machine and user can make them. */
   isolation?: Isolation;
@@ -84,18 +89,20 @@ async function startHost(
     directory: data.path,
     isolation: options.isolation,
   });
-  const apiKey = options.apiKey ?? newToken('e2b_');
+  const apiKey = options.apiKey ?? (await keptKey(join(data.path, 'api-key')));
   const uploadKey = newToken();
   const releaseImage = (image: Image): Promise<void> =>
     engine.removeImage(image, [...catalog.images(), ...sandboxes.images()]);
   const sandboxes: SandboxManager = new SandboxManager(engine, releaseImage);
   const uploads = new UploadedFiles(join(data.path, 'uploads'));
-  const catalog = new TemplateCatalog({
+  const templates = openJournal(join(data.path, 'templates.jsonl'), 'templates', templateSchema);
+  const catalog = new TemplateCatalog(templates, {
     image: engine.baseImage,
     envs: {},
     workdir: '/home/user',
     user: 'user',
   });
+  await engine.keepOnly(catalog.images());
   const builder = new TemplateBuilder(catalog, sandboxes, uploads);
   const gateway = createGateway(sandboxes, createEnvd());
   let origin = '';
@@ -161,6 +168,7 @@ async function startHost(
       gateway.close();
       await stopped;
       await engine.close();
+      templates.close();
       await data.release();
     })();
     return closed;
@@ -175,6 +183,7 @@ async function startHost(
     });
   } catch (error) {
     await engine.close();
+    templates.close();
     throw error;
   }
   const { address, port } = server.address() as AddressInfo;
@@ -188,4 +197,13 @@ async function startHost(
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** The key of the last time, or a new one. */
+async function keptKey(path: string): Promise<string> {
+  const kept = await readFile(path, 'utf8').catch(() => undefined);
+  if (kept !== undefined) return kept.trim();
+  const key = newToken('e2b_');
+  await writeFile(path, `${key}\n`, { mode: 0o600 });
+  return key;
 }

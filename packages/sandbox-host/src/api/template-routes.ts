@@ -1,13 +1,12 @@
 import * as z from 'zod';
 import { envdVersion } from '../envd/envd.js';
 import { HostError } from '../errors.js';
+import type { Build, Template } from '../templates/template.js';
 import type { TemplateBuilder } from '../templates/template-builder.js';
 import {
-  type Build,
   defaultResources,
   defaultTag,
   parseReference,
-  type Template,
   type TemplateCatalog,
 } from '../templates/template-catalog.js';
 import type { UploadedFiles } from '../templates/uploaded-files.js';
@@ -91,7 +90,7 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
       status: 201,
       handle: ({ body }) => {
         const { template: found, build } = catalog.resolve(body.target);
-        for (const tag of body.tags) catalog.tag(found, tag, build.buildID);
+        catalog.tag(found, body.tags, build.buildID);
         return { body: { buildID: build.buildID, tags: body.tags } };
       },
     }),
@@ -102,10 +101,7 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
       body: z.object({ name: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
       status: 204,
       handle: ({ body }) => {
-        const found = catalog.get(body.name);
-        const unknown = body.tags.filter((tag) => !found.tags[tag]);
-        if (unknown.length > 0) throw new HostError(404, `"${body.name}" has no tag "${unknown[0]}".`);
-        for (const tag of body.tags) delete found.tags[tag];
+        catalog.untag(catalog.get(body.name), body.tags);
         return {};
       },
     }),
@@ -230,7 +226,7 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
         status: 200,
         handle: ({ params, body }) => {
           const found = template(params);
-          if (body.public !== undefined) found.public = body.public;
+          if (body.public !== undefined) catalog.describe(found, { public: body.public });
           return { body: { names: found.names } };
         },
       }),
@@ -251,7 +247,7 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
       body: z.record(z.string(), z.unknown()),
       status: 204,
       handle: ({ params, body }) => {
-        template(params).metadata = body;
+        catalog.describe(template(params), { metadata: body });
         return {};
       },
     }),

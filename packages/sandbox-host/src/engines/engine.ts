@@ -113,4 +113,6 @@ export interface Engine {
   readonly baseImage: Image;
   start(id: string, image: Image): Promise<EngineSandbox>;
   removeImage(image: Image, stillUsed: Image[]): Promise<void>;
+  /** Removes every image but these: what a host leaves that ended between making and recording one. */
+  keepOnly(images: Image[]): Promise<void>;
 }

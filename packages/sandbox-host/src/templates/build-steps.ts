@@ -5,7 +5,7 @@ import type { SandboxUser } from '../engines/user.js';
 import { parseUser } from '../envd/paths.js';
 import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
-import type { BuildLogEntry } from './template-catalog.js';
+import type { BuildLogEntry } from './template.js';
 
 /** One instruction of a build, as the SDK sends it. */
 export interface BuildStep {

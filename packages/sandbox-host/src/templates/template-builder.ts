@@ -3,7 +3,8 @@ import { defaultSettings, type Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { startAgent } from '../sandboxes/start-agent.js';
 import { type BuildState, type BuildStep, runStep } from './build-steps.js';
-import type { Build, BuildLogEntry, Template, TemplateCatalog } from './template-catalog.js';
+import type { Build, BuildLogEntry, Template } from './template.js';
+import type { TemplateCatalog } from './template-catalog.js';
 import type { UploadedFiles } from './uploaded-files.js';
 
 /** What a build is to do. */
@@ -76,10 +77,7 @@ export class TemplateBuilder {
         ? error.message
         : 'The build failed inside the sandbox host.';
       if (!HostError.isInstance(error)) console.error(error);
-      build.reason = { message, step };
-      build.finishedAt = new Date().toISOString();
-      log('error', message);
-      build.status = 'error';
+      this.catalog.fail(template, build, { message, step });
     } finally {
       if (sandbox) await this.sandboxes.kill(sandbox.id);
     }

@@ -1,58 +1,8 @@
 import type { Image } from '../engines/engine.js';
-import type { SandboxUser } from '../engines/user.js';
 import { HostError } from '../errors.js';
 import { newId } from '../sandboxes/identifiers.js';
-import { type Collection, memoryCollection } from '../store/collection.js';
-
-/** A line of a build's log. */
-export interface BuildLogEntry {
-  timestamp: string;
-  level: 'debug' | 'info' | 'warn' | 'error';
-  message: string;
-}
-
-/** What a finished build hands to sandboxes. */
-export interface BuildResult {
-  image: Image;
-  envs: Record<string, string>;
-  workdir: string;
-  user: SandboxUser;
-  startCmd?: string | undefined;
-  readyCmd?: string | undefined;
-}
-
-/** One attempt to make a template's contents. */
-export interface Build {
-  buildID: string;
-  status: 'waiting' | 'building' | 'ready' | 'error';
-  /** The tags that will name it once it is ready. */
-  tags: string[];
-  createdAt: string;
-  finishedAt?: string | undefined;
-  cpuCount: number;
-  memoryMB: number;
-  log: BuildLogEntry[];
-  reason?: { message: string; step?: string | undefined } | undefined;
-  result?: BuildResult | undefined;
-}
-
-/** Something sandboxes are made from, by a name and an id. */
-export interface Template {
-  templateID: string;
-  names: string[];
-  createdAt: string;
-  updatedAt: string;
-  public: boolean;
-  spawnCount: number;
-  lastSpawnedAt?: string | undefined;
-  builds: Build[];
-  /** Which build a tag means. */
-  tags: Record<string, { buildID: string; createdAt: string }>;
-  /** Whatever the deployer says about it; an agent's config lies under `agent_runtime`. */
-  metadata: Record<string, unknown>;
-  /** The sandbox it is a snapshot of, if it is one. */
-  snapshotOf?: string | undefined;
-}
+import type { Collection } from '../store/journal.js';
+import type { Build, BuildResult, Template } from './template.js';
 
 /** The tag that is meant when none is named. */
 export const defaultTag = 'default';
@@ -63,12 +13,15 @@ const namePattern = /^[a-z0-9][a-z0-9_-]{0,127}$/;
 
 /** Every template there is, by id and by name. */
 export class TemplateCatalog {
-  readonly #templates: Collection<Template> = memoryCollection<Template>();
+  readonly #templates: Collection<Template>;
 
-  constructor(base: BuildResult) {
-    const template = this.create('base');
-    const build = this.addBuild(template, [defaultTag], defaultResources);
-    this.finish(template, build, base);
+  /** @param base - What the template `base` is here and now. */
+  constructor(templates: Collection<Template>, base: BuildResult) {
+    this.#templates = templates;
+    for (const template of this.#templates.values()) this.#endUnfinished(template);
+    const template = this.find('base') ?? this.create('base');
+    template.builds = [];
+    this.finish(template, this.addBuild(template, [defaultTag], defaultResources), base);
   }
 
   /** What was built; snapshots are listed apart. */
@@ -141,6 +94,7 @@ export class TemplateCatalog {
       log: [],
     };
     template.builds.push(build);
+    this.#save(template);
     return build;
   }
 
@@ -149,24 +103,63 @@ export class TemplateCatalog {
     build.status = 'ready';
     build.result = result;
     build.finishedAt = new Date().toISOString();
-    for (const tag of build.tags) this.tag(template, tag, build.buildID);
+    for (const tag of build.tags)
+      template.tags[tag] = { buildID: build.buildID, createdAt: build.finishedAt };
+    this.#save(template);
   }
 
-  tag(template: Template, tag: string, buildID: string): void {
+  /** Marks a build as failed. */
+  fail(template: Template, build: Build, reason: { message: string; step?: string | undefined }): void {
+    build.status = 'error';
+    build.reason = reason;
+    build.finishedAt = new Date().toISOString();
+    build.log.push({ timestamp: build.finishedAt, level: 'error', message: reason.message });
+    this.#save(template);
+  }
+
+  tag(template: Template, tags: string[], buildID: string): void {
     const createdAt = new Date().toISOString();
-    template.tags[tag] = { buildID, createdAt };
-    template.updatedAt = createdAt;
+    for (const tag of tags) template.tags[tag] = { buildID, createdAt };
+    this.#save(template);
+  }
+
+  /** @throws HostError 404 when one of them is not there. */
+  untag(template: Template, tags: string[]): void {
+    const unknown = tags.find((tag) => !template.tags[tag]);
+    if (unknown !== undefined) throw new HostError(404, `The template has no tag "${unknown}".`);
+    for (const tag of tags) delete template.tags[tag];
+    this.#save(template);
+  }
+
+  /** Changes what is said about a template. */
+  describe(template: Template, changes: Partial<Pick<Template, 'public' | 'metadata'>>): void {
+    Object.assign(template, changes);
+    this.#save(template);
   }
 
   /** Every image that something may still be started from. */
   images(): Image[] {
-    return this.list().flatMap((one) =>
+    return [...this.#templates.values()].flatMap((one) =>
       one.builds.flatMap((build) => (build.result ? [build.result.image] : [])),
     );
   }
 
   delete(template: Template): void {
     this.#templates.delete(template.templateID);
+  }
+
+  /** Keeps a template as it is now. */
+  #save(template: Template): void {
+    template.updatedAt = new Date().toISOString();
+    this.#templates.put(template.templateID, template);
+  }
+
+  /** A build whose host has ended will not go on. */
+  #endUnfinished(template: Template): void {
+    for (const build of template.builds) {
+      if (build.status === 'ready' || build.status === 'error') continue;
+      this.fail(template, build, { message: 'The sandbox host ended before the build did.' });
+    }
   }
 }
 

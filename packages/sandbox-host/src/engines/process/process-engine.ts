@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Capabilities, Engine, EngineSandbox, Image } from '../engine.js';
 import { type FreezerLayout, findFreezer, makeControlGroup } from './freezer.js';
@@ -56,6 +56,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     () => false,
   );
   const overlay = !obstacle && (await canOverlay(options.directory));
+  await checkFormat(options.directory, obstacle ? 'plain' : overlay ? 'overlay' : 'copy');
 
   const start = async (id: string, image: Image): Promise<EngineSandbox> => {
     const directory = join(sandboxes, id);
@@ -82,11 +83,29 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
         if (!used.has(layer)) await rm(layerPath(layer), { recursive: true, force: true });
       }
     },
+    async keepOnly(images) {
+      const used = new Set([baseLayer, ...images.flatMap((one) => one.layers)]);
+      for (const layer of await readdir(layers)) {
+        if (!used.has(layer)) await rm(layerPath(layer), { recursive: true, force: true });
+      }
+    },
     async close() {
       await rm(sandboxes, { recursive: true, force: true });
       if (freezer) await rmdir(freezer.directory).catch(() => {});
     },
   };
+}
+
+/** Layers of one form mean nothing in another: their owners, or what they leave out, differ. */
+async function checkFormat(directory: string, format: 'plain' | 'overlay' | 'copy'): Promise<void> {
+  const file = join(directory, 'image-format');
+  const before = await readFile(file, 'utf8').catch(() => format);
+  if (before !== format) {
+    throw new Error(
+      `The data directory holds images in the form "${before}", and this host would make "${format}" ones: start it as before (user, isolation, file system), or give it another dataDir.`,
+    );
+  }
+  await writeFile(file, format);
 }
 
 /** Ends processes that outlived their host, told by its directory; those with namespaces end with it. */

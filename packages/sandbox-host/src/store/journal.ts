@@ -1,0 +1,108 @@
+import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import * as z from 'zod';
+
+/** Records of one kind, by their id, in the order in which they were first put. */
+export interface Collection<T> {
+  get(id: string): T | undefined;
+  /** Keeps a record as it is now; later changes to it are kept by putting it again. */
+  put(id: string, record: T): void;
+  delete(id: string): boolean;
+  values(): IterableIterator<T>;
+}
+
+/** A collection that outlives its process. */
+export interface Journal<T> extends Collection<T> {
+  close(): void;
+}
+
+/** The form of the lines. A later one is to come with the step that leads to it from here. */
+const version = 1;
+const headSchema = z.object({ journal: z.string(), version: z.int() });
+const lineSchema = z.union([
+  z.object({ put: z.string(), record: z.unknown() }),
+  z.object({ delete: z.string() }),
+]);
+
+/**
+ * Opens a collection that is kept in a file of JSON lines: what it is made of, in the order it happened. A change
+ * is on the disk before it is seen, and a process that is killed at any moment leaves at most half a line, which
+ * is dropped. Opening writes the file anew, without what is past.
+ *
+ * @throws Error when the file is not such a journal, or from a later version.
+ */
+export function openJournal<T>(path: string, name: string, schema: z.ZodType<T>): Journal<T> {
+  const records = read(path, name, schema);
+  const part = `${path}.new`;
+  const rewritten = openSync(part, 'w', 0o600);
+  writeSync(rewritten, line({ journal: name, version }));
+  for (const [id, record] of records) writeSync(rewritten, line({ put: id, record }));
+  fdatasyncSync(rewritten);
+  renameSync(part, path);
+  // The descriptor follows the file to its new name, so further lines go to its end.
+  const append = (change: unknown): void => {
+    writeSync(rewritten, line(change));
+    fdatasyncSync(rewritten);
+  };
+  return {
+    get: (id) => records.get(id),
+    put(id, record) {
+      append({ put: id, record });
+      records.set(id, record);
+    },
+    delete(id) {
+      if (!records.has(id)) return false;
+      append({ delete: id });
+      return records.delete(id);
+    },
+    values: () => records.values(),
+    close: () => closeSync(rewritten),
+  };
+}
+
+function read<T>(path: string, name: string, schema: z.ZodType<T>): Map<string, T> {
+  const records = new Map<string, T>();
+  const text = readIfThere(path);
+  if (text === '') return records;
+  // What follows the last line break was being written when its process ended.
+  const [first = '', ...rest] = text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .slice(0, -1);
+  const head = headSchema.safeParse(parse(first));
+  if (!head.success || head.data.journal !== name) throw new Error(`${path} is not a journal of ${name}.`);
+  if (head.data.version > version) {
+    throw new Error(`${path} was written by a later version of the sandbox host; use that one.`);
+  }
+  for (const [index, one] of rest.entries()) {
+    const change = lineSchema.safeParse(parse(one));
+    if (!change.success) throw new Error(`${path}, line ${index + 2}: is not a change of a journal.`);
+    if ('delete' in change.data) records.delete(change.data.delete);
+    else {
+      const record = schema.safeParse(change.data.record);
+      if (!record.success) throw new Error(`${path}, line ${index + 2}: ${z.prettifyError(record.error)}`);
+      records.set(change.data.put, record.data);
+    }
+  }
+  return records;
+}
+
+function line(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    throw error;
+  }
+}
