@@ -1,7 +1,7 @@
 import type { Options } from 'tsup';
 
 const options: Options = {
-  entry: ['src/index.ts'],
+  entry: ['src/index.ts', 'src/worker.ts', 'src/testing.ts'],
   format: ['esm', 'cjs'],
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
   target: 'node20',

@@ -1,9 +1,12 @@
-import type { PingStatus } from '@sandpiper/protocol';
+import { AgentRuntimeError, type PingStatus } from '@sandpiper/protocol';
+import type { Hono } from 'hono';
+import { type Authenticate, createAuthenticator } from './auth/authenticator.js';
 import { type RuntimeConfig, resolveConfig } from './config.js';
 import { AgentRuntimeContext } from './context/agent-runtime-context.js';
 import type { RequestContext } from './context/request-context.js';
 import { entrypointRegistrar, type RegisterEntrypoint } from './entrypoint/register-entrypoint.js';
 import { Call } from './http/call.js';
+import { HonoLayer } from './http/hono-layer.js';
 import type { Incoming } from './http/incoming.js';
 import { compose, type Middleware } from './http/middleware.js';
 import type { Reply } from './http/reply.js';
@@ -12,9 +15,12 @@ import { toResponse, WebIncoming } from './http/web-door.js';
 import { Invocations } from './invocation/invocations.js';
 import { Ledger } from './invocation/ledger/ledger.js';
 import type { Services } from './invocation/services.js';
+import { Lifespan, type LifespanHook } from './lifespan/lifespan.js';
 import { jsonLogger, type Logger } from './log/logger.js';
-import { type AgentRuntimeServer, listen } from './node/listen.js';
 import { Health, type PingHandler } from './ping/health.js';
+import type { Listener, Platform } from './platform.js';
+import type { WebSocketHandler } from './websocket/agent-socket.js';
+import { WebSockets } from './websocket/websockets.js';
 import { type TaskInfo, Tasks } from './work/tasks.js';
 import { Work } from './work/work.js';
 
@@ -27,33 +33,44 @@ export interface AgentRuntimeAppOptions {
   logger?: Logger | undefined;
 }
 
-/**
- * An agent as an HTTP server: a handler becomes `/invocations`, beside `/ping` and streaming.
- *
- * @example
- * ```ts
- * const app = new AgentRuntimeApp();
- * app.entrypoint(async (request) => `You said: ${request.prompt}`);
- * await app.run();
- * ```
- */
-export class AgentRuntimeApp {
-  readonly #health = new Health();
-  readonly #services: Services;
-  readonly #invocations: Invocations;
-  readonly #routes: Routes;
-  readonly #middlewares: Middleware[] = [];
-  #server: Promise<AgentRuntimeServer> | undefined;
+/** A server that listens. */
+export interface AgentRuntimeServer {
+  /** The port it took, also when any was asked for. */
+  readonly port: number;
+  readonly host: string;
+  /** The same as {@link PortableApp.close}. */
+  close(): Promise<void>;
+}
 
+/** What an agent is on every platform; {@link Platform} is what some have more. */
+export class PortableApp {
   /** Registers the handler of `POST /invocations`: a function, a function with an `input` schema, or a method, as a decorator. */
   readonly entrypoint: RegisterEntrypoint;
+  protected readonly platform: Platform | undefined;
+  readonly #health = new Health();
+  readonly #lifespan = new Lifespan();
+  readonly #middlewares: Middleware[] = [];
+  readonly #services: Services;
+  readonly #authenticate: Authenticate | undefined;
+  readonly #invocations: Invocations;
+  readonly #webSockets: WebSockets;
+  readonly #routes: Routes;
+  readonly #hono = new HonoLayer();
+  #ready: Promise<void> | undefined;
+  #isReady = false;
+  #listener: Promise<Listener> | undefined;
+  #forgetSignals: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
 
   /** @throws ValidationError when the configuration, or the environment, is wrong; it names the option and the variable. */
   constructor(options: AgentRuntimeAppOptions = {}) {
-    this.#services = createServices(options);
-    this.#services.work.onBusy = (busy) => this.#health.setBusy(busy);
-    this.#invocations = new Invocations(this.#services);
-    this.#routes = new Routes(this.#services, this.#invocations, this.#health);
+    const services = createServices(options);
+    services.work.onBusy = (busy) => this.#health.setBusy(busy);
+    this.#services = services;
+    this.#authenticate = createAuthenticator(services.config.auth);
+    this.#invocations = new Invocations(services);
+    this.#webSockets = new WebSockets(services);
+    this.#routes = new Routes(services, this.#invocations, this.#health);
     this.entrypoint = entrypointRegistrar((entrypoint) => {
       this.#invocations.entrypoint = entrypoint;
     });
@@ -100,51 +117,145 @@ export class AgentRuntimeApp {
     return middleware;
   }
 
+  /** Registers the handler of `WS /ws`. Gives it back as it is. Only where {@link PortableApp.run} listens. */
+  websocket<H extends WebSocketHandler>(handler: H): H {
+    this.#webSockets.handler = handler;
+    return handler;
+  }
+
+  /** Registers what is done before the first request. */
+  onStart(hook: LifespanHook): void {
+    this.#lifespan.onStart.push(hook);
+  }
+
+  /** Registers what is done after the last request; the last registered is done first. */
+  onStop(hook: LifespanHook): void {
+    this.#lifespan.onStop.push(hook);
+  }
+
   /**
-   * Listens, and resolves once it does. Rejects when the address is taken.
+   * A Hono app in front of the agent's own routes, for Hono's middleware and for routes besides.
+   *
+   * @example
+   * ```ts
+   * app.hono.use(secureHeaders());
+   * app.hono.get('/version', (c) => c.text('7'));
+   * ```
+   */
+  get hono(): Hono {
+    return this.#hono.app;
+  }
+
+  /**
+   * Listens, and resolves once it does. Rejects when the address is taken or a start hook fails. SIGTERM and SIGINT
+   * close the app and end the process; a second one ends it at once.
    *
    * @param address - Goes before `config` and the environment. Port 0 takes any free one.
    */
   async run(
     address: { port?: number | undefined; host?: string | undefined } = {},
   ): Promise<AgentRuntimeServer> {
-    if (this.#server) throw new Error('The app runs already; close() it first.');
+    const { platform } = this;
+    if (!platform)
+      throw new AgentRuntimeError('This platform opens no ports: use `export default app` instead of run().');
+    if (this.#listener || this.#closed) throw new AgentRuntimeError('An app runs once; make another one.');
     const { config } = this.#services;
     const { port, host } = resolveConfig({ port: config.port, host: config.host, ...address });
-    this.#server = listen((incoming) => this.#answer(incoming), { port, host });
-    const server = await this.#server;
-    return { port: server.port, host: server.host, close: () => this.close() };
+    await this.#start();
+    this.#listener = platform.listen({
+      port,
+      host,
+      webSockets: this.#webSockets,
+      authenticate: this.#authenticate,
+      maxMessageSize: config.maxRequestSize,
+      answer: (incoming) => this.#answer(incoming),
+    });
+    const listener = await this.#listener;
+    this.#forgetSignals = platform.exitOnSignals(() => this.close());
+    return { port: listener.port, host: listener.host, close: () => this.close() };
   }
 
   /** Answers one request, with no server: the door of Workers, Deno, Bun and tests. Needs no `this`. */
   readonly fetch = async (request: Request): Promise<Response> => {
+    if (!this.#isReady) await this.#start();
     const incoming = new WebIncoming(request);
     return toResponse(await this.#answer(incoming), incoming);
   };
 
-  /** Lets running invocations finish (`shutdownGraceMs`), aborts what still runs, and stops listening. */
-  async close(): Promise<void> {
-    await this.#services.work.drain(this.#services.config.shutdownGraceMs);
-    await (await this.#server)?.close();
+  /**
+   * Takes no new work, lets running invocations and tasks finish, aborts what still runs after `shutdownGraceMs`, runs
+   * the stop hooks and stops listening. May be called again.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  #answer(incoming: Incoming): Reply | Promise<Reply> {
-    return this.#routes.answer(new Call(incoming), this.#respond);
+  #start(): Promise<void> {
+    this.#ready ??= this.#prepare();
+    return this.#ready;
   }
 
-  readonly #respond = (call: Call): Reply | Promise<Reply> =>
-    this.#middlewares.length === 0 ? this.#routes.route(call) : this.#throughMiddleware(call);
+  async #prepare(): Promise<void> {
+    const { config, work, ledger } = this.#services;
+    if (config.enableMetrics) {
+      this.#services.metrics = await this.platform?.createMetrics({
+        active: () => work.size,
+        ledgerEntries: () => ledger.size,
+        ledgerBytes: () => ledger.bytes,
+      });
+    }
+    await this.#lifespan.start();
+    this.#isReady = true;
+  }
+
+  async #close(): Promise<void> {
+    // An address that was taken has nothing to close.
+    const listener = await this.#listener?.catch(() => undefined);
+    listener?.stopAccepting();
+    await this.#services.work.drain(this.#services.config.shutdownGraceMs);
+    await listener?.close();
+    await this.#lifespan.stop();
+    this.#forgetSignals?.();
+  }
+
+  #answer(incoming: Incoming): Reply | Promise<Reply> {
+    return this.#routes.answer(new Call(incoming), this.#admit);
+  }
+
+  readonly #admit = (call: Call): Reply | Promise<Reply> => {
+    const { path, method } = call.incoming;
+    // A browser's preflight carries no credentials, and platforms ping without any.
+    if (!this.#authenticate || path === '/ping' || method === 'OPTIONS') return this.#respond(call);
+    return Promise.resolve(this.#authenticate(call.incoming)).then(() => this.#respond(call));
+  };
+
+  #respond(call: Call): Reply | Promise<Reply> {
+    const isPlain = this.#middlewares.length === 0 && !this.#hono.isUsed;
+    return isPlain ? this.#routes.route(call) : this.#throughMiddleware(call);
+  }
 
   async #throughMiddleware(call: Call): Promise<Reply> {
-    const response = await compose(this.#middlewares, call.incoming.toRequest(), async (request) => {
-      const incoming = new WebIncoming(request);
-      return toResponse(await this.#routes.route(new Call(incoming, call)), incoming);
-    });
+    const inner = (request: Request): Promise<Response> => this.#inner(call, request);
+    const response = await compose(this.#middlewares, call.incoming.toRequest(), (request) =>
+      this.#hono.isUsed ? this.#hono.run(request, inner) : inner(request),
+    );
     return { kind: 'passed', response, headers: [] };
+  }
+
+  async #inner(outer: Call, request: Request): Promise<Response> {
+    const incoming = new WebIncoming(request);
+    const call = new Call(incoming, outer);
+    try {
+      return toResponse(await this.#routes.route(call), incoming);
+    } finally {
+      outer.failure = call.failure;
+      outer.invocationId = call.invocationId;
+    }
   }
 }
 
@@ -158,6 +269,7 @@ function createServices(options: AgentRuntimeAppOptions): Services {
     work,
     ledger: new Ledger(config.retention),
     tasks: new Tasks(work, log),
+    metrics: undefined,
     instance: crypto.randomUUID(),
   };
 }

@@ -30,6 +30,28 @@ export interface RuntimeConfig {
   corsOrigins?: readonly string[] | undefined;
   /** Whether `GET /metrics` is served. Default: true. */
   enableMetrics?: boolean | undefined;
+  /** What a request must show, on everything but `/ping`. Default: nothing. */
+  auth?: AuthConfig | undefined;
+}
+
+/** What a request must show: a secret that both sides know, or a signed token. */
+export type AuthConfig =
+  | {
+      /** Compared with `Authorization: Bearer …`. */
+      bearerToken: string;
+    }
+  | { jwt: JwtConfig };
+
+/** How a JSON Web Token is judged; it comes as `Authorization: Bearer …` or, from a gateway, as `X-Gateway-Token`. */
+export interface JwtConfig {
+  /** The signer's public key, as PEM (SPKI). This or `jwks`. */
+  publicKey?: string | undefined;
+  /** The URL of the signer's key set. This or `publicKey`. */
+  jwks?: string | undefined;
+  /** Who must have issued it. */
+  issuer?: string | undefined;
+  /** Whom it must be for. */
+  audience?: string | undefined;
 }
 
 /** Bounds of the ledger; whichever is reached first. */
@@ -57,6 +79,7 @@ export interface ResolvedConfig {
   retention: { count: number; bytes: number; ms: number };
   corsOrigins: readonly string[];
   enableMetrics: boolean;
+  auth?: AuthConfig | undefined;
 }
 
 // A longer timer would overflow, and fire at once.
@@ -93,6 +116,21 @@ const configSchema: z.ZodType<ResolvedConfig, unknown> = z.strictObject({
     .prefault({}),
   corsOrigins: z.array(z.string()).readonly().default(['*']),
   enableMetrics: flag.default(true),
+  auth: z
+    .union([
+      z.strictObject({ bearerToken: z.string().min(1) }),
+      z.strictObject({
+        jwt: z
+          .strictObject({
+            publicKey: z.string().optional(),
+            jwks: z.url().optional(),
+            issuer: z.string().optional(),
+            audience: z.string().optional(),
+          })
+          .refine((jwt) => Boolean(jwt.publicKey) !== Boolean(jwt.jwks), 'needs a publicKey or a jwks'),
+      }),
+    ])
+    .optional(),
 });
 
 /** Fills in what an option leaves open: from the environment, then from the defaults (contract, section 7). */
@@ -145,9 +183,22 @@ function fromEnvironment(): Record<string, unknown> {
   set('timeoutMs', env.PPIO_AGENT_TIMEOUT && Number(env.PPIO_AGENT_TIMEOUT) * 1000);
   set('timeoutMs', env.AGENT_RUNTIME_TIMEOUT && Number(env.AGENT_RUNTIME_TIMEOUT) * 1000);
   for (const option of scalars) set(option, env[variableOf(option)]);
+  set('auth', authFrom(env));
   set(
     'corsOrigins',
     env.AGENT_RUNTIME_CORS_ORIGINS?.split(',').map((origin) => origin.trim()),
   );
   return found;
+}
+
+function authFrom(env: Record<string, string | undefined>): unknown {
+  const { AGENT_RUNTIME_AUTH_TOKEN: bearerToken } = env;
+  if (bearerToken) return { bearerToken };
+  // A PEM has lines, which a variable often cannot: they may be written as \n.
+  const publicKey = env.AGENT_RUNTIME_AUTH_JWT_PUBLIC_KEY?.replaceAll('\\n', '\n') || undefined;
+  const jwks = env.AGENT_RUNTIME_AUTH_JWT_JWKS || undefined;
+  if (!publicKey && !jwks) return undefined;
+  const issuer = env.AGENT_RUNTIME_AUTH_JWT_ISSUER || undefined;
+  const audience = env.AGENT_RUNTIME_AUTH_JWT_AUDIENCE || undefined;
+  return { jwt: { publicKey, jwks, issuer, audience } };
 }

@@ -17,13 +17,17 @@ export {
   ValidationError,
   type ValidationIssue,
 } from '@sandpiper/protocol';
-export { AgentRuntimeApp, type AgentRuntimeAppOptions } from './app.js';
-export type { RuntimeConfig } from './config.js';
+export type { AgentRuntimeAppOptions, AgentRuntimeServer } from './app.js';
+export type { AuthConfig, JwtConfig, RetentionConfig, RuntimeConfig } from './config.js';
 export { AgentRuntimeContext } from './context/agent-runtime-context.js';
 export type { RequestContext } from './context/request-context.js';
 export type { EntrypointOptions, Handler } from './entrypoint/handler.js';
 export type { InputIssue, InputResult, InputSchema } from './entrypoint/input-schema.js';
 export type { RegisterEntrypoint } from './entrypoint/register-entrypoint.js';
 export type { Middleware, Next } from './http/middleware.js';
-export type { AgentRuntimeServer } from './node/listen.js';
+export type { LifespanHook } from './lifespan/lifespan.js';
+export type { LogFunction, Logger } from './log/logger.js';
+export { AgentRuntimeApp } from './node/node-app.js';
 export type { PingHandler, PingResult } from './ping/health.js';
+export type { AgentSocket, WebSocketHandler } from './websocket/agent-socket.js';
+export type { TaskInfo } from './work/tasks.js';

@@ -1,7 +1,7 @@
-import { AgentRuntimeApp } from '../src/app.js';
 import type { RuntimeConfig } from '../src/config.js';
 import type { Handler } from '../src/entrypoint/handler.js';
 import type { Logger } from '../src/log/logger.js';
+import { AgentRuntimeApp } from '../src/node/node-app.js';
 
 /** A logger for tests that expect failures. */
 export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -1,6 +1,6 @@
-import type { AgentRuntimeApp } from '../src/app.js';
 import type { RequestContext } from '../src/context/request-context.js';
 import type { InputSchema } from '../src/entrypoint/input-schema.js';
+import type { AgentRuntimeApp } from '../src/node/node-app.js';
 
 /** Decorated classes, apart because the test runner's own compiler leaves decorators alone; see entrypoint.test.ts. */
 export function counter(app: AgentRuntimeApp): new () => { count: number } {

@@ -1,5 +1,5 @@
 import { onTestFinished, test } from 'vitest';
-import type { AgentRuntimeApp } from '../src/app.js';
+import type { AgentRuntimeApp } from '../src/node/node-app.js';
 
 /** Sends a request to the agent under test. */
 export type Send = (path: string, init?: RequestInit) => Promise<Response>;

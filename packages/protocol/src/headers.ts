@@ -31,6 +31,8 @@ export const headers = {
   e2bSandboxId: 'e2b-sandbox-id',
   /** E2B's gateway: which port of that sandbox. */
   e2bSandboxPort: 'e2b-sandbox-port',
+  /** A gateway's own signed word that a request is for this sandbox. */
+  gatewayToken: 'x-gateway-token',
   /** E2B's gateway: the token that opens a sandbox whose ports are not public. */
   e2bTrafficAccessToken: 'e2b-traffic-access-token',
 } as const;

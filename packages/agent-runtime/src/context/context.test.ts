@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { eachDoor, json, post } from '../../test/each-door.js';
-import { AgentRuntimeApp } from '../app.js';
+import { AgentRuntimeApp } from '../node/node-app.js';
 import { AgentRuntimeContext } from './agent-runtime-context.js';
 import type { RequestContext } from './request-context.js';
 

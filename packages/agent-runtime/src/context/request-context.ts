@@ -1,16 +1,22 @@
 import { headers as names } from '@sandpiper/protocol';
 import type { Cancellation } from '../cancellation/cancellation.js';
+import type { ResolvedConfig } from '../config.js';
 import { environment } from '../environment.js';
 import type { Call } from '../http/call.js';
 import { type Logger, withFields } from '../log/logger.js';
 import type { Tasks } from '../work/tasks.js';
 
 /** Headers that are credentials of the platform, not words of the caller (contract, section 2). */
-const withheld: readonly string[] = ['cookie', names.e2bTrafficAccessToken, names.workloadAccessToken];
+const withheld: readonly string[] = [
+  'cookie',
+  names.gatewayToken,
+  names.e2bTrafficAccessToken,
+  names.workloadAccessToken,
+];
 
 /** What a context needs of the app it belongs to. */
 export interface ContextServices {
-  readonly config: { readonly timeoutMs: number };
+  readonly config: Pick<ResolvedConfig, 'timeoutMs' | 'auth'>;
   readonly log: Logger;
   readonly tasks: Tasks;
 }
@@ -60,7 +66,10 @@ export class RequestContext {
   get headers(): Readonly<Record<string, string>> {
     if (!this.#headers) {
       const entries = Object.entries(this.#call.incoming.headers());
-      this.#headers = Object.fromEntries(entries.filter(([name]) => !withheld.includes(name)));
+      const { auth } = this.#runtime.config;
+      const isSecret = (name: string): boolean =>
+        withheld.includes(name) || (auth !== undefined && name === 'authorization');
+      this.#headers = Object.fromEntries(entries.filter(([name]) => !isSecret(name)));
     }
     return this.#headers;
   }

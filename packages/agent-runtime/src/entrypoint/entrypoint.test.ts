@@ -3,8 +3,8 @@ import ts from 'typescript';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import * as z from 'zod';
 import { eachDoor, json, post } from '../../test/each-door.js';
-import { AgentRuntimeApp } from '../app.js';
 import type { RequestContext } from '../context/request-context.js';
+import { AgentRuntimeApp } from '../node/node-app.js';
 
 async function invoke(app: AgentRuntimeApp, body: unknown): Promise<{ status: number; body: unknown }> {
   const response = await app.fetch(new Request('http://agent/invocations', post(body)));

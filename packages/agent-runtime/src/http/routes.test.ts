@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { eachDoor, json, post } from '../../test/each-door.js';
-import { AgentRuntimeApp } from '../app.js';
 import type { RuntimeConfig } from '../config.js';
+import { AgentRuntimeApp } from '../node/node-app.js';
 
 function echo(config: RuntimeConfig = {}): AgentRuntimeApp {
   const app = new AgentRuntimeApp({ config });

@@ -29,6 +29,7 @@ export class Routes {
       '/invocations': { POST: (call) => invocations.invoke(call) },
       '/ping': { GET: () => this.#ping(health) },
       '/': { GET: () => this.#about() },
+      ...(services.config.enableMetrics && { '/metrics': { GET: () => this.#metrics() } }),
     };
     this.#ofInvocation = {
       state: { GET: (call) => invocations.state(call), DELETE: (call) => invocations.cancel(call) },
@@ -106,6 +107,13 @@ export class Routes {
       const { message } = describeError(error);
       return jsonReply(500, toJson({ status: PingStatus.HealthyBusy, message }));
     }
+  }
+
+  async #metrics(): Promise<Reply> {
+    const { metrics } = this.#services;
+    if (!metrics) throw new RequestError(501, 'NotImplementedError', 'This platform keeps no metrics.');
+    const { contentType, text } = await metrics.render();
+    return { kind: 'body', status: 200, headers: ['content-type', contentType], body: text };
   }
 
   #about(): Reply {

@@ -11,6 +11,7 @@ import type { FinalFrame } from '../stream/frames.js';
 import type { Thrown } from '../stream/outlet.js';
 import { Pump } from '../stream/pump.js';
 import { type AnyIterator, readerIterator, toIterator } from '../stream/to-iterator.js';
+import { type InvocationSpan, startSpan } from '../trace/invocation-span.js';
 import { isUnwanted, timedOut } from './endings.js';
 import { errorReply, finalFrame, successBody } from './envelope.js';
 import type { Entry } from './ledger/entry.js';
@@ -28,6 +29,8 @@ export class Invocation {
   readonly #services: Services;
   readonly #onEnd: () => void;
   #deadline: ReturnType<typeof setTimeout> | undefined;
+  readonly #span: InvocationSpan | undefined;
+  #isAnswered = false;
   /** Whether it is known what comes of it. */
   #isOpen = false;
 
@@ -45,6 +48,7 @@ export class Invocation {
     this.#entry = entry;
     this.#services = services;
     this.#onEnd = onEnd;
+    this.#span = startSpan(call);
     services.work.begin(cancellation);
   }
 
@@ -52,7 +56,7 @@ export class Invocation {
   run(handler: () => unknown): void {
     let returned: unknown;
     try {
-      returned = runInContext(this.#context, handler);
+      returned = this.#within(handler);
     } catch (error) {
       this.#threw(error);
       return;
@@ -104,6 +108,7 @@ export class Invocation {
   #openAnswer({ status, headers, body }: Omit<BodyReply, 'kind'>, failure?: Thrown): void {
     this.#isOpen = true;
     this.#entry.open({ kind: 'answer', status, headers, body, bytes: body.length, failure });
+    this.#services.metrics?.answered(this.#call.seconds());
     this.#settle(failure);
   }
 
@@ -139,20 +144,18 @@ export class Invocation {
     log: EventLog<Item, End>,
     encoding: Encoding<Item, End>,
   ): () => void {
-    const outlet = new LogOutlet(log, {
-      item: encoding.item,
-      end: (thrown) => {
-        this.#settle(thrown);
-        return encoding.end(thrown);
-      },
-    });
+    const end = (thrown: Thrown | undefined): End => {
+      this.#settle(thrown);
+      return encoding.end(thrown);
+    };
+    const outlet = new LogOutlet(log, { item: encoding.item, end }, this.#onValue);
     let hasStarted = false;
     const start = (): void => {
       if (hasStarted) return;
       hasStarted = true;
       this.#startDeadline();
       const pump = new Pump(iterator, outlet, this.#cancellation);
-      void runInContext(this.#context, () => pump.run()).then(() => this.#release());
+      void this.#within(() => pump.run()).then(() => this.#release());
     };
     this.#cancellation.onCancel(start);
     return start;
@@ -166,8 +169,16 @@ export class Invocation {
   /** What came of it is known. */
   #settle(thrown: Thrown | undefined): void {
     clearTimeout(this.#deadline);
-    this.#services.ledger.end(this.#entry, this.#stateAfter(thrown));
-    if (thrown) this.#logFailure(thrown.error);
+    const state = this.#stateAfter(thrown);
+    this.#services.ledger.end(this.#entry, state);
+    const errorType = thrown && this.#logFailure(thrown.error);
+    this.#services.metrics?.ended(state, errorType, this.#call.seconds());
+    this.#span?.end(thrown?.error instanceof Error ? thrown.error : undefined);
+  }
+
+  #within<T>(run: () => T): T {
+    if (!this.#span) return runInContext(this.#context, run);
+    return this.#span.within(() => runInContext(this.#context, run));
   }
 
   /** The handler has come to its real end. */
@@ -182,11 +193,21 @@ export class Invocation {
     return reason !== undefined && reason === thrown.error && isUnwanted(reason) ? 'cancelled' : 'failed';
   }
 
-  #logFailure(error: unknown): void {
+  readonly #onValue = (): void => {
+    const { metrics } = this.#services;
+    metrics?.streamed();
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
+    metrics?.answered(this.#call.seconds());
+  };
+
+  /** @returns What the wire calls the error. */
+  #logFailure(error: unknown): string {
     const { message, type, stack } = describeError(error);
     const fields = { error_type: type, error: message };
     if (error === this.#cancellation.reason) this.#context.log.info(fields, 'The invocation was ended.');
     else this.#context.log.error({ ...fields, stack }, 'The handler failed.');
+    return type;
   }
 }
 

@@ -12,10 +12,12 @@ export interface Encoding<Item, End> {
 export class LogOutlet<Item extends { readonly length: number }, End> implements Outlet {
   readonly #log: EventLog<Item, End>;
   readonly #encoding: Encoding<Item, End>;
+  readonly #onValue: () => void;
 
-  constructor(log: EventLog<Item, End>, encoding: Encoding<Item, End>) {
+  constructor(log: EventLog<Item, End>, encoding: Encoding<Item, End>, onValue: () => void) {
     this.#log = log;
     this.#encoding = encoding;
+    this.#onValue = onValue;
   }
 
   set onDrain(callback: () => void) {
@@ -24,6 +26,7 @@ export class LogOutlet<Item extends { readonly length: number }, End> implements
 
   write(value: unknown): boolean {
     const item = this.#encoding.item(value);
+    this.#onValue();
     return this.#log.append(item, item.length);
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { agent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
-import { AgentRuntimeApp } from '../app.js';
+import { AgentRuntimeApp } from '../node/node-app.js';
 
 const jsonType = 'application/json; charset=utf-8';
 

@@ -1,5 +1,6 @@
 import type { ResolvedConfig } from '../config.js';
 import type { Logger } from '../log/logger.js';
+import type { Metrics } from '../metrics/metrics.js';
 import type { Tasks } from '../work/tasks.js';
 import type { Work } from '../work/work.js';
 import type { Ledger } from './ledger/ledger.js';
@@ -12,6 +13,8 @@ export interface Services {
   readonly work: Work;
   readonly tasks: Tasks;
   readonly log: Logger;
+  /** There once the app has started, where the platform has metrics and they are wanted. */
+  metrics: Metrics | undefined;
   /** Names this process's run; new at each start. */
   readonly instance: string;
 }

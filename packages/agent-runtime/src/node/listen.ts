@@ -2,54 +2,54 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 import type { Incoming } from '../http/incoming.js';
 import type { Reply } from '../http/reply.js';
+import type { Listener, ListenOptions } from '../platform.js';
 import { answerClientError } from './client-error.js';
 import { NodeIncoming } from './node-incoming.js';
+import { upgrader } from './upgrade.js';
 import { writeReply } from './write-reply.js';
-
-/** A server that listens. */
-export interface AgentRuntimeServer {
-  /** The port it took, also when any was asked for. */
-  readonly port: number;
-  readonly host: string;
-  /** Lets running invocations finish (`shutdownGraceMs`), then stops listening. May be called twice. */
-  close(): Promise<void>;
-}
 
 /** Longer than any client's pool keeps a connection, so that it is never the server that closes first. */
 const keepAliveTimeoutMs = 75_000;
 
+/** How long connections have for what is still to be sent when everything has ended. */
+const flushMs = 1000;
+
 /** Listens with `node:http`. Rejects when the address is taken. */
-export async function listen(
-  answer: (incoming: Incoming) => Reply | Promise<Reply>,
-  address: { port: number; host: string },
-): Promise<AgentRuntimeServer> {
+export async function listen(options: ListenOptions): Promise<Listener> {
   // Connections that have not asked for anything yet: Node does not count these as idle.
   const fresh = new Set<Socket>();
   const server = createServer((request, response) => {
     fresh.delete(request.socket);
     if (!server.listening) response.setHeader('connection', 'close');
-    serve(answer, request, response);
+    serve(options.answer, request, response);
   });
   server.keepAliveTimeout = keepAliveTimeoutMs;
   server.on('clientError', answerClientError);
+  // With a listener Node hands over every upgrade; without one it answers them as the plain requests they also are.
+  if (options.webSockets.handler) server.on('upgrade', upgrader(options));
   server.on('connection', (socket: Socket) => {
     fresh.add(socket);
     socket.once('close', () => fresh.delete(socket));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(address.port, address.host, resolve);
+    server.listen(options.port, options.host, resolve);
   });
+  const closed = new Promise<void>((resolve) => server.once('close', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     port,
-    host: address.host,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
-        for (const socket of fresh) socket.destroy();
-      }),
+    host: options.host,
+    stopAccepting: () => {
+      server.close();
+      for (const socket of fresh) socket.destroy();
+    },
+    close: async () => {
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), flushMs);
+      await closed;
+      clearTimeout(cut);
+    },
   };
 }
 

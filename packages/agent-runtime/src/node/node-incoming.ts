@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import { Readable, type Writable } from 'node:stream';
 import { invalidEncoding, tooLarge } from '../errors/body-errors.js';
 import type { Incoming } from '../http/incoming.js';
 
@@ -9,9 +9,10 @@ export class NodeIncoming implements Incoming {
   readonly method: string;
   readonly path: string;
   readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #response: Writable;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  /** @param response - Where the answer goes: when it closes unfinished, the caller has left. */
+  constructor(request: IncomingMessage, response: Writable) {
     const url = request.url ?? '/';
     const end = url.indexOf('?');
     this.method = request.method ?? 'GET';

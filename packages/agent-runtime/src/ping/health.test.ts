@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
 import { eachDoor, json, post } from '../../test/each-door.js';
-import { AgentRuntimeApp } from '../app.js';
 import { PingStatus } from '../index.js';
+import { AgentRuntimeApp } from '../node/node-app.js';
 import type { PingHandler } from './health.js';
 
 describe('ping', () => {

@@ -21,6 +21,11 @@ export class Work {
     return this.#isDraining;
   }
 
+  /** How many pieces run. */
+  get size(): number {
+    return this.#running.size;
+  }
+
   begin(running: Running): void {
     this.#running.add(running);
     if (this.#running.size === 1) this.onBusy?.(true);

@@ -1,0 +1,91 @@
+import { headers as names } from '@sandpiper/protocol';
+import type { AuthConfig, JwtConfig } from '../config.js';
+import { environment } from '../environment.js';
+import { RequestError } from '../errors/request-error.js';
+import type { Incoming } from '../http/incoming.js';
+
+/** Lets a request pass. @throws RequestError 401, or rejects with it. */
+export type Authenticate = (incoming: Incoming) => void | Promise<void>;
+
+/** What every request but those to `/ping` must get past; undefined where nothing is asked for. */
+export function createAuthenticator(auth: AuthConfig | undefined): Authenticate | undefined {
+  if (!auth) return undefined;
+  return 'bearerToken' in auth ? bearerAuthenticator(auth.bearerToken) : jwtAuthenticator(auth.jwt);
+}
+
+function bearerAuthenticator(expected: string): Authenticate {
+  return async (incoming) => {
+    const token = bearerToken(incoming);
+    if (token === undefined || !(await isEqual(token, expected))) throw unauthorized();
+  };
+}
+
+function jwtAuthenticator(config: JwtConfig): Authenticate {
+  let verify: Promise<(token: string) => Promise<Record<string, unknown>>> | undefined;
+  return async (incoming) => {
+    const token = incoming.header(names.gatewayToken) ?? bearerToken(incoming);
+    if (token === undefined) throw unauthorized();
+    verify ??= createVerifier(config);
+    const { sid } = await (await verify)(token).catch(() => {
+      throw unauthorized();
+    });
+    // A token that names a sandbox opens that one only.
+    const sandboxId = environment().E2B_SANDBOX_ID;
+    if (sid !== undefined && sandboxId && sid !== sandboxId) throw unauthorized();
+  };
+}
+
+// Loaded by those who ask for it: the library is larger than all the rest of a small agent.
+async function createVerifier({
+  publicKey,
+  jwks,
+  issuer,
+  audience,
+}: JwtConfig): Promise<(token: string) => Promise<Record<string, unknown>>> {
+  const jose = await import('jose');
+  const options = {
+    // An expiry is asked for: a token that never ends is a password.
+    requiredClaims: ['exp'],
+    ...(issuer !== undefined && { issuer }),
+    ...(audience !== undefined && { audience }),
+  };
+  if (jwks !== undefined) {
+    const keys = jose.createRemoteJWKSet(new URL(jwks));
+    return async (token) => (await jose.jwtVerify(token, keys, options)).payload;
+  }
+  return async (token) => {
+    // A key belongs to one algorithm, which the token names; jose refuses one that does not fit the key.
+    const { alg = '' } = jose.decodeProtectedHeader(token);
+    const key = await jose.importSPKI(publicKey ?? '', alg);
+    return (await jose.jwtVerify(token, key, options)).payload;
+  };
+}
+
+function bearerToken(incoming: Incoming): string | undefined {
+  return /^Bearer (.+)$/i.exec(incoming.header('authorization') ?? '')?.[1];
+}
+
+/** Compares in a time that tells nothing of where two texts differ, nor of how long they are. */
+async function isEqual(given: string, expected: string): Promise<boolean> {
+  const [a, b] = await Promise.all([given, expected].map(digest));
+  let difference = 0;
+  a?.forEach((byte, at) => {
+    difference |= byte ^ (b?.[at] ?? 0);
+  });
+  return difference === 0;
+}
+
+async function digest(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+}
+
+function unauthorized(): RequestError {
+  return new RequestError(
+    401,
+    'AuthenticationError',
+    'The request shows no valid token (RuntimeConfig.auth).',
+    {
+      headers: { 'www-authenticate': 'Bearer' },
+    },
+  );
+}

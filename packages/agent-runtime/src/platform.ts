@@ -1,0 +1,35 @@
+import type { Authenticate } from './auth/authenticator.js';
+import type { Incoming } from './http/incoming.js';
+import type { Reply } from './http/reply.js';
+import type { Gauges, Metrics } from './metrics/metrics.js';
+import type { WebSockets } from './websocket/websockets.js';
+
+/** What only some platforms have; the rest of the runtime needs none of it. */
+export interface Platform {
+  /** Opens a port. Rejects when the address is taken. */
+  listen(options: ListenOptions): Promise<Listener>;
+  /** Closes and exits when the process is told to end. @returns Stops listening to signals. */
+  exitOnSignals(close: () => Promise<void>): () => void;
+  createMetrics(gauges: Gauges): Promise<Metrics>;
+}
+
+/** What a port is opened with. */
+export interface ListenOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly webSockets: WebSockets;
+  readonly authenticate: Authenticate | undefined;
+  /** The largest WebSocket message, in bytes. */
+  readonly maxMessageSize: number;
+  answer(incoming: Incoming): Reply | Promise<Reply>;
+}
+
+/** An open port. */
+export interface Listener {
+  readonly port: number;
+  readonly host: string;
+  /** Takes no more connections. Those that are open go on, each to the end of its request. */
+  stopAccepting(): void;
+  /** Closes every connection, once what was written to it has left. */
+  close(): Promise<void>;
+}
