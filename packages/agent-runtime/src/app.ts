@@ -263,6 +263,7 @@ function createServices(options: AgentRuntimeAppOptions): Services {
   const config = resolveConfig({ debug: options.debug, ...options.config });
   const log = options.logger ?? jsonLogger({ debug: config.debug });
   const work = new Work();
+  let instance: string | undefined;
   return {
     config,
     log,
@@ -270,6 +271,10 @@ function createServices(options: AgentRuntimeAppOptions): Services {
     ledger: new Ledger(config.retention),
     tasks: new Tasks(work, log),
     metrics: undefined,
-    instance: crypto.randomUUID(),
+    // Made when it is first asked for: Workers give no random numbers before the first request.
+    get instance() {
+      instance ??= crypto.randomUUID();
+      return instance;
+    },
   };
 }

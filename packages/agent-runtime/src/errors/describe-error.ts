@@ -33,6 +33,12 @@ export function describeError(thrown: unknown): ErrorDescription {
   }
 }
 
+/** An error as the fields of a log line, its stack among them. */
+export function failureFields(thrown: unknown): Record<string, unknown> {
+  const { message, type, stack } = describeError(thrown);
+  return { error: message, error_type: type, stack };
+}
+
 function textOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return String(thrown);
   return 'message' in thrown ? String(thrown.message) : (JSON.stringify(thrown) ?? String(thrown));

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { silent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import type { RuntimeConfig } from '../config.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
 function echo(config: RuntimeConfig = {}): AgentRuntimeApp {
-  const app = new AgentRuntimeApp({ config });
+  const app = new AgentRuntimeApp({ config, logger: silent });
   app.entrypoint((request) => request);
   return app;
 }
@@ -125,7 +126,7 @@ describe('middleware', () => {
   eachDoor(
     'sees what the handler throws as an exception, and what it throws itself is answered',
     async (serve) => {
-      const app = new AgentRuntimeApp();
+      const app = new AgentRuntimeApp({ logger: silent });
       app.entrypoint((request) => {
         throw new RangeError(String(request));
       });
@@ -145,7 +146,7 @@ describe('middleware', () => {
   );
 
   eachDoor('lets streams through as they come', async (serve) => {
-    const app = new AgentRuntimeApp();
+    const app = new AgentRuntimeApp({ logger: silent });
     let finished = false;
     app.entrypoint(async function* (_request, { signal }) {
       try {

@@ -16,7 +16,8 @@ const flushMs = 1000;
 
 /** Listens with `node:http`. Rejects when the address is taken. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  // Connections that have not asked for anything yet: Node does not count these as idle.
+  // Node's own lists leave out connections that have asked for nothing yet, and those that speak WebSocket.
+  const connections = new Set<Socket>();
   const fresh = new Set<Socket>();
   const server = createServer((request, response) => {
     fresh.delete(request.socket);
@@ -26,10 +27,20 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   server.keepAliveTimeout = keepAliveTimeoutMs;
   server.on('clientError', answerClientError);
   // With a listener Node hands over every upgrade; without one it answers them as the plain requests they also are.
-  if (options.webSockets.handler) server.on('upgrade', upgrader(options));
+  if (options.webSockets.handler) {
+    const upgrade = upgrader(options);
+    server.on('upgrade', (request, socket, head) => {
+      fresh.delete(request.socket);
+      upgrade(request, socket, head);
+    });
+  }
   server.on('connection', (socket: Socket) => {
+    connections.add(socket);
     fresh.add(socket);
-    socket.once('close', () => fresh.delete(socket));
+    socket.once('close', () => {
+      connections.delete(socket);
+      fresh.delete(socket);
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -46,7 +57,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
     close: async () => {
       server.closeIdleConnections();
-      const cut = setTimeout(() => server.closeAllConnections(), flushMs);
+      const cut = setTimeout(() => {
+        for (const socket of connections) socket.destroy();
+      }, flushMs);
       await closed;
       clearTimeout(cut);
     },

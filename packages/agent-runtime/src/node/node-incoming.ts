@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { Readable, type Writable } from 'node:stream';
+import { type Duplex, Readable, type Writable } from 'node:stream';
 import { invalidEncoding, tooLarge } from '../errors/body-errors.js';
 import type { Incoming } from '../http/incoming.js';
 
@@ -75,6 +75,20 @@ export class NodeIncoming implements Incoming {
     const response = this.#response;
     if (response.destroyed) callback();
     else response.on('close', () => response.writableFinished || callback());
+  }
+}
+
+/** A request to speak another protocol: its connection is its own, and closing it in whatever way is leaving. */
+export class UpgradeIncoming extends NodeIncoming {
+  readonly #socket: Duplex;
+
+  constructor(request: IncomingMessage, socket: Duplex) {
+    super(request, socket);
+    this.#socket = socket;
+  }
+
+  override onGone(callback: () => void): void {
+    this.#socket.once('close', callback);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocketServer } from 'ws';
 import { Call } from '../http/call.js';
 import type { ListenOptions } from '../platform.js';
-import { NodeIncoming } from './node-incoming.js';
+import { UpgradeIncoming } from './node-incoming.js';
 import { nodeSocket } from './node-socket.js';
 
 type UpgradeServices = Pick<ListenOptions, 'webSockets' | 'authenticate' | 'maxMessageSize'>;
@@ -16,7 +16,7 @@ export function upgrader(
   return (request, socket, head) => {
     // Until the protocol is agreed on, nobody else listens to errors of the socket.
     socket.on('error', () => socket.destroy());
-    const call = new Call(new NodeIncoming(request, socket));
+    const call = new Call(new UpgradeIncoming(request, socket));
     server ??= createServer(services.maxMessageSize);
     open(server, services, call, request, socket, head).catch((error: unknown) => refuse(socket, error));
   };

@@ -1,7 +1,7 @@
 import { Cancellation } from '../cancellation/cancellation.js';
 import { runInContext } from '../context/agent-runtime-context.js';
 import { RequestContext } from '../context/request-context.js';
-import { describeError } from '../errors/describe-error.js';
+import { failureFields } from '../errors/describe-error.js';
 import type { Call } from '../http/call.js';
 import { callerGone } from '../invocation/endings.js';
 import type { Services } from '../invocation/services.js';
@@ -30,8 +30,7 @@ export class WebSockets {
       await runInContext(context, async () => handler?.(socket, context));
       socket.close();
     } catch (error) {
-      if (!cancellation.reason)
-        context.log.error({ ...describeError(error), headers: undefined }, 'The WebSocket handler failed.');
+      if (!cancellation.reason) context.log.error(failureFields(error), 'The WebSocket handler failed.');
       socket.close(1011);
     } finally {
       work.end(cancellation);

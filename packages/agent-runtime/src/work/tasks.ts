@@ -1,4 +1,5 @@
 import { Cancellation } from '../cancellation/cancellation.js';
+import { failureFields } from '../errors/describe-error.js';
 import type { Logger } from '../log/logger.js';
 import type { Work } from './work.js';
 
@@ -36,7 +37,9 @@ export class Tasks {
     // In a function of its own, so that a task that throws at once rejects like any other.
     const result = (async () => task({ signal: cancellation.signal }))();
     result
-      .catch((error: unknown) => log.error({ task: name, err: error }, 'A background task failed.'))
+      .catch((error: unknown) =>
+        log.error({ task: name, ...failureFields(error) }, 'A background task failed.'),
+      )
       .finally(() => {
         this.#running.delete(info);
         this.#work.end(cancellation);

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { agent } from '../../test/agent.js';
+import { eachDoor, json, post } from '../../test/each-door.js';
+
+eachDoor('what is to be done at the start is done before the first request, once', async (serve) => {
+  const order: string[] = [];
+  const app = agent(() => order.join());
+  app.onStart(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    order.push('first');
+  });
+  app.onStart(() => void order.push('second'));
+  const send = await serve(app);
+  const answers = await Promise.all([1, 2].map(() => send('/invocations', post({}))));
+  for (const answer of answers) expect(await json(answer)).toMatchObject({ result: 'first,second' });
+});
+
+test('what is to be done at the end is done last first, after the last request', async () => {
+  const order: string[] = [];
+  let finish = (): void => {};
+  const app = agent(async () => {
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    order.push('answered');
+  });
+  app.onStop(() => void order.push('opened first'));
+  app.onStop(() => void order.push('opened last'));
+  const { port } = await app.run({ port: 0, host: '127.0.0.1' });
+  const answer = fetch(`http://127.0.0.1:${port}/invocations`, post({}));
+  const ping = (): Promise<Response> => fetch(`http://127.0.0.1:${port}/ping`);
+  await expect.poll(async () => (await json(await ping())).status).toBe('HealthyBusy');
+  const closing = app.close();
+  finish();
+  expect((await answer).status).toBe(200);
+  await closing;
+  expect(order).toEqual(['answered', 'opened last', 'opened first']);
+});
+
+test('an app whose start fails does not run', async () => {
+  const app = agent(() => 1);
+  app.onStart(() => {
+    throw new Error('no model');
+  });
+  await expect(app.run({ port: 0, host: '127.0.0.1' })).rejects.toThrow('no model');
+  await app.close();
+});

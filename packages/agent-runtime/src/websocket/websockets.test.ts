@@ -1,0 +1,121 @@
+import { connect } from 'node:net';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { agent } from '../../test/agent.js';
+import type { RuntimeConfig } from '../config.js';
+import type { WebSocketHandler } from './agent-socket.js';
+
+async function serve(handler: WebSocketHandler, config: RuntimeConfig = {}): Promise<number> {
+  const app = agent(() => 1, config);
+  app.websocket(handler);
+  onTestFinished(() => app.close());
+  return (await app.run({ port: 0, host: '127.0.0.1' })).port;
+}
+
+function open(
+  port: number,
+  path = '/ws',
+  headers: Record<string, string> = {},
+): { socket: WebSocket; messages: (string | Buffer)[]; closed: Promise<number> } {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers });
+  const messages: (string | Buffer)[] = [];
+  socket.on('message', (data: Buffer, isBinary) => messages.push(isBinary ? data : String(data)));
+  const closed = new Promise<number>((resolve, reject) => {
+    socket.on('close', resolve);
+    socket.on('error', reject);
+  });
+  return { socket, messages, closed };
+}
+
+describe('a WebSocket', () => {
+  test('carries text and bytes both ways, with a context', async () => {
+    const port = await serve(async (socket, context) => {
+      await socket.send(`hello ${context.requestId}`);
+      for await (const message of socket) await socket.send(message);
+    });
+    const { socket, messages } = open(port, '/ws', { 'x-request-id': 'r' });
+    socket.on('open', () => {
+      socket.send('text');
+      socket.send(new Uint8Array([0, 255]));
+    });
+    await vi.waitFor(() => expect(messages).toEqual(['hello r', 'text', Buffer.from([0, 255])]));
+    socket.close();
+  });
+
+  test('is closed normally when the handler returns, and with 1011 when it throws', async () => {
+    const port = await serve(async (socket) => {
+      for await (const message of socket) {
+        if (message === 'throw') throw new Error('no');
+        return;
+      }
+    });
+    for (const [message, code] of [
+      ['return', 1000],
+      ['throw', 1011],
+    ] as const) {
+      const { socket, closed } = open(port);
+      socket.on('open', () => socket.send(message));
+      expect(await closed).toBe(code);
+    }
+  });
+
+  test('whose caller leaves aborts the signal and ends the iteration', async () => {
+    const events: string[] = [];
+    const port = await serve(async (socket, { signal }) => {
+      signal.addEventListener('abort', () => events.push('aborted'));
+      for await (const _ of socket);
+      events.push('ended');
+    });
+    const { socket, closed } = open(port);
+    socket.on('open', () => socket.terminate());
+    await closed;
+    await vi.waitFor(() => expect(events.toSorted()).toEqual(['aborted', 'ended']));
+  });
+
+  test('asks for the same credentials as every other request', async () => {
+    const port = await serve((socket) => void socket.send('in'), { auth: { bearerToken: 'secret' } });
+    await expect(open(port).closed).rejects.toThrow('401');
+    const { messages, closed } = open(port, '/ws', { authorization: 'Bearer secret' });
+    expect(await closed).toBe(1000);
+    expect(messages).toEqual(['in']);
+  });
+
+  test('is on /ws only, and closes for a message that is too large', async () => {
+    const port = await serve(
+      async (socket) => {
+        for await (const _ of socket);
+      },
+      { maxRequestSize: 100 },
+    );
+    await expect(open(port, '/other').closed).rejects.toThrow('404');
+    const { socket, closed } = open(port);
+    socket.on('open', () => socket.send('x'.repeat(101)));
+    expect(await closed).toBe(1009);
+  });
+
+  test('that is none but says so is answered, and the next one served', async () => {
+    const port = await serve((socket) => void socket.send('in'));
+    const answer = await new Promise<string>((resolve) => {
+      const raw = connect(port, '127.0.0.1', () => {
+        raw.write(
+          'GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 99\r\n\r\n',
+        );
+      });
+      raw.once('data', (data) => resolve(String(data)));
+    });
+    expect(answer).toMatch(/^HTTP\/1.1 4\d\d /);
+    expect(await open(port).closed).toBe(1000);
+  });
+
+  test('is closed as going away when the agent shuts down', async () => {
+    const app = agent(() => 1, { shutdownGraceMs: 10 });
+    app.websocket(async (socket) => {
+      for await (const _ of socket);
+    });
+    const { port } = await app.run({ port: 0, host: '127.0.0.1' });
+    const { socket, closed } = open(port);
+    await new Promise((resolve) => socket.on('open', resolve));
+    await app.close();
+    expect(await closed).toBe(1001);
+  });
+});
