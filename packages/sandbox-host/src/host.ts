@@ -1,5 +1,5 @@
-import { readFile, statfs, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { statfs } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
@@ -16,8 +16,13 @@ import { endLeftovers, type Isolation, startProcessEngine } from './engines/proc
 import { createEnvd } from './envd/envd.js';
 import { HostError } from './errors.js';
 import { createGateway } from './gateway/gateway.js';
+import { GatewayTokens, loadGatewayKey } from './gateway/gateway-tokens.js';
 import { findTarget } from './gateway/target.js';
 import { sendJson } from './http.js';
+import { keptFile } from './kept-file.js';
+import { checkCertificate, type TlsCertificate, takeCertificate } from './listener/certificate.js';
+import { certificateNames, withPort } from './listener/domain.js';
+import { type Doors, listen, originOf } from './listener/listen.js';
 import { newToken } from './sandboxes/identifiers.js';
 import { SandboxManager } from './sandboxes/sandbox-manager.js';
 import { openJournal } from './store/journal.js';
@@ -41,6 +46,18 @@ export interface SandboxHostOptions {
   apiKey?: string;
   /** How sandboxes are kept apart. Default: `namespaces` where this machine and user can make them. */
   isolation?: Isolation;
+  /**
+   * Serves HTTPS: with this certificate, or with a self-signed one for `domain`, this machine's loopback names and
+   * `host`, which is kept in `dataDir` and which callers are to trust (`SandboxHost.certificate`). Default: HTTP.
+   */
+  tls?: true | TlsCertificate;
+  /**
+   * The name under which ports of sandboxes are reached as `https://<port>-<id>.<domain>`, as E2B's SDK does by
+   * itself, and the control plane as `https://api.<domain>`. `*.<domain>` must lead here, in HTTPS: by `tls`, or by
+   * a proxy in front, whose port the domain then has at its end unless it is 443. Default: none; requests name
+   * their sandbox by headers.
+   */
+  domain?: string;
 }
 
 /** A running sandbox host. */
@@ -50,6 +67,10 @@ export interface SandboxHost extends AsyncDisposable {
   /** The way into sandboxes: the SDK's `sandboxUrl`. */
   readonly sandboxUrl: string;
   readonly apiKey: string;
+  /** The SDK's `domain`, with its port; undefined where none was asked for. */
+  readonly domain: string | undefined;
+  /** The certificate that was made for `tls: true`, as PEM, for `NODE_EXTRA_CA_CERTS` and the like. */
+  readonly certificate: string | undefined;
   /** What is kept to on this machine, and what is not. */
   readonly capabilities: Capabilities;
   /** Ends every sandbox and removes what belongs to them. May be called again. */
@@ -89,11 +110,18 @@ async function startHost(
     directory: data.path,
     isolation: options.isolation,
   });
-  const apiKey = options.apiKey ?? (await keptKey(join(data.path, 'api-key')));
+  const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));
   const uploadKey = newToken();
   const releaseImage = (image: Image): Promise<void> =>
     engine.removeImage(image, [...catalog.images(), ...sandboxes.images()]);
-  const sandboxes: SandboxManager = new SandboxManager(engine, releaseImage);
+  const tokens = new GatewayTokens(await loadGatewayKey(data.path));
+  let domain: string | undefined;
+  const sandboxes: SandboxManager = new SandboxManager(engine, releaseImage, {
+    envs: tokens.environment,
+    get domain() {
+      return domain;
+    },
+  });
   const uploads = new UploadedFiles(join(data.path, 'uploads'));
   const templates = openJournal(join(data.path, 'templates.jsonl'), 'templates', templateSchema);
   const catalog = new TemplateCatalog(templates, {
@@ -104,7 +132,7 @@ async function startHost(
   });
   await engine.keepOnly(catalog.images());
   const builder = new TemplateBuilder(catalog, sandboxes, uploads);
-  const gateway = createGateway(sandboxes, createEnvd());
+  const gateway = createGateway(sandboxes, createEnvd(), tokens);
   let origin = '';
   const upload = uploadRoute(uploads, uploadKey, () => origin);
   const api = createApi(
@@ -133,39 +161,50 @@ async function startHost(
   );
   const serveApi = getRequestListener(api.fetch, { overrideGlobalObjects: false });
 
-  const server = createServer((request, response) => {
-    void serve(request, response).catch(() => response.destroy());
-  });
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let target: ReturnType<typeof findTarget>;
-    try {
-      target = findTarget(request) ?? gateway.findBySignature(request);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : '';
-      sendJson(response, 400, { code: 400, message }, { connection: 'close' });
-      return;
-    }
-    if (target) await gateway.handle(target, request, response);
-    else if (upload.matches(request)) await upload.handle(request, response);
-    else await serveApi(request, response);
-  }
-  server.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => socket.destroy());
-    const target = findTarget(request);
-    if (target) void gateway.upgrade(target, request, socket, head);
-    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
-  });
-  // Streams live as long as they like; only the head of a request has to come in time.
-  server.requestTimeout = 0;
-  server.keepAliveTimeout = 65_000;
+  const doors: Doors = {
+    async serve(request, response) {
+      let target: ReturnType<typeof findTarget>;
+      try {
+        target = findTarget(request) ?? gateway.findBySignature(request);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : '';
+        sendJson(response, 400, { code: 400, message }, { connection: 'close' });
+        return;
+      }
+      if (target) await gateway.handle(target, request, response);
+      else if (upload.matches(request)) await upload.handle(request, response);
+      else await serveApi(request, response);
+    },
+    async upgrade(request, socket, head) {
+      const target = findTarget(request);
+      if (target) await gateway.upgrade(target, request, socket, head);
+      else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+    },
+  };
 
+  const address = options.host ?? '127.0.0.1';
+  const port = options.port ?? 0;
+  const { tls } = options;
+  let certificate: TlsCertificate | undefined;
+  let server: Server;
+  try {
+    if (tls === true)
+      certificate = await takeCertificate(data.path, certificateNames(address, options.domain));
+    else if (tls) checkCertificate(tls);
+    server = await listen(doors, { port, host: address, tls: tls === true ? certificate : tls });
+  } catch (error) {
+    await engine.close();
+    templates.close();
+    throw error;
+  }
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closed ??= (async () => {
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
       await sandboxes.close();
+      await builder.close();
       server.closeAllConnections();
-      gateway.close();
+      await gateway.close();
       await stopped;
       await engine.close();
       templates.close();
@@ -173,37 +212,16 @@ async function startHost(
     })();
     return closed;
   };
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(options.port ?? 0, options.host ?? '127.0.0.1', () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
-  } catch (error) {
-    await engine.close();
-    templates.close();
-    throw error;
-  }
-  const { address, port } = server.address() as AddressInfo;
-  const name = address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address;
-  origin = `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  origin = originOf(server, tls ? 'https' : 'http');
+  domain = options.domain && withPort(options.domain, tls ? (server.address() as AddressInfo).port : 443);
   return {
-    apiUrl: origin,
-    sandboxUrl: origin,
+    apiUrl: domain ? `https://api.${domain}` : origin,
+    sandboxUrl: domain ? `https://sandbox.${domain}` : origin,
     apiKey,
+    domain,
+    certificate: certificate?.cert,
     capabilities: engine.capabilities,
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** The key of the last time, or a new one. */
-async function keptKey(path: string): Promise<string> {
-  const kept = await readFile(path, 'utf8').catch(() => undefined);
-  if (kept !== undefined) return kept.trim();
-  const key = newToken('e2b_');
-  await writeFile(path, `${key}\n`, { mode: 0o600 });
-  return key;
 }

@@ -16,6 +16,7 @@ export function created(sandbox: Sandbox): Record<string, unknown> {
     envdVersion,
     envdAccessToken: sandbox.accessToken,
     trafficAccessToken: sandbox.trafficToken,
+    domain: sandbox.platform.domain,
   };
 }
 
@@ -44,6 +45,7 @@ export function detailed(sandbox: Sandbox): Record<string, unknown> {
   return {
     ...listed(sandbox),
     envdAccessToken: sandbox.accessToken,
+    domain: sandbox.platform.domain,
     allowInternetAccess: settings.allowInternetAccess,
     network: settings.network,
     lifecycle: { onTimeout: settings.autoPause ? 'pause' : 'kill', autoResume: settings.autoResume },

@@ -17,7 +17,10 @@ export interface Forwarding {
  *
  * @throws the connection's error when nothing has been answered yet.
  */
-export function forward(upstream: Dispatcher, { origin, request, response, headers }: Forwarding): Promise<void> {
+export function forward(
+  upstream: Dispatcher,
+  { origin, request, response, headers }: Forwarding,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const body = takeBody(request);
     const handler = new AnswerHandler(response, resolve, reject);
@@ -38,7 +41,8 @@ export function forward(upstream: Dispatcher, { origin, request, response, heade
 function takeBody(request: IncomingMessage): Buffer | Readable | undefined {
   const { headers } = request;
   if (headers['transfer-encoding'] === undefined && !Number(headers['content-length'])) return undefined;
-  if (request.complete && request.readableLength <= request.readableHighWaterMark) return request.read() ?? undefined;
+  if (request.complete && request.readableLength <= request.readableHighWaterMark)
+    return request.read() ?? undefined;
   // Between the two, since ending the body early must not end the caller's connection with it.
   const body = new PassThrough();
   request.pipe(body);

@@ -1,6 +1,7 @@
 import type { Engine, Image } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import { newId, newToken } from './identifiers.js';
+import type { Platform } from './platform.js';
 import { Sandbox, type SandboxSettings } from './sandbox.js';
 import { startAgent } from './start-agent.js';
 
@@ -16,6 +17,7 @@ export class SandboxManager {
   constructor(
     engine: Engine,
     private readonly releaseImage: (image: Image) => Promise<void>,
+    private readonly platform: Platform,
   ) {
     this.#engine = engine;
   }
@@ -59,6 +61,7 @@ export class SandboxManager {
       image,
       settings.secure ? newToken() : undefined,
       settings.network.allowPublicTraffic === false ? newToken() : undefined,
+      this.platform,
       (expired) => void this.#expire(expired),
     );
     this.#sandboxes.set(sandbox.id, sandbox);
@@ -71,6 +74,7 @@ export class SandboxManager {
         await started.destroy();
         throw error;
       }
+      void started.lost.then(() => this.#end(sandbox));
       signal?.throwIfAborted();
       if (settings.start) await startAgent(sandbox, settings.start, signal);
       return sandbox;

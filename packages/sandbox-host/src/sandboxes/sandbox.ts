@@ -2,6 +2,7 @@ import type { EngineSandbox, EngineStats, Image } from '../engines/engine.js';
 import type { SandboxUser } from '../engines/user.js';
 import { HostError } from '../errors.js';
 import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
+import type { Platform } from './platform.js';
 import { type ProcessRequest, ProcessTable, type SandboxProcess } from './process-table.js';
 import { Sampler } from './sampler.js';
 import { SandboxLog } from './sandbox-log.js';
@@ -90,6 +91,7 @@ export class Sandbox {
     readonly accessToken: string | undefined,
     /** Opens ports that are not public. */
     readonly trafficToken: string | undefined,
+    readonly platform: Platform,
     private readonly onTimeout: (sandbox: Sandbox) => void,
   ) {
     this.endAt = new Date(Date.now() + settings.timeoutMs);
@@ -159,6 +161,7 @@ export class Sandbox {
       E2B_SANDBOX: 'true',
       E2B_SANDBOX_ID: this.id,
       E2B_TEMPLATE_ID: this.settings.templateId,
+      ...this.platform.envs,
       ...this.settings.envs,
       ...request.envs,
     };

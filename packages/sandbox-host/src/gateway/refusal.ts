@@ -1,0 +1,68 @@
+import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { envdPort } from '../envd/envd.js';
+import { HostError } from '../errors.js';
+import { sendJson } from '../http.js';
+import type { Target } from './target.js';
+import { PortClosedError } from './upstream.js';
+
+/** The sandbox is not there, or, in E2B's words, as good as not there. */
+export class NotRunningError extends Error {}
+
+/** Answers a request that cannot be handed on; one whose answer has begun is cut instead. */
+export function refuse(response: ServerResponse, target: Target, error: unknown): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const { status, headers, body } = refusal(target, error);
+  // The rest of a body that nobody read would stand in the way of the next request.
+  sendJson(response, status, body, { ...headers, connection: 'close' });
+}
+
+/** The same on a connection that was to change protocols. */
+export function refuseUpgrade(socket: Duplex, target: Target, error: unknown): void {
+  const { status, headers, body } = refusal(target, error);
+  const text = JSON.stringify(body);
+  const lines = [
+    `HTTP/1.1 ${status} Refused`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(text)}`,
+    'connection: close',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
+}
+
+interface Refusal {
+  status: number;
+  headers: Record<string, string>;
+  body: Record<string, unknown>;
+}
+
+/** E2B's own words: its SDK and its callers tell these cases apart by them. */
+function refusal({ sandboxId, port }: Target, error: unknown): Refusal {
+  // What the sandbox's own API does not find is another matter.
+  const isGone = HostError.isInstance(error) && error.status === 404 && port !== envdPort;
+  if (HostError.isInstance(error) && !isGone) {
+    const { status, message } = error;
+    const headers: Record<string, string> = status === 503 ? { 'retry-after': '1' } : {};
+    return { status, headers, body: { code: status, sandboxId, message } };
+  }
+  const bad = (body: Record<string, unknown>): Refusal => ({
+    status: 502,
+    headers: {},
+    body: { code: 502, sandboxId, ...body },
+  });
+  if (error instanceof NotRunningError || isGone) {
+    return bad({ message: 'The sandbox was not found' });
+  }
+  if (error instanceof PortClosedError || isRefused(error)) {
+    return bad({ port, message: 'The sandbox is running but port is not open' });
+  }
+  return bad({ port, message: 'The sandbox closed the connection' });
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
+}
