@@ -25,5 +25,6 @@ export {
   type InvocationRequest,
   type InvocationState,
   invocationEnvelopeSchema,
+  unavailableType,
 } from './invocation.js';
 export { type PingResponse, PingStatus, pingResponseSchema, pingStatusSchema } from './ping.js';

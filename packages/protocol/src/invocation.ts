@@ -101,3 +101,6 @@ export const conflicts = {
   /** 410: the event log that `Last-Event-ID` points into is gone. */
   invocationExpired: 'invocation_expired',
 } as const;
+
+/** The `error_type` of a 503 with `Retry-After` by which a runtime says that it is full or draining: nothing ran. */
+export const unavailableType = 'UnavailableError';

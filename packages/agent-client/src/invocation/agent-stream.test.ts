@@ -33,11 +33,14 @@ describe('a stream', () => {
   });
 
   test.each([
-    ['newline-delimited JSON', 'application/x-ndjson', '{"n":1}\n"two"\n\n3', [{ n: 1 }, 'two', 3]],
+    ['newline-delimited JSON', 'application/x-ndjson', '{"n":1}\n"two"\n\n3\n', [{ n: 1 }, 'two', 3]],
     ['events under the wrong content type', 'application/json', 'data: 1\n\ndata: 2\n\n', [1, 2]],
     ['events of one byte of text', 'text/plain', 'data:1\n\n', [1]],
     ['a stream with OpenAI’s end mark', 'text/event-stream', 'data: {"x":1}\n\ndata: [DONE]\n\n', [{ x: 1 }]],
     ['a text', 'text/plain', 'hello', ['hello']],
+    ['lines without a last line break', 'application/x-ndjson', '1\n{"n":2}', [1, { n: 2 }]],
+    ['events without a last empty line', 'text/event-stream', 'data: 1\n\ndata: 2\n', [1, 2]],
+    ['no content', 'application/json', '', [undefined]],
   ])('understands %s', async (_, type, body, values) => {
     const agent = await testAgent((_request, response) => {
       response.writeHead(200, { 'content-type': type });
@@ -46,6 +49,23 @@ describe('a stream', () => {
       response.end();
     });
     expect(await agent.stream('x').collect()).toEqual(values);
+  });
+
+  test.each([
+    ['lines, cut in one', 'application/x-ndjson', '{"a":1}\n{"a":', [{ a: 1 }]],
+    ['lines, cut in a number perhaps', 'application/x-ndjson', '1\n2', [1]],
+    ['events, cut in one', 'text/event-stream', 'data: 1\n\ndata: {"a":', [1]],
+    ['events of text, cut in one', 'text/event-stream', 'data: one\n\ndata: tw', ['one']],
+  ])('is interrupted, and never made up: %s', async (_, type, body, values) => {
+    const agent = await testAgent((_request, response) => {
+      response.writeHead(200, { 'content-type': type }).end(body);
+    });
+    const seen: unknown[] = [];
+    const reading = (async () => {
+      for await (const value of agent.stream('x')) seen.push(value);
+    })();
+    await expect(reading).rejects.toMatchObject({ name: 'StreamInterruptedError', outcome: 'unknown' });
+    expect(seen).toEqual(values);
   });
 
   test.each([

@@ -89,6 +89,7 @@ export class Call {
     if (!this.retries.mayHaveRun) this.#instance = target.runtimeInstance;
     if (this.#instance !== undefined) headers[names.ifRuntimeInstance] = this.#instance;
     if (lastEventId !== undefined) headers[names.lastEventId] = String(lastEventId);
+    const sentTo = this.#instance;
     this.signal.throwIfAborted();
     this.#sent = true;
     let response: TransportResponse;
@@ -108,7 +109,7 @@ export class Call {
     const answeredBy = response.header(names.runtimeInstance);
     this.#instance = answeredBy ?? this.#instance;
     target.runtimeInstance = answeredBy ?? target.runtimeInstance;
-    if (response.status >= 300) throw await fromStatus(response, this.facts);
+    if (response.status >= 300) throw await fromStatus(response, this.facts, sentTo);
     return response;
   }
 

@@ -21,6 +21,22 @@ export async function readText(body: ResponseBody, maxBytes: number): Promise<st
   return toText(chunks);
 }
 
+/** Reads what a body begins with, and no more; what breaks it is not of interest. */
+export async function readStart(body: ResponseBody, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for (let chunk = await body.read(); chunk && size < maxBytes; chunk = await body.read()) {
+      chunks.push(chunk);
+      size += chunk.length;
+    }
+  } catch {
+    // What came before it may still say something.
+  }
+  body.cancel();
+  return toText(chunks);
+}
+
 /** The agent ran, and what it says is more than this client was told to hold. */
 export function tooLong(maxBytes: number): InvocationError {
   return new InvocationError(

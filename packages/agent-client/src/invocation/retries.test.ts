@@ -7,6 +7,7 @@ const success = { result: 'ok', status: 'success', duration: 0.1 };
 const instance = { 'x-runtime-instance': 'one' };
 /** Our own runtime's refusal: draining, or at its limit. */
 const refusal = { ...instance, 'retry-after': '0' };
+const draining = { result: null, status: 'error', error: 'draining', error_type: 'UnavailableError' };
 
 describe('a call to an agent that knows nothing of keys', () => {
   test('is not sent again once it was sent, and its outcome is unknown', async () => {
@@ -32,10 +33,51 @@ describe('a call to an agent that knows nothing of keys', () => {
   test('is sent again after the gateway said that nobody listens', async () => {
     const agent = await testAgent((_, response, attempt) =>
       attempt < 3
-        ? json(response, 502, { sandboxId: 's', message: 'The sandbox is running but port is not open' })
+        ? json(response, 502, {
+            sandboxId: 'sandbox1',
+            message: 'The sandbox is running but port is not open',
+          })
         : json(response, 200, success),
     );
     expect(await agent.invoke('x')).toMatchObject({ result: 'ok', attempts: 3 });
+  });
+
+  test.each([
+    { error: 'Upstream model gpt-9 not found' },
+    { error: 'port is not open' },
+    { message: 'The database was not found' },
+    { sandboxId: 'another', message: 'The sandbox was not found' },
+    { error: 'E', message: 'The sandbox is paused' },
+  ])('is not sent again for words that only sound like the gateway’s: %j', async (body) => {
+    const agent = await testAgent((_, response) => json(response, 502, body));
+    await expect(agent.invoke('x')).rejects.toMatchObject({ name: 'InvocationError', outcome: 'unknown' });
+    expect(agent.seen).toHaveLength(1);
+  });
+
+  test('says what it can of an answer that explains nothing', async () => {
+    const answers: [number, string, Record<string, string>, RegExp][] = [
+      [503, '{}', {}, /answered 503 and gave no reason/],
+      [502, '<html><h1>bad  gateway</h1></html>', {}, /answered 502: bad gateway/],
+      [
+        302,
+        '',
+        { location: 'https://elsewhere.test/x?token=1' },
+        /302 to https:..elsewhere.test.x: redirects/,
+      ],
+      [500, 'x'.repeat(1_000_000), {}, /answered 500: xxx/],
+    ];
+    for (const [status, body, headers, message] of answers) {
+      const agent = await testAgent((_, response) => response.writeHead(status, headers).end(body));
+      await expect(agent.invoke('x')).rejects.toThrow(message);
+    }
+  });
+
+  test('tells how long a server that is too busy asks to wait', async () => {
+    const agent = await testAgent((_, response) =>
+      json(response, 429, { error: 'slow down' }, { 'retry-after': '2' }),
+    );
+    await expect(agent.invoke('x')).rejects.toMatchObject({ name: 'RateLimitError', retryAfterMs: 2_000 });
+    expect(agent.seen).toHaveLength(1);
   });
 
   test('is sent again when no connection came about', async () => {
@@ -118,9 +160,7 @@ describe('a call to an agent that honours keys', () => {
 
   test('is sent again after a refusal, and not after a handler’s own 503', async () => {
     const refusing = await testAgent((_, response, attempt) =>
-      attempt === 1
-        ? json(response, 503, { error: 'draining' }, refusal)
-        : json(response, 200, success, instance),
+      attempt === 1 ? json(response, 503, draining, refusal) : json(response, 200, success, instance),
     );
     expect(await refusing.invoke('x')).toMatchObject({ attempts: 2 });
     const failing = await testAgent((_, response) =>
@@ -128,6 +168,38 @@ describe('a call to an agent that honours keys', () => {
     );
     await expect(failing.invoke('x')).rejects.toMatchObject({ outcome: 'failed', status: 503 });
     expect(failing.seen).toHaveLength(1);
+  });
+
+  test('is not sent again after a handler’s own busy answer, though it asks to wait', async () => {
+    for (const status of [503, 429]) {
+      const agent = await testAgent((_, response) =>
+        response.writeHead(status, { ...instance, 'retry-after': '0' }).end('busy'),
+      );
+      await expect(agent.invoke('x')).rejects.toMatchObject({ status, retryable: false });
+      expect(agent.seen).toHaveLength(1);
+    }
+  });
+
+  test('is sent again after the gateway’s 429, when it says', async () => {
+    const agent = await testAgent(
+      (_, response, attempt) =>
+        attempt === 1
+          ? json(response, 429, { message: 'slow down' }, { 'retry-after': '0' })
+          : json(response, 200, success, instance),
+      { runtimeInstance: 'one' },
+    );
+    expect(await agent.invoke('x')).toMatchObject({ attempts: 2 });
+  });
+
+  test('goes to a new process of the raw family too, which gives no error type', async () => {
+    const agent = await testAgent(
+      (request, response) =>
+        request.headers['if-runtime-instance'] === 'two'
+          ? json(response, 200, 'raw', { 'x-runtime-instance': 'two' })
+          : json(response, 409, { error: 'restarted' }, { 'x-runtime-instance': 'two' }),
+      { runtimeInstance: 'one' },
+    );
+    expect(await agent.invoke('x')).toMatchObject({ result: 'raw' });
   });
 
   test('goes to a new process while nothing has run, and never after something may have', async () => {
@@ -158,27 +230,23 @@ describe('a call to an agent that honours keys', () => {
   test('waits as long as the server asks, and not at all when that is too long', async () => {
     const patient = await testAgent((_, response, attempt) =>
       attempt === 1
-        ? json(response, 429, { error: 'slow down' }, { ...instance, 'retry-after': '1' })
+        ? json(response, 503, draining, { ...instance, 'retry-after': '1' })
         : json(response, 200, success, instance),
     );
     const started = Date.now();
     await patient.invoke('x');
     expect(Date.now() - started).toBeGreaterThanOrEqual(990);
     const impatient = await testAgent((_, response) =>
-      json(response, 429, { error: 'slow down' }, { ...instance, 'retry-after': '61' }),
+      json(response, 503, draining, { ...instance, 'retry-after': '61' }),
     );
-    await expect(impatient.invoke('x')).rejects.toMatchObject({
-      name: 'RateLimitError',
-      retryAfterMs: 61_000,
-      retryable: true,
-    });
+    await expect(impatient.invoke('x')).rejects.toMatchObject({ outcome: 'not_run', retryable: true });
     expect(impatient.seen).toHaveLength(1);
   });
 
   test('ends its wait when the caller’s signal aborts', async () => {
     const abort = new AbortController();
     const agent = await testAgent((_, response) =>
-      json(response, 503, { error: 'draining' }, { ...instance, 'retry-after': '50' }),
+      json(response, 503, draining, { ...instance, 'retry-after': '50' }),
     );
     const reason = new Error('enough');
     const started = Date.now();

@@ -45,7 +45,8 @@ export class Retries {
     signal: AbortSignal,
   ): Promise<void> {
     const delayMs = this.#mayRetry(failure, keyHonoured) ? this.#delay(failure) : undefined;
-    if (failure.again === 'with-key') this.mayHaveRun = true;
+    // Whoever says 429 has not taken it on.
+    if (failure.again === 'with-key' && failure.error.status !== 429) this.mayHaveRun = true;
     if (delayMs === undefined || Date.now() + delayMs >= this.#deadline) throw this.#final(failure);
     if (failure.sandboxMissing) await target.recover(signal);
     const info = {

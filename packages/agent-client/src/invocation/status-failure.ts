@@ -3,6 +3,7 @@ import {
   conflicts,
   errorPayloadSchema,
   headers,
+  unavailableType,
   ValidationError,
   type ValidationIssue,
 } from '@sandpiper/protocol';
@@ -14,37 +15,47 @@ import { RateLimitError } from '../errors/rate-limit-error.js';
 import { SessionNotFoundError } from '../errors/session-not-found-error.js';
 import type { TransportResponse } from '../transport/transport.js';
 import { type Again, AttemptFailure } from './attempt-failure.js';
-import { readText } from './read-text.js';
+import { parseOrText } from './decode/parse-or-text.js';
+import { readStart } from './read-text.js';
 
 /** An error body is read so far and no further. */
 const maxErrorBytes = 256 * 1024;
 
-/** What a gateway says when it is the gateway that refuses: E2B's, PPIO's and our own host's body. */
-const gatewayBodySchema = z.looseObject({ message: z.string() });
+/** What is said in a gateway's own words: E2B's, PPIO's and our own host's. */
+const gatewayBodySchema = z.looseObject({ sandboxId: z.string().optional(), message: z.string() });
+const gatewaySentences = {
+  portClosed: /^The sandbox is running but port is not open\.?$/i,
+  sandboxMissing: /^The sandbox (was not found|is paused)\.?$/i,
+};
 
 const issueSchema = z.looseObject({ path: z.array(z.union([z.string(), z.number()])), message: z.string() });
 
 /** Statuses that a busy or broken server in between answers with. */
 const passing = new Set([408, 429, 502, 503, 504]);
 
-/** Reads an answer of status 300 or more, tells who said it, and what that means for the invocation. */
+/**
+ * Reads an answer of status 300 or more, tells who said it, and what that means for the invocation.
+ *
+ * @param sentTo - The process that `If-Runtime-Instance` named.
+ */
 export async function fromStatus(
   response: TransportResponse,
   facts: AgentRuntimeErrorOptions,
+  sentTo?: string,
 ): Promise<AttemptFailure> {
   const { status } = response;
-  const text = await readText(response.body, maxErrorBytes).catch(() => '');
-  const body = parse(text);
+  const text = await readStart(response.body, maxErrorBytes);
+  const body = parseOrText(text);
   const payload = errorPayloadSchema.safeParse(body).data;
-  const said = payload?.error ?? gatewayBodySchema.safeParse(body).data?.message;
-  const message = said ?? (text.slice(0, 200) || 'no reason given');
-  const fromAgent = response.header(headers.runtimeInstance) !== undefined;
+  const answeredBy = response.header(headers.runtimeInstance);
+  const gateway = answeredBy === undefined && !payload ? gatewayBodySchema.safeParse(body).data : undefined;
+  const message = payload?.error ?? gateway?.message ?? describe(response, text);
+  const retryAfterMs = parseRetryAfter(response.header('retry-after'));
   const options = {
     ...facts,
     status,
     requestId: response.header(headers.requestId) ?? facts.requestId,
   };
-  const retryAfterMs = parseRetryAfter(response.header('retry-after'));
   const failure = (outcome: InvocationOutcome, again: Again, runtimeRestarted = false): AttemptFailure =>
     new AttemptFailure(
       new InvocationError(message, {
@@ -67,32 +78,49 @@ export async function fromStatus(
   if (status === 400 && payload?.error_type === 'ValidationError') {
     return new AttemptFailure(new ValidationError(message, { ...options, issues: issuesOf(body) }), 'never');
   }
-  if (status === 409 && payload?.error_type === conflicts.runtimeRestarted) {
+  // The raw family has no error_type; that another process answers than was named says the same.
+  const elsewhere = sentTo !== undefined && answeredBy !== undefined && answeredBy !== sentTo;
+  if (status === 409 && (elsewhere || payload?.error_type === conflicts.runtimeRestarted)) {
     return failure('not_run', 'anywhere', true);
   }
-  if (status === 410 && payload?.error_type === conflicts.invocationExpired)
+  if (status === 410 && payload?.error_type === conflicts.invocationExpired) {
     return failure('unknown', 'never');
+  }
   if (!passing.has(status)) return failure('failed', 'never');
 
-  if (status === 502 && !fromAgent && /port is not open/i.test(message)) {
-    const reason = 'The sandbox runs, but no agent listens on its port';
-    return new AttemptFailure(
-      new NetworkError(`${reason}: ${message}`, { ...options, retryable: true }),
-      'anywhere',
-    );
+  // Whatever else says so may be the agent, quoting others: then it has run.
+  const aboutOurs = gateway?.sandboxId === undefined || gateway.sandboxId.startsWith(facts.sandboxId ?? '');
+  if (status === 502 && gateway && aboutOurs) {
+    if (gatewaySentences.portClosed.test(message)) {
+      const silent = `No agent listens in the sandbox: ${message}`;
+      return new AttemptFailure(new NetworkError(silent, { ...options, retryable: true }), 'anywhere');
+    }
+    if (gatewaySentences.sandboxMissing.test(message)) {
+      return new AttemptFailure(new SessionNotFoundError(message, options), 'anywhere', {
+        sandboxMissing: true,
+      });
+    }
   }
-  if (status === 502 && !fromAgent && /not found|is paused/i.test(message)) {
-    return new AttemptFailure(new SessionNotFoundError(message, options), 'anywhere', {
-      sandboxMissing: true,
-    });
-  }
-  // Our runtime puts Retry-After on a refusal only; without it the status is the handler's own, hence an answer.
-  if (fromAgent && retryAfterMs === undefined) return failure('failed', 'never');
-  const outcome = fromAgent ? 'not_run' : 'unknown';
-  const again = fromAgent ? 'anywhere' : 'with-key';
+  // Without the runtime's own words the status is the handler's, hence an answer.
+  const refused = retryAfterMs !== undefined && payload?.error_type === unavailableType;
+  if (answeredBy !== undefined && !refused && status !== 429) return failure('failed', 'never');
+  const outcome = refused ? 'not_run' : answeredBy === undefined ? 'unknown' : 'failed';
+  const again = refused ? 'anywhere' : answeredBy === undefined ? 'with-key' : 'never';
   if (status !== 429) return failure(outcome, again);
-  const limited = new RateLimitError(message, { ...options, retryAfterMs, retryable: fromAgent });
-  return new AttemptFailure(limited, again, { retryAfterMs });
+  return new AttemptFailure(new RateLimitError(message, { ...options, retryAfterMs }), again, {
+    retryAfterMs,
+  });
+}
+
+/** Says what there is to say of an answer that does not explain itself. */
+function describe(response: TransportResponse, text: string): string {
+  const { status } = response;
+  const location = response.header('location');
+  if (status < 400) {
+    return `The agent answered ${status}${location ? ` to ${location.split('?')[0]}` : ''}: redirects are not followed. Check \`sandboxUrl\`, or the agent's own routes.`;
+  }
+  const words = text.replaceAll(/<[^>]*>|\s+/g, ' ').trim();
+  return `The agent, or a gateway before it, answered ${status}${words && words !== '{}' ? `: ${words.slice(0, 200)}` : ' and gave no reason'}.`;
 }
 
 /** Reads `Retry-After`: seconds or a date. @returns Milliseconds. */
@@ -100,14 +128,6 @@ function parseRetryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function detailsOf(body: unknown): unknown {

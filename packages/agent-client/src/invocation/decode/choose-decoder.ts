@@ -23,7 +23,10 @@ export function chooseDecoder(
     return isResumable(response) ? createResumableDecoder(sink, position) : createPlainDecoder(sink);
   }
   if (type.includes('ndjson') || type.includes('jsonl')) return createLinesDecoder(sink);
-  return createSniffingDecoder(sink, /[/+]json/.test(type), maxBytes);
+  // Nobody asked for it, but some proxies compress all the same.
+  const encoding = response.header('content-encoding');
+  const expected = /[/+]json/.test(type) ? `${encoding ? `${encoding}-encoded ` : ''}JSON` : undefined;
+  return createSniffingDecoder(sink, expected, maxBytes);
 }
 
 /** No JSON text and hardly any prose begins like this. */
@@ -31,12 +34,16 @@ const looksLikeEvents = /^\uFEFF?(data|event|id|retry)?:/;
 /** The first bytes that such a beginning can have: `:`, `d`, `e`, `i`, `r`, and that of a byte order mark. */
 const firstOfEvents: ReadonlySet<number | undefined> = new Set([0x3a, 0x64, 0x65, 0x69, 0x72, 0xef]);
 
-function createSniffingDecoder(sink: AnswerSink, isJson: boolean, maxBytes: number): AnswerDecoder {
+function createSniffingDecoder(
+  sink: AnswerSink,
+  expected: string | undefined,
+  maxBytes: number,
+): AnswerDecoder {
   let head: Uint8Array = new Uint8Array();
   let chosen: AnswerDecoder | undefined;
   const choose = (): AnswerDecoder => {
     const events = firstOfEvents.has(head[0]) && looksLikeEvents.test(toText([head]));
-    chosen = events ? createPlainDecoder(sink) : createWholeDecoder(sink, isJson, maxBytes);
+    chosen = events ? createPlainDecoder(sink) : createWholeDecoder(sink, expected, maxBytes);
     chosen.push(head);
     return chosen;
   };

@@ -1,5 +1,6 @@
+import { TransportFailure } from '../../transport/transport.js';
 import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
-import { parseOrText } from './parse-or-text.js';
+import { parseLast, parseOrText } from './parse-or-text.js';
 
 /** The longest line that is waited for, in characters; the same bound as for a frame. */
 const maxLineLength = 16 * 1024 * 1024;
@@ -21,7 +22,12 @@ export function createLinesDecoder(sink: AnswerSink): AnswerDecoder {
       }
     },
     end() {
-      line(rest + text.decode());
+      const last = rest + text.decode();
+      if (last.trim() !== '') {
+        const parsed = parseLast(last, false);
+        if (!parsed) throw new TransportFailure('network', true, 'the stream ended in the middle of a line');
+        sink.value(parsed.value);
+      }
       sink.done(undefined);
     },
   };

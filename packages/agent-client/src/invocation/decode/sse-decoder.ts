@@ -7,7 +7,7 @@ import {
 } from '@sandpiper/protocol';
 import { TransportFailure } from '../../transport/transport.js';
 import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
-import { parseOrText } from './parse-or-text.js';
+import { parseLast, parseOrText } from './parse-or-text.js';
 
 /** How far a resumable stream has been read; outlives the connections it takes. */
 export interface StreamPosition {
@@ -15,27 +15,40 @@ export interface StreamPosition {
   lastEventId: number;
 }
 
+const newline = 0x0a;
+
 /** Server-sent events of an agent that knows nothing of our protocol: ours without resume, AgentCore's, any other. */
 export function createPlainDecoder(sink: AnswerSink): AnswerDecoder {
   let ended = false;
-  const frames = createFrameDecoder({
-    onFrame(frame) {
-      if (ended) return;
-      // How OpenAI's streams, and those that copy them, say that they are complete.
-      if (frame.data === '[DONE]') {
-        ended = true;
-        return sink.done(undefined);
-      }
-      const value = parseOrText(frame.data);
-      const failure = inBandError(frame, value);
-      if (!failure) return sink.value(value);
+  /** Set for the frame that the end of the stream completes: whether its last line was whole. */
+  let lastLine: 'whole' | 'open' | undefined;
+  const onFrame = (frame: Frame): void => {
+    if (ended) return;
+    // How OpenAI's streams, and those that copy them, say that they are complete.
+    if (frame.data === '[DONE]') {
       ended = true;
-      sink.failed(failure);
-    },
-  });
+      sink.done(undefined);
+      return;
+    }
+    const last = lastLine && parseLast(frame.data, lastLine === 'whole');
+    if (lastLine && !last) throw broken('the stream ended in the middle of an event');
+    const value = last ? last.value : parseOrText(frame.data);
+    const failure = inBandError(frame, value);
+    ended = failure !== undefined;
+    if (failure) sink.failed(failure);
+    else sink.value(value);
+  };
+  const frames = createFrameDecoder({ onFrame });
+  let lastByte: number | undefined;
   return {
-    push: (bytes) => frames.push(bytes),
-    end: () => {
+    push(bytes) {
+      frames.push(bytes);
+      lastByte = bytes.at(-1) ?? lastByte;
+    },
+    end() {
+      // Not every server puts an empty line behind its last event.
+      lastLine = lastByte === newline ? 'whole' : 'open';
+      frames.push(Uint8Array.of(newline, newline));
       if (!ended) sink.done(undefined);
     },
   };

@@ -4,8 +4,16 @@ import { tooLong } from '../read-text.js';
 import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
 import { parseOrText } from './parse-or-text.js';
 
-/** An answer that is no stream: JSON, or a text. */
-export function createWholeDecoder(sink: AnswerSink, isJson: boolean, maxBytes: number): AnswerDecoder {
+/**
+ * An answer that is no stream: JSON, or a text.
+ *
+ * @param expected - What it is called, where that is JSON.
+ */
+export function createWholeDecoder(
+  sink: AnswerSink,
+  expected: string | undefined,
+  maxBytes: number,
+): AnswerDecoder {
   const chunks: Uint8Array[] = [];
   let size = 0;
   return {
@@ -16,9 +24,14 @@ export function createWholeDecoder(sink: AnswerSink, isJson: boolean, maxBytes: 
     },
     end() {
       const text = toText(chunks);
-      const value = parseOrText(text);
-      if (isJson && text !== '' && value === text) {
-        throw new TransportFailure('network', true, 'the answer is called JSON and is not, or not all of it');
+      // No content is no value.
+      const value = text === '' ? undefined : parseOrText(text);
+      if (expected && text !== '' && value === text) {
+        throw new TransportFailure(
+          'network',
+          true,
+          `the answer is called ${expected} and is not, or not all of it`,
+        );
       }
       sink.whole(value);
     },
