@@ -139,6 +139,16 @@ describeHosts('a sandbox', (fixture) => {
     rmSync(outside, { recursive: true });
   });
 
+  test.skipIf(!isolated)('is known to be gone when its first process is', async () => {
+    const sandbox = await fixture.create();
+    const first = execFileSync('pgrep', ['-f', `sandpiper-init .*/${sandbox.sandboxId}/`], {
+      encoding: 'utf8',
+    });
+    for (const pid of first.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+    await expect.poll(() => sandbox.isRunning(), { timeout: 10_000 }).toBe(false);
+    await expect(sandbox.getInfo()).rejects.toThrow(/not found/);
+  });
+
   test.skipIf(!isolated)('does not meet another sandbox: neither its files nor its processes', async () => {
     const [one, other] = await Promise.all([fixture.create(), fixture.create()]);
     await one.commands.run('sleep 31337', { background: true, timeoutMs: 0 });

@@ -64,3 +64,15 @@ test('what is deleted leaves no layer behind', async () => {
   expect(await layers()).toEqual(['base']);
   await host.close();
 });
+
+test('a host that is closed during a build ends the build, and says so the next time', async () => {
+  const first = await createSandboxHost({ dataDir });
+  const template = Template().fromTemplate('base').runCmd('sleep 1000');
+  const { templateId, buildId } = await Template.buildInBackground(template, 'unfinished', connection(first));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await first.close();
+  const second = await createSandboxHost({ dataDir });
+  const status = await Template.getBuildStatus({ templateId, buildId }, connection(second));
+  expect(status.status).toBe('error');
+  await second.close();
+});

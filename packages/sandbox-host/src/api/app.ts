@@ -31,7 +31,8 @@ export function createApi(routes: Route[], apiKey: string): Hono {
         { status: error.status, ...(retry ? { headers: retry } : {}) },
       );
     }
-    console.error(error);
+    // Whoever left does not hear the answer, and nothing is wrong.
+    if (error.name !== 'AbortError') console.error(error);
     return Response.json(
       { code: 500, message: 'The sandbox host failed; its log says more.' },
       { status: 500 },

@@ -184,7 +184,7 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
         const build = buildOf(params);
         if (build.status !== 'waiting')
           throw new HostError(409, `Build "${build.buildID}" was started already.`);
-        void builder.run(template(params), build, body);
+        builder.start(template(params), build, body);
         return {};
       },
     }),

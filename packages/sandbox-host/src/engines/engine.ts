@@ -101,6 +101,8 @@ export interface EngineSandbox {
   /** Keeps the files as they are now as an image. The caller sees to it that nothing writes meanwhile. */
   checkpoint(): Promise<Image>;
   stats(): Promise<EngineStats>;
+  /** Settles when the sandbox has come to an end by itself; it still has to be destroyed. */
+  readonly lost: Promise<void>;
   /** Ends every process and removes every trace. May be called again. */
   destroy(): Promise<void>;
 }

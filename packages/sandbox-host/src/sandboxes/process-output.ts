@@ -8,7 +8,7 @@ export type OutputEvent =
 /** Beyond this much waiting for one reader the process has to wait too. */
 const readerBytes = 1024 * 1024;
 /** As much output as is kept of a process that nobody listens to; older output is dropped. */
-const keptBytes = 256 * 1024;
+const keptBytes = 128 * 1024;
 
 interface Reader {
   queue: OutputEvent[];

@@ -24,7 +24,7 @@ export interface SandboxProcess {
 }
 
 /** As many processes as are remembered after their end, so that their output can still be fetched. */
-const endedKept = 32;
+const endedKept = 8;
 
 /** The processes that were started in one sandbox. */
 export class ProcessTable {

@@ -23,14 +23,28 @@ const buildTimeoutMs = 60 * 60_000;
 
 /** Carries out builds, each in a sandbox of its own. */
 export class TemplateBuilder {
+  readonly #running = new Set<Promise<void>>();
+
   constructor(
     private readonly catalog: TemplateCatalog,
     private readonly sandboxes: SandboxManager,
     private readonly uploads: UploadedFiles,
   ) {}
 
-  /** Runs a build to its end. Never rejects: what goes wrong is the build's status and log. */
-  async run(template: Template, build: Build, plan: BuildPlan): Promise<void> {
+  /** Runs a build to its end. What goes wrong is the build's status and log. */
+  start(template: Template, build: Build, plan: BuildPlan): void {
+    const running = this.#run(template, build, plan);
+    this.#running.add(running);
+    const done = (): unknown => this.#running.delete(running);
+    running.then(done, done);
+  }
+
+  /** Waits for the builds under way, which end with their sandboxes. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#running);
+  }
+
+  async #run(template: Template, build: Build, plan: BuildPlan): Promise<void> {
     build.status = 'building';
     const log = (level: BuildLogEntry['level'], message: string): void => {
       build.log.push({ timestamp: new Date().toISOString(), level, message });

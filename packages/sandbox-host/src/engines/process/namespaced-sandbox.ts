@@ -151,6 +151,7 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
       await copyTree(upper, options.layerPath(layer));
       return { layers: options.overlay ? [...image.layers, layer] : [layer] };
     },
+    lost: once(init, 'exit').then(() => {}),
     stats: async () => processStats(await sandboxPids(initPid, group)),
     destroy() {
       destroyed ??= (async () => {

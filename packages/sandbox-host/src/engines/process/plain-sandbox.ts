@@ -91,6 +91,8 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
       await rm(join(options.layerPath(layer), 'run/sandpiper/ports'), { recursive: true, force: true });
       return { layers: [layer] };
     },
+    // There is no process whose end would be the end of all.
+    lost: new Promise(() => {}),
     stats: async () => processStats(await everyProcess()),
     destroy() {
       destroyed ??= (async () => {
