@@ -151,6 +151,30 @@ describeHosts(
       await sandbox.kill();
     });
 
+    test('leaves no sandbox behind for a caller that gave up waiting for it', async () => {
+      const template = Template()
+        .fromTemplate('base')
+        .setStartCmd('sleep 1; touch ready; sleep 1000', '[ -f ready ]');
+      await Template.build(template, 'slow-start', fixture.connection);
+      const creation = fixture.create('slow-start', { requestTimeoutMs: 300 });
+      await expect(creation).rejects.toThrow();
+      await expect
+        .poll(async () => (await Sandbox.list(fixture.connection).nextItems()).length, { timeout: 10_000 })
+        .toBe(0);
+    });
+
+    test('lets git be used where it is installed', async () => {
+      const sandbox = await fixture.create();
+      if ((await sandbox.commands.run('command -v git || true')).stdout === '') return;
+      await sandbox.git.init('repo');
+      await sandbox.files.write('repo/file.txt', 'content');
+      await sandbox.git.configureUser('Somebody', 'somebody@example.com');
+      await sandbox.git.add('repo');
+      await sandbox.git.commit('repo', 'first');
+      expect((await sandbox.git.status('repo')).isClean).toBe(true);
+      await sandbox.kill();
+    });
+
     test('refuses to promise a wall it cannot build, and says what it does not have', async () => {
       await expect(fixture.create('base', { allowInternetAccess: false })).rejects.toThrow(
         /share the network/,
@@ -186,5 +210,5 @@ describeHosts(
       expect(await answers('GET', '/templates/base/files/..%2f..%2fpasswd')).toBe(400);
     });
   },
-  { withOlderSdk: true },
+  { withOlderSdk: true, withTls: true },
 );

@@ -53,5 +53,5 @@ describeHosts(
       await sandbox.kill();
     });
   },
-  { withOlderSdk: true },
+  { withOlderSdk: true, withTls: true },
 );

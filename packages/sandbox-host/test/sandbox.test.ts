@@ -258,7 +258,7 @@ describeHosts(
       await sleeper.kill();
     });
   },
-  { withOlderSdk: true },
+  { withOlderSdk: true, withTls: true },
 );
 
 test('a closed host leaves no file, and takes no more requests', async () => {

@@ -118,5 +118,5 @@ describeHosts(
       expect((await call('DELETE', '/templates/base')).status).toBe(403);
     });
   },
-  { withOlderSdk: true },
+  { withOlderSdk: true, withTls: true },
 );

@@ -2,6 +2,7 @@ import * as e2b from 'e2b';
 import * as olderE2b from 'e2b-older';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { createSandboxHost, type Isolation, type SandboxHost } from '../src/index.js';
+import { leadHere } from './name-service.js';
 
 /** What a suite works with: a host of one kind, and how an E2B SDK reaches it. */
 export interface HostFixture {
@@ -9,7 +10,7 @@ export interface HostFixture {
   readonly isolation: Isolation;
   /** The SDK to drive it with. */
   readonly sdk: typeof e2b;
-  readonly connection: { apiUrl: string; sandboxUrl: string; apiKey: string };
+  readonly connection: { apiUrl: string; apiKey: string; sandboxUrl?: string; domain?: string };
   create(template?: string, options?: Parameters<typeof e2b.Sandbox.create>[1]): Promise<e2b.Sandbox>;
 }
 
@@ -17,38 +18,46 @@ const canIsolate = process.platform === 'linux' && process.getuid?.() === 0;
 /** Speaks the paths of version 1; the suites use only what it has, too. */
 const older = olderE2b as unknown as typeof e2b;
 
+/** The domain of hosts with TLS. */
+const testDomain = 'sandpiper.test';
+
 /**
  * Runs the same tests against a host with namespaces (where root runs them) and against one without.
  *
  * @param withOlderSdk - Once more with an SDK from before the control plane's version 2.
+ * @param withTls - Once more over TLS, each sandbox and the control plane under a name of its own.
  */
 export function describeHosts(
   name: string,
   suite: (fixture: HostFixture) => void,
-  { withOlderSdk = false }: { withOlderSdk?: boolean } = {},
+  { withOlderSdk = false, withTls = false }: { withOlderSdk?: boolean; withTls?: boolean } = {},
 ): void {
-  describeHost(name, 'namespaces', e2b, suite);
-  describeHost(name, 'none', e2b, suite);
-  if (withOlderSdk) describeHost(`${name}, SDK 2.46`, canIsolate ? 'namespaces' : 'none', older, suite);
+  const best: Isolation = canIsolate ? 'namespaces' : 'none';
+  describeHost(name, { isolation: 'namespaces' }, suite);
+  describeHost(name, { isolation: 'none' }, suite);
+  if (withOlderSdk) describeHost(`${name}, SDK 2.46`, { isolation: best, sdk: older }, suite);
+  if (withTls) describeHost(`${name}, TLS`, { isolation: best, tls: true }, suite);
 }
 
 function describeHost(
   name: string,
-  isolation: Isolation,
-  sdk: typeof e2b,
+  { isolation, sdk = e2b, tls = false }: { isolation: Isolation; sdk?: typeof e2b; tls?: boolean },
   suite: (fixture: HostFixture) => void,
 ): void {
   describe.skipIf(isolation === 'namespaces' && !canIsolate)(`${name} (isolation: ${isolation})`, () => {
     let host: SandboxHost | undefined;
+    let forgetNames: (() => void) | undefined;
     const running = (): SandboxHost => {
       if (!host) throw new Error('The host has not been started.');
       return host;
     };
     beforeAll(async () => {
-      host = await createSandboxHost({ isolation });
+      host = await createSandboxHost({ isolation, ...(tls && { tls, domain: testDomain }) });
+      if (host.certificate) forgetNames = leadHere(testDomain, host.certificate);
     });
     afterAll(async () => {
       await host?.close();
+      forgetNames?.();
     });
     suite({
       isolation,
@@ -57,8 +66,8 @@ function describeHost(
         return running();
       },
       get connection() {
-        const { apiUrl, sandboxUrl, apiKey } = running();
-        return { apiUrl, sandboxUrl, apiKey };
+        const { apiUrl, sandboxUrl, apiKey, domain } = running();
+        return domain ? { apiUrl, apiKey, domain } : { apiUrl, apiKey, sandboxUrl };
       },
       create(template = 'base', options = {}) {
         return sdk.Sandbox.create(template, { ...this.connection, ...options });
