@@ -25,6 +25,8 @@ describeContract('workerd', findRuntime('@cloudflare', 'bin/workerd'), async (pr
   const folder = await mkdtemp(join(tmpdir(), 'sandpiper-worker-'));
   await build({
     config: false,
+    // Not the root's, which leads to the sources.
+    tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
     entry: [fileURLToPath(new URL('agent.ts', import.meta.url))],
     format: 'esm',
     target: 'es2023',
