@@ -3,7 +3,7 @@ import type { Logger } from './logger.js';
 import type { PlatformOptions } from './platform/platform-settings.js';
 import type { TransportOptions } from './transport/transport.js';
 
-/** How a client works. Every number of milliseconds may be 0 for no limit, where it is one. */
+/** How a client works. Times are in milliseconds; those that limit a request may be 0 for no limit. */
 export interface ClientConfig {
   /** How often a call is tried again, each time only if that can run nothing twice. Default: 3. */
   maxRetries?: number | undefined;

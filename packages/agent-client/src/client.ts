@@ -1,5 +1,6 @@
 import { AuthManager } from './auth/auth-manager.js';
 import { type BatchOptions, type BatchResult, batch } from './batch/batch.js';
+import { checkClientOptions } from './check-options.js';
 import { type AgentRuntimeClientOptions, callSettings, transportOptions } from './client-config.js';
 import { SessionNotFoundError } from './errors/session-not-found-error.js';
 import type { LeaseAgent } from './invocation/agent-lease.js';
@@ -71,8 +72,9 @@ export class AgentRuntimeClient implements AsyncDisposable {
   readonly #transport: Transport;
   #closing: Promise<void> | undefined;
 
-  /** @throws AuthenticationError when there is no API key. */
+  /** @throws AuthenticationError when there is no API key, ValidationError when an option is not valid. */
   constructor(options: AgentRuntimeClientOptions = {}) {
+    checkClientOptions(options);
     const { config = {} } = options;
     this.auth = new AuthManager(options.apiKey);
     const { domain, apiUrl, sandboxUrl } = options;

@@ -1,4 +1,5 @@
 import { headers as names, resumableStream } from '@sandpiper/protocol';
+import { checkCallOptions } from '../check-options.js';
 import { TimeoutError } from '../errors/timeout-error.js';
 import type { TransportResponse } from '../transport/transport.js';
 import type { AgentLease, AgentTarget, LeaseAgent } from './agent-lease.js';
@@ -39,7 +40,7 @@ export class Call {
   #instance: string | undefined;
   #over = false;
 
-  /** @throws ValidationError when the input is no JSON object. */
+  /** @throws ValidationError when the input is no JSON object, or an option is not valid. */
   constructor(
     leaseAgent: LeaseAgent,
     input: InvocationInput,
@@ -47,6 +48,7 @@ export class Call {
     options: CallOptions,
     accept: string,
   ) {
+    checkCallOptions(options);
     this.#body = encodeInput(input);
     this.#leaseAgent = leaseAgent;
     this.#extraHeaders = options.headers ?? {};

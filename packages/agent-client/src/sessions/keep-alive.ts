@@ -1,3 +1,5 @@
+import { longestMs } from '../check-options.js';
+
 /** Extends a sandbox's time for as long as calls are in flight, so that no idle timer kills an agent that thinks. */
 export class KeepAlive {
   readonly #intervalMs: number;
@@ -8,7 +10,7 @@ export class KeepAlive {
   /** @param timeoutMs - How long one refresh lasts. */
   constructor(timeoutMs: number, refresh: () => Promise<void>) {
     // Two may fail before the time is up.
-    this.#intervalMs = Math.max(timeoutMs / 3, 100);
+    this.#intervalMs = Math.min(Math.max(timeoutMs / 3, 100), longestMs);
     this.#refresh = refresh;
   }
 

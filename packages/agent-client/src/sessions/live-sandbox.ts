@@ -112,7 +112,7 @@ export class LiveSandbox implements AgentTarget {
     try {
       const { state } = await this.#look(signal);
       if (state === 'paused') return this.status;
-      await this.ping(signal ?? AbortSignal.timeout(this.#environment.platform.settings.requestTimeoutMs));
+      await this.ping(signal ?? this.#environment.platform.requestSignal());
     } catch (error) {
       signal?.throwIfAborted();
       if (this.status === 'active') this.status = NetworkError.isInstance(error) ? 'inactive' : 'error';

@@ -1,4 +1,6 @@
 import { AgentRuntimeError, agentPort } from '@sandpiper/protocol';
+import { checkName, checkSessionOptions } from '../check-options.js';
+import { AgentClientError } from '../errors/agent-client-error.js';
 import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
 import { SessionNotFoundError } from '../errors/session-not-found-error.js';
 import type { LeaseAgent } from '../invocation/agent-lease.js';
@@ -45,6 +47,7 @@ export class SessionManager {
   readonly #held = new Map<string, Held>();
   /** Creations under a name, so that callers in this process wait for one and the same. */
   readonly #claims = new Map<string, Promise<Opened>>();
+  #ended = false;
 
   constructor(environment: SessionEnvironment) {
     this.#environment = environment;
@@ -54,6 +57,9 @@ export class SessionManager {
   /** A new session, or the one that is already there under the given name. */
   async create(templateId: string, options: CreateSessionOptions): Promise<Opened> {
     const { runtimeSessionId, idempotencyKey, signal } = options;
+    this.#checkOpen();
+    checkName('templateId', templateId);
+    checkSessionOptions(options);
     if (runtimeSessionId === undefined && idempotencyKey === undefined)
       return this.#make(templateId, options);
     const filter = labelFilter({ runtimeSessionId, idempotencyKey });
@@ -77,6 +83,8 @@ export class SessionManager {
     wanted: string | { runtimeSessionId: string },
     options: SessionOptions & { signal?: AbortSignal | undefined },
   ): Promise<Opened | undefined> {
+    this.#checkOpen();
+    checkName('the session’s id', typeof wanted === 'object' ? wanted?.runtimeSessionId : wanted);
     const row = await this.#findRow(wanted, options.signal);
     if (!row) return undefined;
     return this.#hold(this.#attach(row, options), false);
@@ -127,6 +135,7 @@ export class SessionManager {
 
   /** Closes what was made here and has no name to be found by again; waits for what is being undone. */
   async end(): Promise<void> {
+    this.#ended = true;
     const mortal = [...this.#held.values()].filter(
       ({ session, created }) => created && !session.runtimeSessionId,
     );
@@ -137,6 +146,11 @@ export class SessionManager {
   /** Kills what is left over of creations that failed. */
   reap(options: ReapOptions): Promise<ReapedSandbox[]> {
     return this.#orphans.reap(options, (sandboxId) => this.#held.has(sandboxId));
+  }
+
+  /** A sandbox made after the end would be nobody's to close. */
+  #checkOpen(): void {
+    if (this.#ended) throw new AgentClientError('The client is closed.');
   }
 
   async #claim(

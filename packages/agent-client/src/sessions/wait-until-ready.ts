@@ -1,4 +1,5 @@
 import type { AgentTarget } from '../invocation/agent-lease.js';
+import { AttemptFailure } from '../invocation/attempt-failure.js';
 import { attemptPing } from '../invocation/ping.js';
 import { sleep } from '../sleep.js';
 import type { AgentProcess } from './agent-process.js';
@@ -44,6 +45,8 @@ export async function waitUntilReady(
       return;
     } catch (error) {
       signal.throwIfAborted();
+      // What no ping can mend, such as a client that was closed meanwhile.
+      if (!late.aborted && !(error instanceof AttemptFailure)) throw error;
       // A ping that we cut short says less than the one before it.
       if (!late.aborted) lastPing = error instanceof Error ? error.message : String(error);
     }

@@ -89,7 +89,7 @@ export class TemplateManager {
     caller: AbortSignal | undefined,
     request: (signal: AbortSignal) => Promise<{ data?: T; error?: unknown; response: Response }>,
   ): Promise<T> {
-    const late = AbortSignal.timeout(this.#platform.settings.requestTimeoutMs);
+    const late = this.#platform.requestSignal();
     const attempted = { doing, notFound: TemplateNotFoundError, failed: AgentClientError, signal: caller };
     try {
       const { data, error, response } = await request(caller ? AbortSignal.any([caller, late]) : late);

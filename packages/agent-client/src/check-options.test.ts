@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import { json, testAgent } from '../test/support/agent-server.js';
+import { AgentRuntimeClient } from './client.js';
+import type { AgentRuntimeClientOptions } from './client-config.js';
+
+const apiKey = 'e2b_key';
+const misspelt: object = { maxRetry: 3 };
+
+describe('an option that is not valid is named', () => {
+  test.each<{ options: AgentRuntimeClientOptions; name: string }>([
+    { options: { timeoutMs: 2 ** 33 }, name: 'timeoutMs' },
+    { options: { timeoutMs: Number.POSITIVE_INFINITY }, name: 'timeoutMs' },
+    { options: { apiUrl: 'localhost' }, name: 'apiUrl' },
+    { options: { config: { maxRetries: Number.NaN } }, name: 'config.maxRetries' },
+    { options: { config: { maxConnections: -5 } }, name: 'config.maxConnections' },
+    { options: { config: { keepAliveTimeoutMs: 0 } }, name: 'config.keepAliveTimeoutMs' },
+    { options: { config: misspelt }, name: 'maxRetry' },
+  ])('of a client: $name $options', ({ options, name }) => {
+    const make = (): AgentRuntimeClient => new AgentRuntimeClient({ apiKey, ...options });
+    expect(make).toThrow(
+      expect.objectContaining({ name: 'ValidationError', message: expect.stringContaining(name) }),
+    );
+  });
+
+  test.each([
+    [{ headers: { 'x-a': 'b\r\nc: d' } }, 'headers.x-a'],
+    [{ headers: { 'x a': 'b' } }, 'headers'],
+    [{ idempotencyKey: 'é\n' }, 'idempotencyKey'],
+    [{ requestId: '日本' }, 'requestId'],
+    [{ timeoutMs: -1 }, 'timeoutMs'],
+  ])('of a call, before anything is sent: %j', async (options, name) => {
+    const agent = await testAgent((_, response) => json(response, 200, 1));
+    await expect(async () => agent.invoke('x', options)).rejects.toMatchObject({
+      name: 'ValidationError',
+      message: expect.stringContaining(name),
+      retryable: false,
+    });
+    expect(agent.seen).toHaveLength(0);
+  });
+
+  test('of a session: a template or an id that is not there', async () => {
+    const client = new AgentRuntimeClient({ apiKey, apiUrl: 'http://127.0.0.1:1' });
+    const unset: Record<string, string> = {};
+    await expect(client.createSession(unset.TEMPLATE as string)).rejects.toThrow('templateId must be a text');
+    await expect(client.getSession(unset.SESSION as string)).rejects.toThrow('must be a text');
+    await expect(client.createSession('x', { timeoutMs: 0 })).rejects.toThrow('timeoutMs');
+    await client.close();
+    await expect(client.createSession('x')).rejects.toThrow('The client is closed.');
+  });
+});
