@@ -1,6 +1,7 @@
 import { headers as names, resumableStream } from '@sandpiper/protocol';
 import { checkCallOptions } from '../check-options.js';
 import { TimeoutError } from '../errors/timeout-error.js';
+import { allowManyListeners } from '../many-listeners.js';
 import type { TransportResponse } from '../transport/transport.js';
 import type { AgentLease, AgentTarget, LeaseAgent } from './agent-lease.js';
 import { AttemptFailure } from './attempt-failure.js';
@@ -60,8 +61,7 @@ export class Call {
     this.retries = new Retries(this.settings, this.facts);
     this.#callerSignal = options.signal;
     this.#onAbort = () => this.#controller.abort(options.signal?.reason);
-    if (options.signal?.aborted) this.#onAbort();
-    else options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (options.signal) this.#obey(options.signal);
     const { timeoutMs } = this.settings;
     if (timeoutMs > 0) this.#timer = setTimeout(() => this.#controller.abort(this.#tooLate()), timeoutMs);
   }
@@ -140,6 +140,15 @@ export class Call {
     if (abandoned && this.#sent && this.#target) void this.#cancelAtAgent(this.#target);
     const lease = await this.#lease?.catch(() => undefined);
     await lease?.release();
+  }
+
+  #obey(signal: AbortSignal): void {
+    if (signal.aborted) {
+      this.#onAbort();
+      return;
+    }
+    allowManyListeners(signal);
+    signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   async #lend(): Promise<AgentTarget> {

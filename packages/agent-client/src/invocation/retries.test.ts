@@ -328,6 +328,18 @@ describe('a resumable stream', () => {
   });
 });
 
+test('one signal may be that of many calls', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): number => warnings.push(warning);
+  process.on('warning', onWarning);
+  const shutdown = new AbortController();
+  const agent = await testAgent((_, response) => setTimeout(() => json(response, 200, success), 50));
+  await Promise.all(Array.from({ length: 30 }, () => agent.invoke('x', { signal: shutdown.signal })));
+  await new Promise(setImmediate);
+  process.off('warning', onWarning);
+  expect(warnings).toEqual([]);
+});
+
 test('a plain stream that is cut is interrupted, for it cannot be taken up', async () => {
   const agent = await testAgent((_, response) => {
     sse(response);
