@@ -47,6 +47,8 @@ export class PortableApp {
   /** Registers the handler of `POST /invocations`: a function, a function with an `input` schema, or a method, as a decorator. */
   readonly entrypoint: RegisterEntrypoint;
   protected readonly platform: Platform | undefined;
+  /** Read by Bun off `export default app`: an agent may think for longer than Bun's 10 s of silence. */
+  readonly idleTimeout: number = 0;
   readonly #health = new Health();
   readonly #lifespan = new Lifespan();
   readonly #middlewares: Middleware[] = [];

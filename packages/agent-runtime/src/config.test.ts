@@ -17,7 +17,7 @@ describe('a configuration', () => {
       responseFormat: 'envelope',
       timeoutMs: 300_000,
       maxRequestSize: 1024 * 1024,
-      maxConcurrency: Number.POSITIVE_INFINITY,
+      maxConcurrency: Number.MAX_SAFE_INTEGER,
       heartbeatMs: 15_000,
       resumeGraceMs: 30_000,
       shutdownGraceMs: 25_000,

@@ -1,5 +1,6 @@
 import { ValidationError } from '@sandpiper/protocol';
-import * as z from 'zod';
+// The small form of zod: this is a good part of what a Worker has to load.
+import * as z from 'zod/mini';
 import { environment } from './environment.js';
 
 /** What an agent server can be told; all of it optional (contract, section 7). */
@@ -84,53 +85,51 @@ export interface ResolvedConfig {
 
 // A longer timer would overflow, and fire at once.
 const longestTimerMs = 2 ** 31 - 1;
-const milliseconds = z.coerce.number().int().min(0).max(longestTimerMs);
-const flag = z.union([z.boolean(), z.stringbool()]);
+const whole = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodMiniType<number> =>
+  z.coerce.number().check(z.int(), z.minimum(min), z.maximum(max));
+const milliseconds = (min = 0): z.ZodMiniType<number> => whole(min, longestTimerMs);
+const flag: z.ZodMiniType<boolean> = z.union([z.boolean(), z.stringbool()]);
+const text = z.string().check(z.minLength(1));
 
-const configSchema: z.ZodType<ResolvedConfig, unknown> = z.strictObject({
-  host: z.string().min(1).default('0.0.0.0'),
-  port: z.coerce.number().int().min(0).max(65_535).default(8080),
-  debug: flag.default(false),
-  responseFormat: z.enum(['envelope', 'raw']).default('envelope'),
-  timeoutMs: milliseconds.default(300_000),
-  maxRequestSize: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .default(1024 * 1024),
-  maxConcurrency: z
-    .union([z.literal(Number.POSITIVE_INFINITY), z.coerce.number().int().min(1)])
-    .default(Number.POSITIVE_INFINITY),
-  heartbeatMs: milliseconds.min(1).default(15_000),
-  resumeGraceMs: milliseconds.default(30_000),
-  shutdownGraceMs: milliseconds.default(25_000),
-  retention: z
-    .strictObject({
-      count: z.int().min(0).default(1000),
-      bytes: z
-        .int()
-        .min(0)
-        .default(64 * 1024 * 1024),
-      ms: milliseconds.default(300_000),
-    })
-    .prefault({}),
-  corsOrigins: z.array(z.string()).readonly().default(['*']),
-  enableMetrics: flag.default(true),
-  auth: z
-    .union([
-      z.strictObject({ bearerToken: z.string().min(1) }),
+const configSchema: z.ZodMiniType<ResolvedConfig> = z.strictObject({
+  host: z._default(text, '0.0.0.0'),
+  port: z._default(whole(0, 65_535), 8080),
+  debug: z._default(flag, false),
+  responseFormat: z._default(z.enum(['envelope', 'raw']), 'envelope'),
+  timeoutMs: z._default(milliseconds(), 300_000),
+  maxRequestSize: z._default(whole(1), 1024 * 1024),
+  // The largest count there is, for "no limit": zod takes no infinity for a number.
+  maxConcurrency: z._default(whole(1), Number.MAX_SAFE_INTEGER),
+  heartbeatMs: z._default(milliseconds(1), 15_000),
+  resumeGraceMs: z._default(milliseconds(), 30_000),
+  shutdownGraceMs: z._default(milliseconds(), 25_000),
+  retention: z.prefault(
+    z.strictObject({
+      count: z._default(whole(0), 1000),
+      bytes: z._default(whole(0), 64 * 1024 * 1024),
+      ms: z._default(milliseconds(), 300_000),
+    }),
+    {},
+  ),
+  corsOrigins: z._default(z.readonly(z.array(z.string())), ['*']),
+  enableMetrics: z._default(flag, true),
+  auth: z.optional(
+    z.union([
+      z.strictObject({ bearerToken: text }),
       z.strictObject({
         jwt: z
           .strictObject({
-            publicKey: z.string().optional(),
-            jwks: z.url().optional(),
-            issuer: z.string().optional(),
-            audience: z.string().optional(),
+            publicKey: z.optional(z.string()),
+            jwks: z.optional(z.url()),
+            issuer: z.optional(z.string()),
+            audience: z.optional(z.string()),
           })
-          .refine((jwt) => Boolean(jwt.publicKey) !== Boolean(jwt.jwks), 'needs a publicKey or a jwks'),
+          .check(
+            z.refine((jwt) => Boolean(jwt.publicKey) !== Boolean(jwt.jwks), 'needs a publicKey or a jwks'),
+          ),
       }),
-    ])
-    .optional(),
+    ]),
+  ),
 });
 
 /** Fills in what an option leaves open: from the environment, then from the defaults (contract, section 7). */

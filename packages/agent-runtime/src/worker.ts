@@ -1,8 +1,7 @@
-// What the package is on platforms without sockets to listen on: the same, but for `run`, metrics and WebSockets.
+// What the package is on platforms without sockets to listen on: the same, but for what
+// needs sockets (`run`, WebSockets), metrics, and the schema of `agent.yaml`, which is read where files are.
 export {
   AgentRuntimeError,
-  agentConfigSchema,
-  DeploymentPhase,
   PingStatus,
   ValidationError,
 } from '@sandpiper/protocol';

@@ -9,6 +9,7 @@ export {
   type SandboxSpec,
 } from './agent-config/agent-config.js';
 export { parseCpu, parseMemory } from './agent-config/quantity.js';
+export { conflicts, unavailableType } from './conflicts.js';
 export { AgentRuntimeError, type AgentRuntimeErrorOptions } from './errors/agent-runtime-error.js';
 export { ValidationError, type ValidationIssue } from './errors/validation-error.js';
 export { createFrameDecoder, type FrameDecoder, type FrameDecoderOptions } from './frames/decode.js';
@@ -16,7 +17,6 @@ export { encodeFrame, heartbeatFrame } from './frames/encode.js';
 export type { FinalEvent, Frame } from './frames/frame.js';
 export { agentPort, headers, resumableStream } from './headers.js';
 export {
-  conflicts,
   type DonePayload,
   donePayloadSchema,
   type ErrorPayload,
@@ -25,6 +25,6 @@ export {
   type InvocationRequest,
   type InvocationState,
   invocationEnvelopeSchema,
-  unavailableType,
 } from './invocation.js';
-export { type PingResponse, PingStatus, pingResponseSchema, pingStatusSchema } from './ping.js';
+export { type PingResponse, pingResponseSchema, pingStatusSchema } from './ping.js';
+export { PingStatus, parsePingStatus } from './ping-status.js';

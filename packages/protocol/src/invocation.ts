@@ -91,16 +91,3 @@ export const donePayloadSchema: z.ZodType<DonePayload, unknown> = z.looseObject(
 
 /** Where an invocation stands, as `GET /invocations/{id}` says. */
 export type InvocationState = 'running' | 'succeeded' | 'failed' | 'cancelled';
-
-/** The `error_type` of answers that are about the invocation's identity, not its handler (contract, section 5). */
-export const conflicts = {
-  /** 422: this key was used with another body. */
-  keyReused: 'idempotency_key_reused',
-  /** 409: `If-Runtime-Instance` names a process that is gone. */
-  runtimeRestarted: 'runtime_restarted',
-  /** 410: the event log that `Last-Event-ID` points into is gone. */
-  invocationExpired: 'invocation_expired',
-} as const;
-
-/** The `error_type` of a 503 with `Retry-After` by which a runtime says that it is full or draining: nothing ran. */
-export const unavailableType = 'UnavailableError';

@@ -1,8 +1,5 @@
 import * as z from 'zod';
-
-/** How an agent is: idle, or at work (contract, section 6). */
-export const PingStatus = { Healthy: 'Healthy', HealthyBusy: 'HealthyBusy' } as const;
-export type PingStatus = (typeof PingStatus)[keyof typeof PingStatus];
+import { PingStatus, parsePingStatus } from './ping-status.js';
 
 /** What `GET /ping` answers. */
 export interface PingResponse {
@@ -15,13 +12,11 @@ export interface PingResponse {
   time_of_last_update?: number | undefined;
 }
 
-const spellings: Record<string, PingStatus> = { healthy: 'Healthy', healthybusy: 'HealthyBusy' };
-
-/** A status in any letter case, with or without an underscore: Python agents answer `healthy` and `HEALTHY_BUSY`. */
+/** A status in any letter case, with or without an underscore. */
 export const pingStatusSchema: z.ZodType<PingStatus, unknown> = z
   .string()
-  .transform((text) => spellings[text.replace('_', '').toLowerCase()] ?? text)
-  .pipe(z.enum(['Healthy', 'HealthyBusy']));
+  .transform((text) => parsePingStatus(text) ?? text)
+  .pipe(z.enum(PingStatus));
 
 /** Reads any agent's answer to `GET /ping`; fields it does not know are kept. */
 export const pingResponseSchema: z.ZodType<PingResponse, unknown> = z.looseObject({

@@ -35,14 +35,12 @@ function jwtAuthenticator(config: JwtConfig): Authenticate {
   };
 }
 
-// Loaded by those who ask for it: the library is larger than all the rest of a small agent.
-async function createVerifier({
-  publicKey,
-  jwks,
-  issuer,
-  audience,
-}: JwtConfig): Promise<(token: string) => Promise<Record<string, unknown>>> {
-  const jose = await import('jose');
+// Loaded by those who ask for it, and no more of it than they need: it is larger than all the rest of a small agent.
+async function createVerifier(
+  config: JwtConfig,
+): Promise<(token: string) => Promise<Record<string, unknown>>> {
+  const { publicKey, jwks, issuer, audience } = config;
+  const { jwtVerify } = await import('jose/jwt/verify');
   const options = {
     // An expiry is asked for: a token that never ends is a password.
     requiredClaims: ['exp'],
@@ -50,15 +48,15 @@ async function createVerifier({
     ...(audience !== undefined && { audience }),
   };
   if (jwks !== undefined) {
-    const keys = jose.createRemoteJWKSet(new URL(jwks));
-    return async (token) => (await jose.jwtVerify(token, keys, options)).payload;
+    const { createRemoteJWKSet } = await import('jose/jwks/remote');
+    const keys = createRemoteJWKSet(new URL(jwks));
+    return async (token) => (await jwtVerify(token, keys, options)).payload;
   }
-  return async (token) => {
-    // A key belongs to one algorithm, which the token names; jose refuses one that does not fit the key.
-    const { alg = '' } = jose.decodeProtectedHeader(token);
-    const key = await jose.importSPKI(publicKey ?? '', alg);
-    return (await jose.jwtVerify(token, key, options)).payload;
-  };
+  const { importSPKI } = await import('jose/key/import');
+  // The token names its algorithm; jose refuses one that does not fit the key.
+  const key = ({ alg = '' }: { alg?: string }): ReturnType<typeof importSPKI> =>
+    importSPKI(publicKey ?? '', alg);
+  return async (token) => (await jwtVerify(token, key, options)).payload;
 }
 
 function bearerToken(incoming: Incoming): string | undefined {

@@ -1,4 +1,4 @@
-import { conflicts, headers as names, resumableStream } from '@sandpiper/protocol';
+import { conflicts, headers as names, resumableStream, unavailableType } from '@sandpiper/protocol';
 import { Cancellation } from '../cancellation/cancellation.js';
 import { RequestContext } from '../context/request-context.js';
 import type { Entrypoint } from '../entrypoint/handler.js';
@@ -182,7 +182,7 @@ function idTooLong(): RequestError {
 }
 
 function unavailable(message: string): RequestError {
-  return new RequestError(503, 'UnavailableError', message, {
+  return new RequestError(503, unavailableType, message, {
     retryable: true,
     headers: { 'retry-after': '1' },
   });

@@ -1,4 +1,4 @@
-import { type PingResponse, PingStatus, pingResponseSchema, pingStatusSchema } from '@sandpiper/protocol';
+import { type PingResponse, PingStatus, parsePingStatus } from '@sandpiper/protocol';
 
 /** What a custom ping handler may say: a status in any letter case, an object with one, or whether it is healthy and idle. */
 export type PingResult = string | boolean | { status: string; message?: string | undefined };
@@ -27,7 +27,7 @@ export class Health {
     if (status) this.#note(status);
   }
 
-  /** @throws whatever the custom handler throws, or a ZodError when it says what is no status. */
+  /** @throws whatever the custom handler throws, or a TypeError when it says what is no status. */
   async check(): Promise<PingResponse> {
     if (this.#forced) return this.#stamp({ status: this.#forced });
     return this.handler ? this.#stamp(read(await this.handler())) : this.automatic();
@@ -58,6 +58,8 @@ export class Health {
 
 function read(result: PingResult): PingResponse {
   if (typeof result === 'boolean') return { status: result ? PingStatus.Healthy : PingStatus.HealthyBusy };
-  if (typeof result === 'string') return { status: pingStatusSchema.parse(result) };
-  return pingResponseSchema.parse(result);
+  const answer = typeof result === 'string' ? { status: result } : result;
+  const status = parsePingStatus(answer.status);
+  if (!status) throw new TypeError(`A ping handler said ${answer.status}, which is not a status.`);
+  return { ...answer, status };
 }

@@ -1,0 +1,14 @@
+/** How an agent is: idle, or at work (contract, section 6). */
+export const PingStatus = { Healthy: 'Healthy', HealthyBusy: 'HealthyBusy' } as const;
+export type PingStatus = (typeof PingStatus)[keyof typeof PingStatus];
+
+const spellings: Record<string, PingStatus> = { healthy: 'Healthy', healthybusy: 'HealthyBusy' };
+
+/**
+ * Reads a status in any letter case, with or without an underscore: Python agents answer `healthy` and
+ * `HEALTHY_BUSY`. @returns Undefined for what is no status.
+ */
+export function parsePingStatus(text: string): PingStatus | undefined {
+  const plain = text.replace('_', '').toLowerCase();
+  return Object.hasOwn(spellings, plain) ? spellings[plain] : undefined;
+}
