@@ -2,22 +2,36 @@ const barHeight = 22;
 const labelWidth = 230;
 const width = 760;
 
-/** The results as horizontal bars, one group a scenario, as SVG. */
+/** Processor times as horizontal bars, one group a scenario, as SVG. */
 export function barChart(results, caption) {
+  const groups = results.map(({ name, unit, servers }) => ({
+    title: `${name}: processor time per ${unit}, µs (× ${servers[0]?.name})`,
+    bars: servers.map((server) => ({
+      name: server.name,
+      value: server.cpuMicros,
+      label: `${server.cpuMicros} (${server.ratio} ×)`,
+      highlighted: server.name.startsWith('@sandpiper'),
+    })),
+  }));
+  return drawBars(groups, caption);
+}
+
+/** Groups of horizontal bars, each group on a scale of its own, as SVG. */
+export function drawBars(groups, caption) {
   const parts = [];
   let y = 30;
-  for (const { name, unit, servers } of results) {
-    parts.push(text(10, y, `${name}: processor time per ${unit}, µs (× ${servers[0]?.name})`, 'font-weight="bold"'));
+  for (const { title, bars } of groups) {
+    parts.push(text(10, y, title, 'font-weight="bold"'));
     y += 12;
-    const longest = Math.max(...servers.map(({ cpuMicros }) => cpuMicros));
-    for (const server of servers) {
-      const length = ((width - labelWidth - 130) * server.cpuMicros) / longest;
-      const fill = server.name.startsWith('@sandpiper') ? '#0a7d5a' : '#9aa5b1';
-      parts.push(text(labelWidth - 8, y + 15, server.name, 'text-anchor="end"'));
+    const longest = Math.max(...bars.map(({ value }) => value));
+    for (const { name, value, label, highlighted } of bars) {
+      const length = ((width - labelWidth - 130) * value) / longest;
+      const fill = highlighted ? '#0a7d5a' : '#9aa5b1';
+      parts.push(text(labelWidth - 8, y + 15, name, 'text-anchor="end"'));
       parts.push(
         `<rect x="${labelWidth}" y="${y + 3}" width="${length.toFixed(1)}" height="${barHeight - 6}" fill="${fill}"/>`,
       );
-      parts.push(text(labelWidth + length + 8, y + 15, `${server.cpuMicros} (${server.ratio} ×)`));
+      parts.push(text(labelWidth + length + 8, y + 15, label));
       y += barHeight;
     }
     y += 28;
