@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -137,6 +137,36 @@ describeHosts('a sandbox', (fixture) => {
     expect((await sandbox.commands.run('grep ^Cap /proc/self/status')).stdout).toMatch(/CapBnd:\s+0{16}/);
     await sandbox.kill();
     rmSync(outside, { recursive: true });
+  });
+
+  test.skipIf(!isolated)('gets the Node.js of the host, but nothing of what lies beside it', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'home-'));
+    mkdirSync(join(home, 'bin'));
+    writeFileSync(join(home, 'secret'), 'secret');
+    const { execPath } = process;
+    copyFileSync(execPath, join(home, 'bin/node'));
+    process.execPath = join(home, 'bin/node');
+    try {
+      const sandbox = await fixture.create();
+      const { stdout } = await sandbox.commands.run(
+        'node -p 1+1; command -v node; find /opt/node -name secret; ls /proc/self/fd',
+      );
+      // The fourth descriptor is that of the directory that is being listed.
+      expect(stdout.trim().split('\n')).toEqual(['2', '/opt/node/bin/node', '0', '1', '2', '3']);
+      await sandbox.kill();
+    } finally {
+      process.execPath = execPath;
+      rmSync(home, { recursive: true });
+    }
+  });
+
+  test('reads files that are made as they are read, and files that are empty', async () => {
+    const sandbox = await fixture.create();
+    await sandbox.files.write('empty', '');
+    expect(await sandbox.files.read('empty')).toBe('');
+    expect(await sandbox.files.read('empty', { format: 'bytes' })).toEqual(new Uint8Array());
+    if (isolated) expect(await sandbox.files.read('/proc/meminfo')).toMatch(/^MemTotal/);
+    await sandbox.kill();
   });
 
   test.skipIf(!isolated)('is known to be gone when its first process is', async () => {

@@ -22,6 +22,7 @@ export interface FileEntry {
 
 /** A file opened for reading. */
 export interface OpenFile {
+  /** What it said when it was opened; 0 also for files that are made as they are read. */
   size: number;
   content: Readable;
 }

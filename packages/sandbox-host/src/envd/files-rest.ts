@@ -28,7 +28,8 @@ export async function download(
   response.writeHead(200, {
     'content-type': 'application/octet-stream',
     'content-disposition': `inline; filename*=utf-8''${name}`,
-    ...(zip ? { 'content-encoding': 'gzip', vary: 'accept-encoding' } : { 'content-length': file.size }),
+    ...(zip ? { 'content-encoding': 'gzip', vary: 'accept-encoding' } : {}),
+    ...(zip || file.size === 0 ? {} : { 'content-length': file.size }),
   });
   if (zip) await pipeline(file.content, createGzip({ level: 1 }), response);
   else await pipeline(file.content, response);

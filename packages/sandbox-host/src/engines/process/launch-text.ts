@@ -20,6 +20,15 @@ export const launcherEnv: Record<string, string> = {
 const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
+ * Whoever started the host may have left descriptors open to it, and Node.js hands them on. Only bash can name
+ * those above 9; other shells take the number for a command.
+ */
+const closeInherited = `if [ -n "$BASH_VERSION" ]; then
+  for fd in /proc/self/fd/*; do fd=\${fd##*/}; [ "$fd" -gt 3 ] && eval "exec $fd>&-"; done 2>/dev/null
+  unset fd
+fi`;
+
+/**
  * What the shell is to do.
  *
  * @param report - A shell command that sends a word of shell code to whoever launches.
@@ -32,6 +41,7 @@ export function launchText(command: Command, report: (word: string) => string): 
     return `export ${name}=${shellQuote(value)}`;
   });
   return [
+    closeInherited,
     `cd -- ${shellQuote(command.cwd)} 2>/dev/null || { ${report('cwd')}; exit 1; }`,
     ...exports,
     report('"$$"'),

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
@@ -41,6 +41,9 @@ umount -l /.host
 rmdir /.host
 echo "$pid"
 exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs env --ignore-signal=CHLD sleep infinity`;
+
+/** The shell that launches: bash where there is one, since it can close what the host had open. */
+const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
 
 /** What `root` of a sandbox may do: change owners and permissions inside it, as package managers must. */
 const rootCapabilities = '-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid';
@@ -118,8 +121,8 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
   const joinGroup = group ? ['sh', '-c', 'echo "$$" > "$0" && exec "$@"', group.procs] : [];
 
   const launcher = (user: Command['user']): Launcher => ({
-    prefix: [...joinGroup, 'nsenter', ...enter, ...asUser(user), 'setsid', 'sh', '-c'],
-    terminalPrefix: [...joinGroup, 'nsenter', ...enter, ...asUser(user), 'sh', '-c'],
+    prefix: [...joinGroup, 'nsenter', ...enter, ...asUser(user), 'setsid', shell, '-c'],
+    terminalPrefix: [...joinGroup, 'nsenter', ...enter, ...asUser(user), shell, '-c'],
     signal: async (pid, signal) => {
       const name = signal.replace('SIG', '');
       // An interactive shell gets a group of its own only once it runs.

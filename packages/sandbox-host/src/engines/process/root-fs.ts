@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { chmod, chown, lstat, mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /**
  * The user id of `user` in sandboxes that have a root of their own: the last of the range Debian leaves to local
@@ -13,7 +13,9 @@ export const portsDirectory = '/run/sandpiper/ports';
 /** Where the script that makes them lies. */
 export const portScript = '/opt/sandpiper/ports.cjs';
 
+/** Where the host's own Node.js is found inside, wherever it is installed, and its npm. */
 const nodeDirectory = '/opt/node';
+const npmPackage = 'lib/node_modules/npm';
 const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 /** Top-level directories of the host that programs need, seen read-only. */
 const systemDirectories = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
@@ -36,7 +38,21 @@ const systemSettings = [
 ];
 /** Parts of /proc that could change the machine or tell about it. */
 const readOnlyProc = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'];
-const hiddenProc = ['kcore', 'keys', 'kmsg', 'latency_stats', 'sched_debug', 'timer_list', 'timer_stats'];
+const hiddenProc = [
+  'kallsyms',
+  'kcore',
+  'keys',
+  'kmsg',
+  'kpagecgroup',
+  'kpagecount',
+  'kpageflags',
+  'latency_stats',
+  'sched_debug',
+  'slabinfo',
+  'timer_list',
+  'timer_stats',
+  'vmallocinfo',
+];
 
 const users = `root:x:0:0:root:/root:/bin/bash
 user:x:${sandboxUid}:${sandboxUid}:user:/home/user:/bin/bash
@@ -90,19 +106,11 @@ export async function makeSkeleton(root: string, script: string): Promise<void> 
   await writeFile(join(root, 'etc/group'), groups);
   await writeFile(join(root, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n');
   await writeFile(join(root, portScript), script);
-  const { source } = nodeMount();
-  if (!statSync(source).isDirectory()) {
-    await mkdir(join(root, nodeDirectory, 'bin'));
-    await writeFile(join(root, nodeDirectory, 'bin/node'), '');
-  }
-}
-
-/** The host's own Node.js, wherever it is installed, at one place inside. */
-function nodeMount(): { source: string; target: string } {
-  const directory = dirname(process.execPath);
-  return basename(directory) === 'bin'
-    ? { source: dirname(directory), target: nodeDirectory }
-    : { source: process.execPath, target: `${nodeDirectory}/bin/node` };
+  await mkdir(join(root, nodeDirectory, 'bin'));
+  await writeFile(join(root, nodeDirectory, 'bin/node'), '');
+  await mkdir(join(root, nodeDirectory, npmPackage), { recursive: true });
+  await symlink(`../${npmPackage}/bin/npm-cli.js`, join(root, nodeDirectory, 'bin/npm'));
+  await symlink(`../${npmPackage}/bin/npx-cli.js`, join(root, nodeDirectory, 'bin/npx'));
 }
 
 /** Spaces and their like are written in octal (fstab(5)). */
@@ -142,8 +150,10 @@ export function makeFstab(
     if (existsSync(directory) && !isSymbolicLink(directory)) bind(directory, 'bind,ro,nosuid,nodev');
   }
   for (const name of systemSettings) bind(join('/etc', name), 'bind,ro,nosuid,nodev');
-  const node = nodeMount();
-  bind(node.source, 'bind,ro,nosuid,nodev', node.target);
+  // Only these two: what else lies beside them may be somebody's home.
+  bind(process.execPath, 'bind,ro,nosuid,nodev', `${nodeDirectory}/bin/node`);
+  const npm = join(dirname(process.execPath), '..', npmPackage);
+  bind(npm, 'bind,ro,nosuid,nodev', `${nodeDirectory}/${npmPackage}`);
   add('proc', '/proc', 'proc', 'nosuid,nodev,noexec');
   for (const name of readOnlyProc) bind(join('/proc', name), 'bind,ro,nosuid,nodev,noexec');
   for (const name of hiddenProc) {

@@ -120,7 +120,10 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
             `${path} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}.`,
           );
         }
-        return { size: stats.size, content: handle.createReadStream({ highWaterMark: 256 * 1024 }) };
+        // So much and no more, should it grow meanwhile; files of /proc say that they have nothing in them.
+        const end = stats.size === 0 ? Number.POSITIVE_INFINITY : stats.size - 1;
+        const content = handle.createReadStream({ start: 0, end, highWaterMark: 256 * 1024 });
+        return { size: stats.size, content };
       }),
 
     write: (path, content, owner, metadata = {}) =>
