@@ -3,11 +3,10 @@ import type { Hono } from 'hono';
 import { type Authenticate, createAuthenticator } from './auth/authenticator.js';
 import { type RuntimeConfig, resolveConfig } from './config.js';
 import { AgentRuntimeContext } from './context/agent-runtime-context.js';
-import type { RequestContext } from './context/request-context.js';
+import { keepAlive, type RequestContext } from './context/request-context.js';
 import { entrypointRegistrar, type RegisterEntrypoint } from './entrypoint/register-entrypoint.js';
 import { Call } from './http/call.js';
 import { HonoLayer } from './http/hono-layer.js';
-import type { Incoming } from './http/incoming.js';
 import { compose, type Middleware } from './http/middleware.js';
 import type { Reply } from './http/reply.js';
 import { Routes } from './http/routes.js';
@@ -105,7 +104,14 @@ export class PortableApp {
    * ```
    */
   task<T>(name: string, task: (options: { signal: AbortSignal }) => T | Promise<T>): Promise<T> {
-    return this.#services.tasks.run(name, task);
+    const result = this.#services.tasks.run(name, task);
+    const { context } = this;
+    if (context)
+      keepAlive(
+        context,
+        result.catch(() => {}),
+      );
+    return result;
   }
 
   /** The background tasks that run. */
@@ -170,18 +176,27 @@ export class PortableApp {
       webSockets: this.#webSockets,
       authenticate: this.#authenticate,
       maxMessageSize: config.maxRequestSize,
-      answer: (incoming) => this.#answer(incoming),
+      answer: (incoming) => this.#routes.answer(new Call(incoming), this.#admit),
     });
     const listener = await this.#listener;
     this.#forgetSignals = platform.exitOnSignals(() => this.close());
     return { port: listener.port, host: listener.host, close: () => this.close() };
   }
 
-  /** Answers one request, with no server: the door of Workers, Deno, Bun and tests. Needs no `this`. */
-  readonly fetch = async (request: Request): Promise<Response> => {
+  /**
+   * Answers one request, with no server: the door of Workers, Deno, Bun and tests. Needs no `this`. The further
+   * arguments are those that Workers give; elsewhere there are none.
+   */
+  readonly fetch = async (
+    request: Request,
+    _env?: unknown,
+    execution?: { waitUntil?(until: Promise<unknown>): void },
+  ): Promise<Response> => {
     if (!this.#isReady) await this.#start();
     const incoming = new WebIncoming(request);
-    return toResponse(await this.#answer(incoming), incoming);
+    const call = new Call(incoming);
+    if (execution?.waitUntil) call.keepAlive = (until) => execution.waitUntil?.(until);
+    return toResponse(await this.#routes.answer(call, this.#admit), incoming);
   };
 
   /**
@@ -223,10 +238,6 @@ export class PortableApp {
     await listener?.close();
     await this.#lifespan.stop();
     this.#forgetSignals?.();
-  }
-
-  #answer(incoming: Incoming): Reply | Promise<Reply> {
-    return this.#routes.answer(new Call(incoming), this.#admit);
   }
 
   readonly #admit = (call: Call): Reply | Promise<Reply> => {

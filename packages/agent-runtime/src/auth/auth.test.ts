@@ -102,6 +102,20 @@ describe('a signed token', async () => {
     expect((await send('yours')).status).toBe(401);
   });
 
+  test('is judged anew when it has expired, and leaves the caller its own authorization', async () => {
+    await using app = agent((_, context) => context.headers.authorization ?? 'none', {
+      auth: { jwt: { publicKey: pem } },
+    });
+    const send = (headers: Record<string, string>): Promise<Response> =>
+      app.fetch(new Request('http://agent/invocations', post({}, headers)));
+    const token = await sign({}, '2s');
+    const both = { 'x-gateway-token': token, authorization: 'Bearer of the caller' };
+    for (let i = 0; i < 2; i++)
+      expect(await json(await send(both))).toMatchObject({ result: 'Bearer of the caller' });
+    expect(await json(await send(bearer(token)))).toMatchObject({ result: 'none' });
+    await vi.waitFor(async () => expect((await send(both)).status).toBe(401), { timeout: 5000 });
+  });
+
   test('may be signed by any key of a key set', async () => {
     const jwk = { ...(await exportJWK(publicKey)), kid: 'k', alg: 'EdDSA' };
     const server = createServer((_, response) => response.end(JSON.stringify({ keys: [jwk] })));

@@ -21,19 +21,26 @@ function bearerAuthenticator(expected: string): Authenticate {
 }
 
 function jwtAuthenticator(config: JwtConfig): Authenticate {
-  let verify: Promise<(token: string) => Promise<Record<string, unknown>>> | undefined;
+  let verify: Promise<Verify> | undefined;
+  // A gateway sends one token with many requests, and to verify it costs more than to answer one.
+  let lastGood: { readonly token: string; readonly expiresAt: number } | undefined;
   return async (incoming) => {
     const token = incoming.header(names.gatewayToken) ?? bearerToken(incoming);
     if (token === undefined) throw unauthorized();
+    if (token === lastGood?.token && Date.now() / 1000 < lastGood.expiresAt) return;
     verify ??= createVerifier(config);
-    const { sid } = await (await verify)(token).catch(() => {
+    const { sid, exp = 0 } = await (await verify)(token).catch(() => {
       throw unauthorized();
     });
     // A token that names a sandbox opens that one only.
     const sandboxId = environment().E2B_SANDBOX_ID;
     if (sid !== undefined && sandboxId && sid !== sandboxId) throw unauthorized();
+    lastGood = { token, expiresAt: exp };
   };
 }
+
+/** Gives a token's claims. Rejects when it is not to be trusted. */
+type Verify = (token: string) => Promise<{ readonly exp?: number; readonly [claim: string]: unknown }>;
 
 // Loaded by those who ask for it, and no more of it than they need: it is larger than all the rest of a small agent.
 async function createVerifier(
@@ -54,8 +61,16 @@ async function createVerifier(
   }
   const { importSPKI } = await import('jose/key/import');
   // The token names its algorithm; jose refuses one that does not fit the key.
-  const key = ({ alg = '' }: { alg?: string }): ReturnType<typeof importSPKI> =>
-    importSPKI(publicKey ?? '', alg);
+  const keys = new Map<string, ReturnType<typeof importSPKI>>();
+  const key = ({ alg = '' }: { alg?: string }): ReturnType<typeof importSPKI> => {
+    const imported = keys.get(alg) ?? importSPKI(publicKey ?? '', alg);
+    // Only a key that fits is kept: a stranger names as many algorithms as he likes.
+    imported.then(
+      () => keys.set(alg, imported),
+      () => {},
+    );
+    return imported;
+  };
   return async (token) => (await jwtVerify(token, key, options)).payload;
 }
 

@@ -21,6 +21,9 @@ export interface ContextServices {
   readonly tasks: Tasks;
 }
 
+/** Keeps a request going on platforms that end it with its answer; for the runtime, not for handlers. */
+export let keepAlive: (context: RequestContext, until: Promise<unknown>) => void;
+
 /** What a handler knows of the request it answers. */
 export class RequestContext {
   /** Names this request; echoed to the caller as `X-Request-Id`. */
@@ -33,6 +36,10 @@ export class RequestContext {
   readonly #cancellation: Cancellation;
   #log: Logger | undefined;
   #headers: Readonly<Record<string, string>> | undefined;
+
+  static {
+    keepAlive = (context, until) => context.#call.keepAlive?.(until);
+  }
 
   /** @internal */
   constructor(call: Call, body: unknown, cancellation: Cancellation, runtime: ContextServices) {
@@ -66,12 +73,20 @@ export class RequestContext {
   get headers(): Readonly<Record<string, string>> {
     if (!this.#headers) {
       const entries = Object.entries(this.#call.incoming.headers());
-      const { auth } = this.#runtime.config;
       const isSecret = (name: string): boolean =>
-        withheld.includes(name) || (auth !== undefined && name === 'authorization');
+        withheld.includes(name) || (name === 'authorization' && this.#isCredential());
       this.#headers = Object.fromEntries(entries.filter(([name]) => !isSecret(name)));
     }
     return this.#headers;
+  }
+
+  /** Whether `authorization` was for the runtime; a caller's own goes on to the handler. */
+  #isCredential(): boolean {
+    const { auth } = this.#runtime.config;
+    return (
+      auth !== undefined &&
+      ('bearerToken' in auth || this.#call.incoming.header(names.gatewayToken) === undefined)
+    );
   }
 
   /** Aborts when nobody waits for the answer any more: caller gone, cancelled, out of time, shut down. */
@@ -94,7 +109,8 @@ export class RequestContext {
    * with is logged.
    */
   waitUntil(promise: Promise<unknown>): void {
-    this.#runtime.tasks.run('waitUntil', () => promise, this.log).catch(() => {});
+    const settled = this.#runtime.tasks.run('waitUntil', () => promise, this.log).catch(() => {});
+    keepAlive(this, settled);
   }
 
   /** W3C trace context of the caller. */

@@ -11,6 +11,8 @@ export class Call {
   invocationId: string;
   /** How a failure of this call was told before, so that it is told the same way again. */
   failure: { readonly error: unknown; readonly reply: BodyReply } | undefined;
+  /** Where a platform ends whatever a request began as soon as it is answered (Workers): keeps it going for a promise. */
+  keepAlive: ((until: Promise<unknown>) => void) | undefined;
   /** On the clock of `performance.now()`. */
   readonly startedAt: number;
 
@@ -21,6 +23,7 @@ export class Call {
       this.requestId = outer.requestId;
       this.invocationId = outer.invocationId;
       this.startedAt = outer.startedAt;
+      this.keepAlive = outer.keepAlive;
       return;
     }
     this.requestId =

@@ -1,4 +1,5 @@
 import { describeError } from '../errors/describe-error.js';
+import { RequestError } from '../errors/request-error.js';
 import type { Call } from '../http/call.js';
 import { type BodyReply, jsonReply } from '../http/reply.js';
 import { toJson } from '../json/to-json.js';
@@ -16,13 +17,13 @@ export function successBody(format: ResponseFormat, value: string, call: Call): 
   return `{"result":${value},"status":"success","duration":${call.seconds()},"metadata":{"request_id":${requestId},"invocation_id":${invocationId}}}`;
 }
 
-/** How an error is told in this family (contract, section 3). */
+/** How an error is told in this family (contract, section 3). The raw one names the type of the runtime's own refusals only. */
 export function errorReply(format: ResponseFormat, thrown: unknown, call: Call, debug: boolean): BodyReply {
   const { status, message, type, details, stack, headers } = describeError(thrown);
   const more = { ...(details !== undefined && { details }), ...(debug && { stack }) };
   const told =
     format === 'raw'
-      ? { error: message, ...more }
+      ? { error: message, ...(RequestError.isInstance(thrown) && { error_type: type }), ...more }
       : {
           result: null,
           status: 'error',

@@ -30,6 +30,7 @@ export class Invocation {
   readonly #onEnd: () => void;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   readonly #span: InvocationSpan | undefined;
+  #onReleased: (() => void) | undefined;
   #isAnswered = false;
   /** Whether it is known what comes of it. */
   #isOpen = false;
@@ -50,6 +51,11 @@ export class Invocation {
     this.#onEnd = onEnd;
     this.#span = startSpan(call);
     services.work.begin(cancellation);
+    call.keepAlive?.(
+      new Promise<void>((resolve) => {
+        this.#onReleased = resolve;
+      }),
+    );
   }
 
   /** Runs the handler. What it throws is its outcome too. */
@@ -185,6 +191,7 @@ export class Invocation {
   #release(): void {
     this.#services.work.end(this.#cancellation);
     this.#onEnd();
+    this.#onReleased?.();
   }
 
   #stateAfter(thrown: Thrown | undefined): Exclude<InvocationState, 'running'> {

@@ -149,6 +149,12 @@ describe('an error', () => {
     expect([response.status, await response.json()]).toEqual([500, { error: 'no' }]);
   });
 
+  eachDoor("of the runtime's own has its type in the raw family too", async (serve) => {
+    const send = await serve(agent(() => 1, { responseFormat: 'raw' }));
+    const response = await send('/invocations', post({}, { 'last-event-id': '1' }));
+    expect(await json(response)).toEqual({ error: expect.any(String), error_type: 'invocation_expired' });
+  });
+
   eachDoor('shows its stack when debugging', async (serve) => {
     const send = await serve(
       agent(
