@@ -17,6 +17,9 @@ import { withoutLabels } from './sandbox-labels.js';
 import type { SessionStatus } from './session-status.js';
 import type { SessionUse } from './session-use.js';
 
+/** How long a sandbox lives unless a session's options say otherwise. */
+export const defaultTimeoutMs = 300_000;
+
 /** How a session behaves. */
 export interface SessionOptions {
   /** How long the sandbox lives after creation, `refresh()` or `resume()`, in milliseconds. Default: 300,000. */

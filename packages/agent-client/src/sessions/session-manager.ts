@@ -1,24 +1,18 @@
-import { AgentRuntimeError, agentPort } from '@sandpiper/protocol';
+import { AgentRuntimeError } from '@sandpiper/protocol';
 import { checkName, checkSessionOptions } from '../check-options.js';
 import { AgentClientError } from '../errors/agent-client-error.js';
-import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
 import { SessionNotFoundError } from '../errors/session-not-found-error.js';
 import type { LeaseAgent } from '../invocation/agent-lease.js';
 import { abortable } from './abortable.js';
-import { bringUpAgent, findAgent } from './bring-up-agent.js';
-import { createSandbox } from './create-sandbox.js';
 import type { CreateSessionOptions } from './create-session-options.js';
 import { LiveSandbox } from './live-sandbox.js';
+import { type Made, makeSandbox } from './make-sandbox.js';
 import { Orphans, type ReapedSandbox, type ReapOptions } from './orphans.js';
-import { checkRequirement, readRequirement } from './require-resources.js';
 import type { SandboxRow } from './sandbox-api.js';
-import { labelFilter, type SandboxLabels, toMetadata } from './sandbox-labels.js';
-import { SandboxSession, type SessionOptions } from './sandbox-session.js';
+import { labelFilter } from './sandbox-labels.js';
+import { defaultTimeoutMs, SandboxSession, type SessionOptions } from './sandbox-session.js';
 import type { SessionEnvironment } from './session-environment.js';
 import { SessionUse } from './session-use.js';
-import { NotReady } from './wait-until-ready.js';
-
-const defaultTimeoutMs = 300_000;
 
 /** What became of one session when all were closed. */
 export interface ClosedSession {
@@ -47,7 +41,8 @@ export class SessionManager {
   readonly #held = new Map<string, Held>();
   /** Creations under a name, so that callers in this process wait for one and the same. */
   readonly #claims = new Map<string, Promise<Opened>>();
-  #ended = false;
+  readonly #making = new Set<Promise<Made>>();
+  readonly #ending = new AbortController();
 
   constructor(environment: SessionEnvironment) {
     this.#environment = environment;
@@ -135,7 +130,8 @@ export class SessionManager {
 
   /** Closes what was made here and has no name to be found by again; waits for what is being undone. */
   async end(): Promise<void> {
-    this.#ended = true;
+    this.#ending.abort(closed());
+    await Promise.allSettled(this.#making);
     const mortal = [...this.#held.values()].filter(
       ({ session, created }) => created && !session.runtimeSessionId,
     );
@@ -150,7 +146,7 @@ export class SessionManager {
 
   /** A sandbox made after the end would be nobody's to close. */
   #checkOpen(): void {
-    if (this.#ended) throw new AgentClientError('The client is closed.');
+    if (this.#ending.signal.aborted) throw closed();
   }
 
   async #claim(
@@ -167,64 +163,23 @@ export class SessionManager {
     return this.#hold(this.#attach(row, options), false);
   }
 
+  /** Ends with the client: what is being made then is nobody's. */
   async #make(
     templateId: string,
     options: CreateSessionOptions,
-    filter?: Record<string, string>,
+    sameName?: Record<string, string>,
   ): Promise<Opened> {
-    const { config = {}, signal = new AbortController().signal } = options;
-    const { platform, templates, sandboxes } = this.#environment;
-    const requirement = readRequirement(config);
-    const labels: SandboxLabels = {
-      createId: crypto.randomUUID(),
-      template: templateId,
-      port: config.ports?.[0] ?? agentPort,
-      runtimeSessionId: options.runtimeSessionId,
-      idempotencyKey: options.idempotencyKey,
-    };
-    const timeoutMs = options.timeoutMs ?? config.timeoutMs ?? defaultTimeoutMs;
-    const metadata = options.metadata ?? {};
-    const envVars = { ...config.envVars, ...options.envVars };
-    // Both at once: most sandboxes take longer to make than their template to look up.
-    const agent = findAgent(templates, templateId);
-    agent.catch(() => {});
-    const plan = { labels, config: { ...config, envVars }, metadata, timeoutMs };
-    const sandbox = await createSandbox(platform, this.#orphans, plan, signal);
-    const { sandboxId } = sandbox;
+    const { signal } = this.#ending;
+    const either = options.signal ? AbortSignal.any([options.signal, signal]) : signal;
+    const making = makeSandbox(this.#environment, this.#orphans, templateId, options, sameName, either);
+    this.#making.add(making);
     try {
-      const startedAt = new Date();
-      const row: SandboxRow = {
-        sandboxId,
-        templateId,
-        metadata: toMetadata(metadata, labels),
-        startedAt,
-        endAt: new Date(startedAt.getTime() + timeoutMs),
-        state: 'running',
-      };
-      const live = this.#live(row, { ...options, timeoutMs });
-      live.adopt(sandbox);
-      if (requirement)
-        checkRequirement(requirement, { ...(await sandboxes.info(sandboxId, signal)), sandboxId });
-      const lost = async (): Promise<SandboxRow | undefined> => {
-        const [winner] = filter ? await sandboxes.list(filter, signal) : [];
-        return winner && winner.sandboxId !== sandboxId ? winner : undefined;
-      };
-      let winner = await lost();
-      if (!winner) {
-        const readyTimeoutMs = options.readyTimeoutMs ?? this.#environment.readyTimeoutMs;
-        await bringUpAgent({ target: live, sandbox, agent: await agent, readyTimeoutMs, signal });
-        live.noteMet();
-        // Again, for a platform whose list lags behind what it creates.
-        winner = await lost();
-      }
-      if (winner) {
-        await this.#orphans.kill(labels.createId, sandboxId);
-        return this.#join(winner, options);
-      }
-      return this.#hold(this.#open(live, row, { ...options, timeoutMs }), true);
-    } catch (error) {
-      await this.#orphans.kill(labels.createId, sandboxId);
-      throw toCreationError(error, sandboxId);
+      const made = await making;
+      if ('winner' in made) return this.#join(made.winner, options);
+      const { sandbox, row, timeoutMs } = made;
+      return this.#hold(this.#open(sandbox, row, { ...options, timeoutMs }), true);
+    } finally {
+      this.#making.delete(making);
     }
   }
 
@@ -269,6 +224,10 @@ export class SessionManager {
   }
 }
 
+function closed(): AgentClientError {
+  return new AgentClientError('The client is closed.');
+}
+
 function closeEach(sessions: SandboxSession[]): Promise<ClosedSession[]> {
   return Promise.all(
     sessions.map(async (session) => {
@@ -281,10 +240,4 @@ function closeEach(sessions: SandboxSession[]): Promise<ClosedSession[]> {
       }
     }),
   );
-}
-
-function toCreationError(error: unknown, sandboxId: string): unknown {
-  if (!(error instanceof NotReady)) return error;
-  const { message, lastPing, log } = error;
-  return new SandboxCreationError(message, { sandboxId, lastPing, log });
 }

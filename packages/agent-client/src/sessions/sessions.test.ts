@@ -285,6 +285,16 @@ describe('closing', () => {
     expect(await open().getSession({ runtimeSessionId })).toBeDefined();
   });
 
+  test('a client ends what it is making, and leaves nothing of it', async () => {
+    const client = platform.client();
+    const before = await sandboxCount();
+    const making = expect(client.createSession('deaf')).rejects.toThrow('The client is closed.');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await client.close();
+    await making;
+    expect(await sandboxCount()).toBe(before);
+  });
+
   test('reaps what any process left behind, by its age, and nothing that is in use', async () => {
     const lost = platform.client();
     const { sandboxId } = await lost.createSession('commands');

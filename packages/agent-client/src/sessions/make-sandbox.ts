@@ -1,0 +1,95 @@
+import { agentPort } from '@sandpiper/protocol';
+import type { Sandbox } from 'e2b';
+import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
+import { bringUpAgent, findAgent } from './bring-up-agent.js';
+import { createSandbox } from './create-sandbox.js';
+import type { CreateSessionOptions } from './create-session-options.js';
+import { LiveSandbox } from './live-sandbox.js';
+import type { Orphans } from './orphans.js';
+import { checkRequirement, readRequirement } from './require-resources.js';
+import type { SandboxRow } from './sandbox-api.js';
+import { type SandboxLabels, toMetadata } from './sandbox-labels.js';
+import { defaultTimeoutMs } from './sandbox-session.js';
+import type { SessionEnvironment } from './session-environment.js';
+import { NotReady } from './wait-until-ready.js';
+
+/** A sandbox whose agent answers; or the one that somebody else made under the same name, and earlier. */
+export type Made = { row: SandboxRow; sandbox: LiveSandbox; timeoutMs: number } | { winner: SandboxRow };
+
+/**
+ * Makes a sandbox from a template and has its agent answer. Whatever goes wrong, nothing is left behind.
+ *
+ * @param sameName - By which metadata the platform lists all sandboxes of this name, for one that has a name.
+ */
+export async function makeSandbox(
+  environment: SessionEnvironment,
+  orphans: Orphans,
+  templateId: string,
+  options: CreateSessionOptions,
+  sameName: Record<string, string> | undefined,
+  signal: AbortSignal,
+): Promise<Made> {
+  const { config = {}, autoResume = true, metadata = {} } = options;
+  const { platform, templates, sandboxes } = environment;
+  const requirement = readRequirement(config);
+  const labels: SandboxLabels = {
+    createId: crypto.randomUUID(),
+    template: templateId,
+    port: config.ports?.[0] ?? agentPort,
+    runtimeSessionId: options.runtimeSessionId,
+    idempotencyKey: options.idempotencyKey,
+  };
+  const timeoutMs = options.timeoutMs ?? config.timeoutMs ?? defaultTimeoutMs;
+  const envVars = { ...config.envVars, ...options.envVars };
+  // Both at once: most sandboxes take longer to make than their template to look up.
+  const agent = findAgent(templates, templateId);
+  agent.catch(() => {});
+  const plan = { labels, config: { ...config, envVars }, metadata, timeoutMs };
+  const created = await createSandbox(platform, orphans, plan, signal);
+  const { sandboxId } = created;
+
+  const findWinner = async (): Promise<SandboxRow | undefined> => {
+    const [oldest] = sameName ? await sandboxes.list(sameName, signal) : [];
+    return oldest && oldest.sandboxId !== sandboxId ? oldest : undefined;
+  };
+  try {
+    const row = newRow(created, templateId, toMetadata(metadata, labels), timeoutMs);
+    const sandbox = new LiveSandbox(environment, row, { timeoutMs, autoResume });
+    sandbox.adopt(created);
+    if (requirement) {
+      checkRequirement(requirement, { ...(await sandboxes.info(sandboxId, signal)), sandboxId });
+    }
+    let winner = await findWinner();
+    if (!winner) {
+      const readyTimeoutMs = options.readyTimeoutMs ?? environment.readyTimeoutMs;
+      await bringUpAgent({ target: sandbox, sandbox: created, agent: await agent, readyTimeoutMs, signal });
+      sandbox.noteMet();
+      // Again, for a platform whose list lags behind what it creates.
+      winner = await findWinner();
+    }
+    if (!winner) return { row, sandbox, timeoutMs };
+    await orphans.kill(labels.createId, sandboxId);
+    return { winner };
+  } catch (error) {
+    await orphans.kill(labels.createId, sandboxId);
+    throw toCreationError(error, sandboxId);
+  }
+}
+
+/** What the platform would say of the sandbox, without asking it. */
+function newRow(
+  { sandboxId }: Sandbox,
+  templateId: string,
+  metadata: Record<string, string>,
+  timeoutMs: number,
+): SandboxRow {
+  const startedAt = new Date();
+  const endAt = new Date(startedAt.getTime() + timeoutMs);
+  return { sandboxId, templateId, metadata, startedAt, endAt, state: 'running' };
+}
+
+function toCreationError(error: unknown, sandboxId: string): unknown {
+  if (!(error instanceof NotReady)) return error;
+  const { message, lastPing, log } = error;
+  return new SandboxCreationError(message, { sandboxId, lastPing, log });
+}
