@@ -1,5 +1,5 @@
 import { BedrockAgentCoreApp } from 'bedrock-agentcore/runtime';
-import { values } from '../values.mjs';
+import { values } from './values.mjs';
 
 export async function start() {
   const app = new BedrockAgentCoreApp({

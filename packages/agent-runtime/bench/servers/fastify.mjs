@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import fastify from 'fastify';
-import { values } from '../values.mjs';
+import { values } from './values.mjs';
 
 export async function start() {
   const app = fastify();

@@ -1,7 +1,7 @@
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { values } from '../values.mjs';
+import { values } from './values.mjs';
 
 export function start() {
   const app = new Hono();

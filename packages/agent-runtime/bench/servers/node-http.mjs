@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { values } from '../values.mjs';
+import { values } from './values.mjs';
 
 /** The floor: what the same answers cost with nothing but Node. */
 export async function start() {

@@ -1,5 +1,5 @@
 import { AgentRuntimeApp } from '../../dist/index.js';
-import { values } from '../values.mjs';
+import { values } from './values.mjs';
 
 export async function start() {
   const app = new AgentRuntimeApp();
