@@ -62,6 +62,35 @@ describeHosts(
       await sandbox.kill();
     });
 
+    test('keeps the output of a command that was left, for whoever joins it again, also after its end', async () => {
+      const sandbox = await fixture.create();
+      const left = await sandbox.commands.run('echo first; read line; echo "then $line"; exit 4', {
+        background: true,
+        stdin: true,
+        timeoutMs: 0,
+      });
+      await expect.poll(() => left.stdout, { timeout: 10_000 }).toBe('first\n');
+      await left.disconnect();
+      await sandbox.commands.sendStdin(left.pid, 'this\n');
+      await expect.poll(async () => (await sandbox.commands.list()).length, { timeout: 10_000 }).toBe(0);
+      const joined = await sandbox.commands.connect(left.pid);
+      await expect(joined.wait()).rejects.toMatchObject({ exitCode: 4, stdout: 'then this\n' });
+      await expect(sandbox.commands.connect(999_999)).rejects.toThrow(/no process with pid 999999/);
+      await sandbox.kill();
+    });
+
+    test('never loses or mixes up output, however much there is', async () => {
+      const sandbox = await fixture.create();
+      const { stdout, stderr } = await sandbox.commands.run('seq 1 200000; seq 1 20000 >&2', {
+        timeoutMs: 0,
+      });
+      const numbers = (count: number) =>
+        `${Array.from({ length: count }, (_, index) => index + 1).join('\n')}\n`;
+      expect(stdout).toBe(numbers(200_000));
+      expect(stderr).toBe(numbers(20_000));
+      await sandbox.kill();
+    });
+
     test('ends a command at its timeout, with what it has started', async () => {
       const sandbox = await fixture.create();
       await expect(sandbox.commands.run('sleep 987 & sleep 987', { timeoutMs: 500 })).rejects.toThrow(

@@ -23,8 +23,8 @@ const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * Whoever started the host may have left descriptors open to it, and Node.js hands them on. Only bash can name
  * those above 9; other shells take the number for a command.
  */
-const closeInherited = `if [ -n "$BASH_VERSION" ]; then
-  for fd in /proc/self/fd/*; do fd=\${fd##*/}; [ "$fd" -gt 3 ] && eval "exec $fd>&-"; done 2>/dev/null
+const closeInherited = `if [ -n "$BASH_VERSION" ] && [ -d /proc/self/fd ]; then
+  for fd in /proc/self/fd/*; do fd=\${fd##*/}; [ "$fd" -gt 3 ] && eval "exec $fd>&-"; done
   unset fd
 fi`;
 
