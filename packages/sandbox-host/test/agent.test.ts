@@ -11,19 +11,6 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
 
-const source = `
-import { AgentRuntimeApp } from '@sandpiper/agent-runtime';
-const app = new AgentRuntimeApp();
-app.entrypoint(async function* (request, context) {
-  yield Object.keys(context.headers);
-  yield request.prompt;
-});
-app.websocket(async (socket) => {
-  for await (const message of socket) await socket.send(String(message).toUpperCase());
-});
-await app.run();
-`;
-
 let host: SandboxHost;
 let sandbox: Sandbox;
 let other: Sandbox;
@@ -34,7 +21,7 @@ beforeAll(async () => {
   host = await createSandboxHost({ dataDir });
   const runtime = fileURLToPath(new URL('../../agent-runtime/src/index.ts', import.meta.url));
   const { outputFiles } = await build({
-    stdin: { contents: source, resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
+    entryPoints: [fileURLToPath(new URL('programs/agent.ts', import.meta.url))],
     alias: { '@sandpiper/agent-runtime': runtime },
     bundle: true,
     write: false,
