@@ -364,7 +364,13 @@ describe('the state of an invocation', () => {
     'of what is not known is a 404, and a 410 for a caller that has seen some of it',
     async (serve) => {
       const send = await serve(agent(() => 1));
-      for (const path of ['/invocations/no', '/invocations/no/events', '/invocations/%E0%A4%A']) {
+      for (const path of [
+        '/invocations/no',
+        '/invocations/no/events',
+        '/invocations/%E0%A4%A',
+        '/invocations/%0d%0a',
+        '/invocations/%E2%9C%93',
+      ]) {
         expect((await send(path)).status).toBe(404);
       }
       expect((await send('/invocations/no', { method: 'DELETE' })).status).toBe(404);

@@ -2,14 +2,14 @@ import { headers as names, PingStatus } from '@sandpiper/protocol';
 import { version } from '../../package.json';
 import { describeError } from '../errors/describe-error.js';
 import { RequestError } from '../errors/request-error.js';
+import type { Call } from '../http/call.js';
+import { corsHeaders, preflight } from '../http/cors.js';
+import { jsonReply, type Reply, type ReplyHeaders } from '../http/reply.js';
 import { errorReply } from '../invocation/envelope.js';
 import type { Invocations } from '../invocation/invocations.js';
 import type { Services } from '../invocation/services.js';
 import { toJson } from '../json/to-json.js';
 import type { Health } from '../ping/health.js';
-import type { Call } from './call.js';
-import { corsHeaders, preflight } from './cors.js';
-import { jsonReply, type Reply, type ReplyHeaders } from './reply.js';
 
 type Route = (call: Call) => Reply | Promise<Reply>;
 type Methods = Readonly<Record<string, Route>>;
@@ -95,7 +95,8 @@ export class Routes {
     const exact = Object.hasOwn(this.#paths, path) ? this.#paths[path] : undefined;
     if (exact) return [exact];
     const [, id, events] = invocationPath.exec(path) ?? [];
-    if (id === undefined) throw new RequestError(404, 'NotFoundError', `There is nothing at ${path}.`);
+    if (id === undefined || !isHeaderText(decode(id)))
+      throw new RequestError(404, 'NotFoundError', `There is nothing at ${path}.`);
     return [events ? this.#ofInvocation.events : this.#ofInvocation.state, decode(id)];
   }
 
@@ -131,6 +132,11 @@ export class Routes {
 /** Takes out of flat headers what a `Response` says itself. */
 function dropNamed(flat: ReplyHeaders, named: Headers): void {
   for (let at = flat.length - 2; at >= 0; at -= 2) if (named.has(flat[at] ?? '')) flat.splice(at, 2);
+}
+
+/** Ids come in headers and go out in them, so what no header can hold names nothing (RFC 9110, section 5.5). */
+function isHeaderText(id: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(id);
 }
 
 /** A path that is no valid percent-encoding names nothing that is known. */
