@@ -18,6 +18,12 @@ const defaultSeconds = 300;
 const defaultSecondsV1 = 15;
 
 const record = z.record(z.string(), z.string());
+const envSchema = record.superRefine((env, context) => {
+  for (const name of Object.keys(env)) {
+    if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) continue;
+    context.addIssue({ code: 'custom', message: `"${name}" cannot be the name of an environment variable` });
+  }
+});
 const egressSchema = z.object({
   allowOut: z.array(z.string()).optional(),
   denyOut: z.array(z.string()).optional(),
@@ -30,7 +36,7 @@ const newSandboxSchema = z.object({
   templateID: z.string().min(1),
   timeout: seconds.optional(),
   metadata: record.optional(),
-  envVars: record.optional(),
+  envVars: envSchema.optional(),
   allow_internet_access: z.boolean().optional(),
   network: networkSchema.optional(),
   autoPause: z.boolean().optional(),
@@ -42,7 +48,11 @@ const connectSchema = z.object({ timeout: seconds.optional(), memory: z.boolean(
 const listQuery = z.object({
   ...pageFields,
   metadata: z.string().optional(),
-  state: z.string().optional(),
+  state: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(['running', 'paused'])))
+    .optional(),
   startedAfter: z.iso.datetime({ offset: true }).optional(),
   template: z.string().optional(),
   order: z.enum(['asc', 'desc']).default('desc'),
@@ -87,14 +97,13 @@ export function sandboxRoutes(
     };
 
   const list = ({ query }: { query: z.output<typeof listQuery> }) => {
-    const states = query.state?.split(',');
     const wanted = query.metadata === undefined ? [] : parseMetadata(query.metadata);
     const template = query.template === undefined ? undefined : catalog.find(query.template)?.templateID;
     const found = sandboxes
       .list()
       .filter(
         (one) =>
-          (!states || states.includes(publicState(one))) &&
+          (!query.state || query.state.includes(publicState(one))) &&
           wanted.every(([key, value]) => one.settings.metadata[key] === value) &&
           (query.template === undefined || one.settings.templateId === template) &&
           (query.startedAfter === undefined || one.startedAt >= new Date(query.startedAfter)),
@@ -144,7 +153,7 @@ export function sandboxRoutes(
       status: 200,
       handle: ({ query }) => {
         const { body } = list({
-          query: { ...query, state: 'running', order: 'desc', limit: Number.MAX_SAFE_INTEGER },
+          query: { ...query, state: ['running'], order: 'desc', limit: Number.MAX_SAFE_INTEGER },
         });
         return { body };
       },

@@ -43,7 +43,7 @@ export interface FileEvent {
 export interface SandboxFiles {
   stat(path: string): Promise<FileEntry>;
   /** What is in a directory, down to `depth` levels (1: its own entries). */
-  list(path: string, depth: number): Promise<FileEntry[]>;
+  list(path: string, depth: number, signal?: AbortSignal): Promise<FileEntry[]>;
   read(path: string): Promise<OpenFile>;
   /** Writes a file from its beginning, making the directories above it, owned by `owner` like the file. */
   write(

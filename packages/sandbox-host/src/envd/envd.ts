@@ -47,7 +47,7 @@ export function createEnvd(): Envd {
     },
   });
 
-  return async (sandbox, request, response) => {
+  const serve: Envd = async (sandbox, request, response) => {
     const url = new URL(request.url ?? '/', 'http://envd');
     const { pathname, searchParams: query } = url;
     if (pathname === '/health') {
@@ -76,6 +76,16 @@ export function createEnvd(): Envd {
     if (pathname === '/envs') return sendJson(response, 200, sandbox.settings.envs);
     sandboxes.set(request, sandbox);
     services(request, response);
+  };
+  return async (sandbox, request, response) => {
+    try {
+      await serve(sandbox, request, response);
+    } catch (error) {
+      // Who has gone hears nothing, and is no trouble of ours.
+      if (HostError.isInstance(error) || request.destroyed) throw error;
+      console.error(error);
+      throw new HostError(500, 'The sandbox host failed; its log says more.', { cause: error });
+    }
   };
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { PassThrough, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import busboy from '@fastify/busboy';
@@ -44,15 +44,20 @@ export async function upload(
   response: ServerResponse,
 ): Promise<void> {
   const type = request.headers['content-type'] ?? '';
-  const body = request.headers['content-encoding'] === 'gzip' ? pipe(request, createGunzip()) : request;
+  const body = request.headers['content-encoding'] === 'gzip' ? unzip(request) : request;
   const { files } = sandbox.engine;
   const metadata = metadataOf(request);
-  const write = (to: string, content: Readable): Promise<FileEntry> =>
+  const write = async (to: string, content: Readable): Promise<FileEntry> =>
     files.write(resolvePath(to, user, sandbox), content, user, metadata);
   let written: FileEntry[];
   if (type.startsWith('multipart/form-data')) written = await writeForm(body, type, path, write);
-  else if (path) written = [await write(path, body)];
-  else throw new HostError(400, 'The query parameter "path" is missing.');
+  else if (path) {
+    written = [
+      await write(path, body).catch((error: unknown) => {
+        throw uploadError(error);
+      }),
+    ];
+  } else throw new HostError(400, 'The query parameter "path" is missing.');
   sendJson(
     response,
     200,
@@ -66,19 +71,18 @@ async function writeForm(
   path: string | undefined,
   write: (to: string, content: Readable) => Promise<FileEntry>,
 ): Promise<FileEntry[]> {
+  const parts: Readable[] = [];
   const writes: Promise<FileEntry>[] = [];
-  const form = busboy({
-    headers: { 'content-type': contentType },
-    preservePath: true,
-    limits: { files: filesPerUpload, fields: 10, fieldSize: 1024 },
-  });
+  let refusal: HostError | undefined;
+  const form = openForm(contentType);
   form.on('file', (_field, content, filename) => {
+    parts.push(content);
+    // From the first moment: a form that ends in the middle is an error of its part, too.
+    content.on('error', () => {});
     const to = path ?? filename;
     if (!to) {
+      refusal ??= new HostError(400, 'A file of the form has no name and no "path" was given.');
       content.resume();
-      writes.push(
-        Promise.reject(new HostError(400, 'A file of the form has no name and no "path" was given.')),
-      );
       return;
     }
     const writing = write(to, content);
@@ -86,28 +90,48 @@ async function writeForm(
     writing.catch(() => content.resume());
     writes.push(writing);
   });
-  let tooMany = false;
   form.on('filesLimit', () => {
-    tooMany = true;
+    refusal ??= new HostError(400, `A form may hold at most ${filesPerUpload} files.`);
   });
   try {
     await pipeline(body, form);
   } catch (error) {
-    await Promise.allSettled(writes);
-    throw new HostError(400, 'The form could not be read to its end.', { cause: error });
+    for (const part of parts) part.destroy(new Error('The form was cut.'));
+    refusal ??= HostError.isInstance(error)
+      ? error
+      : new HostError(400, 'The form could not be read to its end.', { cause: error });
   }
-  if (tooMany) throw new HostError(400, `A form may hold at most ${filesPerUpload} files.`);
   const settled = await Promise.allSettled(writes);
+  if (refusal) throw refusal;
   const failed = settled.find((one) => one.status === 'rejected');
   if (failed) throw failed.reason;
   return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
 }
 
-/** Joins two streams so that the failure of the first ends the second. */
-function pipe(from: Readable, through: NodeJS.ReadWriteStream): Readable {
-  const result = new PassThrough();
-  pipeline(from, through, result).catch((error: Error) => result.destroy(error));
-  return result;
+function openForm(contentType: string): ReturnType<typeof busboy> {
+  try {
+    return busboy({
+      headers: { 'content-type': contentType },
+      preservePath: true,
+      limits: { files: filesPerUpload, fields: 10, fieldSize: 1024 },
+    });
+  } catch (cause) {
+    throw new HostError(400, 'The content type of a form must name its boundary.', { cause });
+  }
+}
+
+/** What a gzip body holds. */
+function unzip(body: Readable): Readable {
+  const content = createGunzip();
+  // Its failure is met by whoever reads it.
+  pipeline(body, content).catch(() => {});
+  return content;
+}
+
+/** Says in the caller's terms that its gzip was none (zlib's errors are named so). */
+function uploadError(error: unknown): unknown {
+  const isZlib = error instanceof Error && 'code' in error && /^Z_/.test(String(error.code));
+  return isZlib ? new HostError(400, 'The body is not the gzip it is said to be.', { cause: error }) : error;
 }
 
 const composeSchema = z.object({

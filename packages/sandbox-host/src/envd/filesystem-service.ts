@@ -44,7 +44,7 @@ export const filesystemService: Partial<ServiceImpl<typeof Filesystem>> = {
   },
   async listDir({ path, depth }, context) {
     const { files, resolve } = open(context);
-    const entries = await files.list(resolve(path), Math.min(depth || 1, maxDepth));
+    const entries = await files.list(resolve(path), Math.min(depth || 1, maxDepth), context.signal);
     return { entries: entries.map(entryInfo) };
   },
   async remove({ path }, context) {

@@ -62,7 +62,6 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
 
   const init = spawn(
     'setpriv',
-    // prettier-ignore
     [
       '--pdeathsig',
       'KILL',
@@ -88,12 +87,10 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
   const rootFd = openSync(`/proc/${initPid}/root`, 'r');
   const anchor = `/proc/self/fd/${rootFd}`;
 
-  // prettier-ignore
   const enter = ['-t', String(initPid), '-m', '-p', '-i', '-u', '--'];
   /** Signalling what has ended already is no fault. */
   const inside = (script: string): Promise<unknown> =>
     run('nsenter', ...enter, 'sh', '-c', script).catch(() => {});
-  // prettier-ignore
   const asUser = (user: Command['user']): string[] =>
     user === 'root'
       ? [

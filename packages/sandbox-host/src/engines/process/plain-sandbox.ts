@@ -61,7 +61,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     pathInside,
     files: {
       stat: (path) => inner.stat(own(path)),
-      list: (path, depth) => inner.list(own(path), depth),
+      list: (path, ...rest) => inner.list(own(path), ...rest),
       read: (path) => inner.read(own(path)),
       write: (path, ...rest) => inner.write(own(path), ...rest),
       makeDirectory: (path, owner) => inner.makeDirectory(own(path), owner),

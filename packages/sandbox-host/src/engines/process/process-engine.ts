@@ -121,7 +121,6 @@ async function namespaceObstacle(): Promise<string | undefined> {
   try {
     // What a sandbox's start does, in small.
     const probe = 'mount -t tmpfs tmpfs /tmp && setpriv --bounding-set=-all --no-new-privs true';
-    // prettier-ignore
     await run(
       'unshare',
       '--mount',
@@ -159,7 +158,8 @@ function describeCapabilities(
   obstacle: string | undefined,
   freezer: FreezerLayout | undefined,
 ): Capabilities {
-  const network = 'sandboxes share the network of the host';
+  const network =
+    'sandboxes share the network of the host; only Node.js programs have ports of their own in each';
   const checkpoint = { level: 'enforced', reason: 'files are copied while nothing runs' } as const;
   if (obstacle) {
     return {

@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs';
-import { lchown, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, lchown, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HostError } from '../../../errors.js';
@@ -8,8 +8,10 @@ import type { SandboxUser } from '../../user.js';
 import { errorCode, openRooted, type RootedPath, type RootedPathOptions } from './rooted-path.js';
 import { watchDirectory } from './watch-directory.js';
 
-const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
 
+/** A list has at most so many entries. */
+const entriesPerList = 50_000;
 /** Of so many files it is remembered what was said about them. */
 const filesWithMetadata = 10_000;
 
@@ -80,12 +82,19 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
   const files: SandboxFiles = {
     stat: (path) => at(path, { follow: false }, (place) => describe(place, normalise(path))),
 
-    list: (path, depth) =>
+    list: (path, depth, signal) =>
       at(path, {}, async (place) => {
         const found: FileEntry[] = [];
         const walk = async (directory: string, place: RootedPath, levels: number): Promise<void> => {
           const names = (await readdir(place.at)).sort();
           for (const name of names) {
+            signal?.throwIfAborted();
+            if (found.length >= entriesPerList) {
+              throw new HostError(
+                400,
+                `${path} holds more than ${entriesPerList} entries; list a part of it.`,
+              );
+            }
             const child = directory === '/' ? `/${name}` : `${directory}/${name}`;
             let inner: RootedPath | undefined;
             try {
@@ -128,18 +137,23 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
 
     write: (path, content, owner, metadata = {}) =>
       at(path, { create: createOptions(owner) }, async (place) => {
-        const flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK;
-        const handle = await open(place.at, flags, 0o644);
+        const { handle, isNew } = await openForWriting(place.at);
+        let key: string | undefined;
         try {
-          if (!(await handle.stat()).isFile()) throw new HostError(400, `${path} is not a regular file.`);
+          const stats = await handle.stat();
+          if (!stats.isFile()) throw new HostError(400, `${path} is not a regular file.`);
+          key = identity(stats);
           const ids = ownership(owner);
           if (ids) await handle.chown(ids.uid, ids.gid);
+          await pipeline(content, handle.createWriteStream({ autoClose: false }));
         } catch (error) {
-          await handle.close();
+          // Half a file must not pass for one; what was there before is gone either way.
+          if (isNew) await rm(place.at, { force: true });
           throw error;
+        } finally {
+          content.destroy();
+          await handle.close();
         }
-        const key = identity(await handle.stat());
-        await pipeline(content, handle.createWriteStream());
         metadataOf.delete(key);
         if (Object.keys(metadata).length > 0) metadataOf.set(key, metadata);
         const [oldest] = metadataOf.keys();
@@ -197,6 +211,18 @@ function normalise(path: string): string {
   return `/${parts.join('/')}`;
 }
 
+/** Opens a file to write it from its beginning, and tells whether there was none. */
+async function openForWriting(path: string): Promise<{ handle: FileHandle; isNew: boolean }> {
+  // Neither a link is followed nor the other end of a pipe waited for.
+  const flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK;
+  try {
+    return { handle: await open(path, flags | O_CREAT | O_EXCL, 0o644), isNew: true };
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    return { handle: await open(path, flags | O_TRUNC), isNew: false };
+  }
+}
+
 function fileError(error: unknown, path: string): unknown {
   if (error instanceof HostError) return error;
   const options = { cause: error };
@@ -211,6 +237,12 @@ function fileError(error: unknown, path: string): unknown {
       return new HostError(400, `${path} leads through something that is not a directory.`, options);
     case 'EISDIR':
       return new HostError(400, `${path} is a directory.`, options);
+    case 'EINVAL':
+      return new HostError(
+        400,
+        `${path} cannot be used so; a directory cannot be moved into itself.`,
+        options,
+      );
     case 'ELOOP':
       return new HostError(400, `${path} leads through too many symbolic links.`, options);
     case 'ENAMETOOLONG':
