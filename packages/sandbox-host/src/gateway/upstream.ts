@@ -17,8 +17,21 @@ const idleMs = 1_000;
 /** Nothing listens on the port. */
 export class PortClosedError extends Error {}
 
-/** Finds where a port of a sandbox is, waiting a moment for it to open. @throws PortClosedError */
-export async function dial(sandbox: Sandbox, port: number): Promise<Endpoint> {
+const dials = new WeakMap<Sandbox, Map<number, Promise<Endpoint>>>();
+
+/** Finds where a port of a sandbox is, waiting a moment for it to open: once for all who ask. @throws PortClosedError */
+export function dial(sandbox: Sandbox, port: number): Promise<Endpoint> {
+  const underWay = dials.get(sandbox) ?? new Map<number, Promise<Endpoint>>();
+  dials.set(sandbox, underWay);
+  let found = underWay.get(port);
+  if (!found) {
+    found = findPort(sandbox, port).finally(() => underWay.delete(port));
+    underWay.set(port, found);
+  }
+  return found;
+}
+
+async function findPort(sandbox: Sandbox, port: number): Promise<Endpoint> {
   for (const deadline = performance.now() + dialMs; ; ) {
     const endpoint = await sandbox.engine.dial(port);
     if (endpoint) return endpoint;
