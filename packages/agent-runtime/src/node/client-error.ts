@@ -1,22 +1,18 @@
 import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 const statuses: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 
-/** Answers what is not an HTTP request at all, where there is no response object to answer with. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const status = statuses[error.code ?? ''] ?? 400;
-  const message = STATUS_CODES[status] ?? 'Bad Request';
-  const body = JSON.stringify({
-    result: null,
-    status: 'error',
-    error: message,
-    error_type: 'BadRequestError',
-  });
+/** Answers what is not an HTTP request at all. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+  else refuse(socket, statuses[error.code ?? ''] ?? 400);
+}
+
+/** Answers with an error, and closes, where there is no response object to answer with. */
+export function refuse(socket: Duplex, status: number): void {
+  const message = STATUS_CODES[status] ?? 'Error';
+  const body = JSON.stringify({ result: null, status: 'error', error: message, error_type: 'RequestError' });
   socket.end(
     `HTTP/1.1 ${status} ${message}\r\ncontent-type: application/json; charset=utf-8\r\n` +
       `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,

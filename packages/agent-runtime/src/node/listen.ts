@@ -3,9 +3,9 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Incoming } from '../http/incoming.js';
 import type { Reply } from '../http/reply.js';
 import type { Listener, ListenOptions } from '../platform.js';
-import { answerClientError } from './client-error.js';
+import { answerClientError, refuse } from './client-error.js';
 import { NodeIncoming } from './node-incoming.js';
-import { upgrader } from './upgrade.js';
+import { asksForWebSocket, upgrader, withoutUpgrade } from './upgrade.js';
 import { writeReply } from './write-reply.js';
 
 /** Longer than any client's pool keeps a connection, so that it is never the server that closes first. */
@@ -19,21 +19,28 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   // Node's own lists leave out connections that have asked for nothing yet, and those that speak WebSocket.
   const connections = new Set<Socket>();
   const fresh = new Set<Socket>();
-  const server = createServer((request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     fresh.delete(request.socket);
     if (!server.listening) response.setHeader('connection', 'close');
     serve(options.answer, request, response);
-  });
+  };
+  // What Node would answer by itself, with an empty body, is answered like everything else.
+  const server = createServer({ requireHostHeader: false }, onRequest);
+  server.on('checkExpectation', onRequest);
+  server.on('connect', (_request, socket) => refuse(socket, 405));
   server.keepAliveTimeout = keepAliveTimeoutMs;
   server.on('clientError', answerClientError);
-  // With a listener Node hands over every upgrade; without one it answers them as the plain requests they also are.
-  if (options.webSockets.handler) {
-    const upgrade = upgrader(options);
-    server.on('upgrade', (request, socket, head) => {
+  const upgrade = upgrader(options);
+  // Always: without a listener Node swallows what is pipelined after a request that wishes to upgrade.
+  server.on('upgrade', (request, socket, head) => {
+    if (asksForWebSocket(request) && options.webSockets.handler) {
       fresh.delete(request.socket);
       upgrade(request, socket, head);
-    });
-  }
+      return;
+    }
+    socket.unshift(withoutUpgrade(request, head));
+    server.emit('connection', socket);
+  });
   server.on('connection', (socket: Socket) => {
     connections.add(socket);
     fresh.add(socket);

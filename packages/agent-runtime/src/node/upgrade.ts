@@ -1,8 +1,10 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocketServer } from 'ws';
+import { describeError } from '../errors/describe-error.js';
 import { Call } from '../http/call.js';
 import type { ListenOptions } from '../platform.js';
+import { refuse } from './client-error.js';
 import { UpgradeIncoming } from './node-incoming.js';
 import { nodeSocket } from './node-socket.js';
 
@@ -18,8 +20,31 @@ export function upgrader(
     socket.on('error', () => socket.destroy());
     const call = new Call(new UpgradeIncoming(request, socket));
     server ??= createServer(services.maxMessageSize);
-    open(server, services, call, request, socket, head).catch((error: unknown) => refuse(socket, error));
+    open(server, services, call, request, socket, head).catch((error: unknown) => {
+      refuse(socket, describeError(error).status);
+    });
   };
+}
+
+/** Whether a request asks for the one protocol that is spoken here besides HTTP/1.1. */
+export function asksForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+/**
+ * What a request to speak another protocol (such as h2c, which some clients ask for each time) is without that wish,
+ * as bytes: RFC 9110, section 7.8 lets a server ignore it, but Node's parser has let go of the connection by then.
+ */
+export function withoutUpgrade(
+  { method, url, httpVersion, rawHeaders }: IncomingMessage,
+  head: Buffer,
+): Buffer {
+  let text = `${method} ${url} HTTP/${httpVersion}\r\n`;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    if (!/^(connection|upgrade|http2-settings)$/i.test(name)) text += `${name}: ${rawHeaders[at + 1]}\r\n`;
+  }
+  return Buffer.concat([Buffer.from(`${text}\r\n`, 'latin1'), head]);
 }
 
 async function open(
@@ -30,7 +55,7 @@ async function open(
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  if (call.incoming.path !== '/ws' || !webSockets.handler) return refuse(socket, { status: 404 });
+  if (call.incoming.path !== '/ws') return refuse(socket, 404);
   await authenticate?.(call.incoming);
   (await server).handleUpgrade(request, socket, head, (connection) => {
     connection.on('error', () => connection.terminate());
@@ -42,9 +67,4 @@ async function open(
 async function createServer(maxPayload: number): Promise<WebSocketServer> {
   const { WebSocketServer } = await import('ws');
   return new WebSocketServer({ noServer: true, maxPayload, clientTracking: false });
-}
-
-function refuse(socket: Duplex, why: unknown): void {
-  const status = typeof why === 'object' && why !== null && 'status' in why ? Number(why.status) : 500;
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 }

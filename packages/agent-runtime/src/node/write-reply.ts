@@ -11,8 +11,12 @@ export function writeReply(reply: Reply, request: IncomingMessage, response: Ser
   switch (reply.kind) {
     case 'body':
       reply.headers.push('content-length', String(Buffer.byteLength(reply.body)));
-      if (request.complete) response.writeHead(reply.status, reply.headers).end(reply.body);
-      else answerEarly(reply, request, response);
+      if (request.complete || !hasBody(request)) answer(reply, response);
+      // A body that came with its head is read by then.
+      else
+        setImmediate(() =>
+          request.complete ? answer(reply, response) : answerEarly(reply, request, response),
+        );
       return;
     case 'stream':
       response.writeHead(reply.status, reply.headers);
@@ -35,6 +39,14 @@ async function writePassed(reply: PassedReply, response: ServerResponse): Promis
     // The caller left, or the body broke off: neither must look like a clean end.
     response.destroy();
   }
+}
+
+function answer({ status, headers, body }: BodyReply, response: ServerResponse): void {
+  response.writeHead(status, headers).end(body);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** How long a caller may go on sending a body that nobody wants. */
