@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadableStream } from 'node:stream/web';
 import type { BodyReply, PassedReply, Reply } from '../http/reply.js';
 import { fromWebHeaders } from '../http/response-headers.js';
-import type { Sink } from '../stream/sink.js';
+import { NodeSink } from './node-sink.js';
 
 /** Puts a reply on the socket: streams are written straight to it, with no web stream between. */
 export function writeReply(reply: Reply, request: IncomingMessage, response: ServerResponse): void {
@@ -65,32 +65,4 @@ function answerEarly(reply: BodyReply, request: IncomingMessage, response: Serve
     response.end();
   });
   request.resume();
-}
-
-class NodeSink implements Sink {
-  readonly #response: ServerResponse;
-
-  constructor(response: ServerResponse) {
-    this.#response = response;
-  }
-
-  get onDrain(): (() => void) | undefined {
-    return undefined;
-  }
-
-  set onDrain(callback: () => void) {
-    this.#response.on('drain', callback);
-  }
-
-  write(piece: string | Uint8Array): boolean {
-    return this.#response.destroyed || this.#response.write(piece);
-  }
-
-  end(): void {
-    if (!this.#response.destroyed) this.#response.end();
-  }
-
-  cut(): void {
-    this.#response.destroy();
-  }
 }
