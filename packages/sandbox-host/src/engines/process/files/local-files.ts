@@ -1,7 +1,16 @@
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lchown, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import {
+  type FileHandle,
+  lchown,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { basename } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { HostError } from '../../../errors.js';
 import type { FileEntry, SandboxFiles } from '../../files.js';
 import type { SandboxUser } from '../../user.js';
@@ -145,7 +154,8 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
           key = identity(stats);
           const ids = ownership(owner);
           if (ids) await handle.chown(ids.uid, ids.gid);
-          await pipeline(content, handle.createWriteStream({ autoClose: false }));
+          // Not as a stream of its own: that would hold on to the handle when the content is cut.
+          await writeFile(handle, content);
         } catch (error) {
           // Half a file must not pass for one; what was there before is gone either way.
           if (isNew) await rm(place.at, { force: true });
