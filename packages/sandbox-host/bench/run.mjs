@@ -2,7 +2,7 @@
 // turns within one run.
 import { fork } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Sandbox } from 'e2b';
 import { drawBars } from '../../agent-runtime/bench/chart.mjs';
@@ -24,6 +24,8 @@ const measures = {
 };
 const only = process.env.BENCH_ONLY?.split(',');
 
+// What else the machine does is part of the result, and is said with it.
+const loadBefore = loadavg()[0].toFixed(1);
 const children = [];
 try {
   const host = await start('host.mjs');
@@ -95,7 +97,7 @@ function print({ name, unit, target, rows, note }) {
 }
 
 async function write(results) {
-  const machine = `Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} cores for callers, host and servers together`;
+  const machine = `Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} cores for callers, host and servers together, load ${loadBefore} before the run`;
   const out = new URL('../../../docs/bench/', import.meta.url);
   await mkdir(out, { recursive: true });
   await writeFile(new URL('host.json', out), `${JSON.stringify({ machine, results }, undefined, 2)}\n`);
