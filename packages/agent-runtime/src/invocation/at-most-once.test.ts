@@ -447,6 +447,35 @@ describe('a caller that leaves', () => {
     expect(text).toMatch(/^id: 2\ndata: 2\n\nevent: done/);
   });
 
+  for (const kind of ['sync', 'async'] as const) {
+    eachDoor(`from a ${kind} generator that never waits does not stop the world`, async (serve) => {
+      let ended = false;
+      const send = await serve(
+        agent(
+          kind === 'sync'
+            ? function* () {
+                try {
+                  for (;;) yield 'x';
+                } finally {
+                  ended = true;
+                }
+              }
+            : async function* () {
+                try {
+                  for (;;) yield 'x';
+                } finally {
+                  ended = true;
+                }
+              },
+          { resumeGraceMs: 300 },
+        ),
+      );
+      await readFrames(await send('/invocations', post({}, keyed('k', resumable))), 1);
+      expect((await send('/ping')).status).toBe(200);
+      await vi.waitFor(() => expect(ended).toBe(true), { timeout: 10_000 });
+    });
+  }
+
   eachDoor('with a key for too long is not waited for', async (serve) => {
     let reason: unknown;
     const send = await serve(

@@ -25,6 +25,8 @@ export interface Wishes {
  * @throws what the handler threw; RequestError 410 when the events that the caller has not seen are gone.
  */
 export function replyFrom(entry: Entry<Outcome>, call: Call, wishes: Wishes): Reply | Promise<Reply> {
+  // What has been answered needs nobody to wait for it.
+  if (entry.outcome?.kind === 'answer') return replyWith(entry, entry.outcome, call, wishes);
   attach(entry, call);
   const outcome = entry.opened();
   if (outcome instanceof Promise) return outcome.then((opened) => replyWith(entry, opened, call, wishes));

@@ -23,6 +23,8 @@ export class Pump {
   /** Resolves when the iterator has come to its real end, its clean-up included. Never rejects. */
   async run(): Promise<void> {
     const cancellation = this.#cancellation;
+    let steps = 0;
+    let lastTurn = performance.now();
     cancellation.onCancel((reason) => this.#cancelled(reason));
     try {
       while (!cancellation.reason) {
@@ -32,6 +34,10 @@ export class Pump {
         if (cancellation.reason) break;
         if (step.done) return this.#outlet.end();
         if (!this.#outlet.write(step.value)) await this.#untilDrained();
+        if (++steps % 8 === 0 && performance.now() - lastTurn > longestMs) {
+          await turn();
+          lastTurn = performance.now();
+        }
       }
     } catch (error) {
       // What a cancelled iterator still throws has no reader.
@@ -60,4 +66,15 @@ export class Pump {
       // As above.
     }
   }
+}
+
+/** A generator that never waits, with a reader that always takes, would keep the event loop from everything else. */
+const longestMs = 10;
+
+/** Lets the event loop do what else there is: timers, sockets, signals. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    if ('setImmediate' in globalThis) setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
 }
