@@ -18,6 +18,7 @@ const server = http.createServer((request, response) => {
     return;
   }
   if (request.url === '/cut') { response.write('half'); setTimeout(() => response.destroy(), 50); return; }
+  if (request.url === '/early') { response.writeHead(413); return response.end('too much'); }
   if (request.url === '/reset') return request.socket.destroy();
   response.writeHead(418, 'Short', [['X-Twice', '1'], ['X-Twice', '2']].flat());
   response.end(request.method);
@@ -121,6 +122,25 @@ describeHosts('the gateway', (fixture) => {
       502,
       'The sandbox closed the connection',
     ]);
+  });
+
+  test('hands on an answer that comes before the whole request has been sent', async () => {
+    const body = Buffer.alloc(4 * 1024 * 1024);
+    const early = await ask('/early', { method: 'POST', body });
+    expect([early.status, await early.text()]).toEqual([413, 'too much']);
+    const cut = await ask('/reset', { method: 'POST', body });
+    expect([cut.status, await cut.json()]).toMatchObject([
+      502,
+      { message: 'The sandbox closed the connection' },
+    ]);
+  });
+
+  test('outlives an upgrade whose port is none', async () => {
+    const { hostname, port } = new URL(fixture.host.sandboxUrl);
+    const headers = { ...address(sandbox), 'e2b-sandbox-port': 'x', connection: 'Upgrade', upgrade: 'echo' };
+    const sent = request({ hostname, port, headers }).end();
+    await expect(once(sent, 'upgrade')).rejects.toThrow();
+    expect((await ask('/any')).status).toBe(418);
   });
 
   test('joins upgraded connections', async () => {
