@@ -1,9 +1,13 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { Sandbox as NewestSandbox } from 'e2b';
 import { expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { describeHosts } from './with-host.js';
+
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+if (!hasPython) console.warn('No python3 on this machine: the tests of Python servers are skipped.');
 
 describeHosts(
   'the E2B SDK',
@@ -220,6 +224,45 @@ describeHosts(
           `node -e "fetch('http://localhost:8080/in').then((r) => r.text()).then(console.log)"`,
         );
         expect(inside.stdout).toBe(`${sandbox.sandboxId} /in 0\n`);
+      }
+      await Promise.all(sandboxes.map((sandbox) => sandbox.kill()));
+    });
+
+    test.skipIf(!hasPython)('gives two Python servers a port 8080 each as well', async () => {
+      const sandboxes = await Promise.all([fixture.create(), fixture.create()]);
+      const servers = {
+        // One that listens for both families, and one whose sockets asyncio makes.
+        '8080': 'exec python3 -u -m http.server 8080',
+        '8081': `exec python3 -u -c "
+import asyncio, os
+async def serve(reader, writer):
+    await reader.readuntil(b'\\r\\n\\r\\n')
+    body = os.environ['E2B_SANDBOX_ID'].encode()
+    writer.write(b'HTTP/1.1 200 OK\\r\\ncontent-length: %d\\r\\n\\r\\n' % len(body) + body)
+    await writer.drain()
+async def main():
+    async with await asyncio.start_server(serve, None, 8081) as server:
+        await server.serve_forever()
+asyncio.run(main())"`,
+      };
+      for (const sandbox of sandboxes) {
+        await sandbox.files.write('index.html', sandbox.sandboxId);
+        for (const server of Object.values(servers)) {
+          await sandbox.commands.run(server, { background: true, timeoutMs: 0 });
+        }
+      }
+      for (const sandbox of sandboxes) {
+        for (const port of Object.keys(servers)) {
+          const headers = { 'E2b-Sandbox-Id': sandbox.sandboxId, 'E2b-Sandbox-Port': port };
+          const ask = async () => (await fetch(`${fixture.host.sandboxUrl}/`, { headers })).text();
+          await expect.poll(ask, { timeout: 15_000 }).toBe(sandbox.sandboxId);
+          const inside = await sandbox.commands.run(
+            `python3 -c "import urllib.request as r; print(r.urlopen('http://localhost:${port}/').read().decode())"`,
+          );
+          expect(inside.stdout).toBe(`${sandbox.sandboxId}\n`);
+          const taken = `python3 -c "import socket; socket.socket().bind(('', ${port}))" 2>&1 || true`;
+          expect((await sandbox.commands.run(taken)).stdout).toContain('Address already in use');
+        }
       }
       await Promise.all(sandboxes.map((sandbox) => sandbox.kill()));
     });

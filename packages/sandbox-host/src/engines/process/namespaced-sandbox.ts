@@ -11,8 +11,8 @@ import { launch } from './launch.js';
 import type { Launcher } from './launch-text.js';
 import { trySignal } from './marked-processes.js';
 import { dialPort } from './ports/dial-port.js';
-import { withPorts } from './ports/port-script.js';
-import { makeFstab, portScript, portsDirectory, sandboxUid } from './root-fs.js';
+import { withPorts } from './ports/port-scripts.js';
+import { makeFstab, portScripts, portsDirectory, sandboxUid } from './root-fs.js';
 import { copyTree, run } from './shell.js';
 import { processStats } from './stats.js';
 
@@ -134,7 +134,7 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
       if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
       return launch(launcher(command.user), {
         ...command,
-        env: withPorts(command.env, portsDirectory, portScript),
+        env: withPorts(command.env, portsDirectory, portScripts),
       });
     },
     dial: (port) => dialPort(anchor + portsDirectory, port, () => sandboxPids(initPid, group)),

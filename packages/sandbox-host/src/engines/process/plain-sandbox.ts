@@ -13,7 +13,7 @@ import {
   trySignal,
 } from './marked-processes.js';
 import { dialPort } from './ports/dial-port.js';
-import { withPorts } from './ports/port-script.js';
+import { withPorts } from './ports/port-scripts.js';
 import { copyTree } from './shell.js';
 import { processStats } from './stats.js';
 
@@ -24,8 +24,8 @@ export interface PlainSandboxOptions {
   directory: string;
   image: Image;
   layerPath: (layer: string) => string;
-  /** Where the port script lies on the host. */
-  portScript: string;
+  /** Where the port scripts lie on the host. */
+  portScripts: string;
   /** Whether `setpriv` can bind a process to its parent's life. */
   endWithHost: boolean;
 }
@@ -72,7 +72,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     async exec(command) {
       if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
       const env = {
-        ...withPorts(command.env, ports, options.portScript),
+        ...withPorts(command.env, ports, options.portScripts),
         HOME: pathInside(command.env.HOME ?? '/home/user'),
         TMPDIR: join(directory, 'tmp'),
         [sandboxMark]: id,

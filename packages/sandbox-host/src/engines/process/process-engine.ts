@@ -5,7 +5,7 @@ import { type FreezerLayout, findFreezer, makeControlGroup } from './freezer.js'
 import { killMarkedProcesses } from './marked-processes.js';
 import { startNamespacedSandbox } from './namespaced-sandbox.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
-import { portScript } from './ports/port-script.js';
+import { writePortScripts } from './ports/port-scripts.js';
 import { makeSkeleton } from './root-fs.js';
 import { run } from './shell.js';
 
@@ -35,21 +35,21 @@ const baseLayer = 'base';
 export async function startProcessEngine(options: ProcessEngineOptions): Promise<ProcessEngine> {
   const layers = join(options.directory, 'layers');
   const sandboxes = join(options.directory, 'sandboxes');
-  const script = join(options.directory, 'ports.cjs');
+  const portScripts = join(options.directory, 'ports');
   const layerPath = (layer: string): string => join(layers, layer);
   // What a dead host left of running sandboxes is of no use without their processes.
   await rm(sandboxes, { recursive: true, force: true });
   await rm(layerPath(baseLayer), { recursive: true, force: true });
   await mkdir(layerPath(baseLayer), { recursive: true });
   await mkdir(sandboxes, { recursive: true });
-  await writeFile(script, portScript);
+  await writePortScripts(portScripts);
 
   const obstacle = options.isolation === 'none' ? 'it was not asked for' : await namespaceObstacle();
   if (options.isolation === 'namespaces' && obstacle) {
     throw new Error(`Sandboxes cannot have namespaces of their own: ${obstacle}.`);
   }
   if (obstacle) await makePlainSkeleton(layerPath(baseLayer));
-  else await makeSkeleton(layerPath(baseLayer), portScript);
+  else await makeSkeleton(layerPath(baseLayer));
   const freezer = obstacle ? undefined : await findFreezer();
   const endWithHost = await run('setpriv', '--pdeathsig', 'KILL', 'true').then(
     () => true,
@@ -60,8 +60,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
 
   const start = async (id: string, image: Image): Promise<EngineSandbox> => {
     const directory = join(sandboxes, id);
-    if (obstacle)
-      return startPlainSandbox({ id, directory, image, layerPath, portScript: script, endWithHost });
+    if (obstacle) return startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost });
     const group = freezer && (await makeControlGroup(freezer, id));
     try {
       return await startNamespacedSandbox({ id, directory, image, layerPath, overlay, group });

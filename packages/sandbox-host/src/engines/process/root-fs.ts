@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { chmod, chown, lstat, mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writePortScripts } from './ports/port-scripts.js';
 
 /**
  * The user id of `user` in sandboxes that have a root of their own: the last of the range Debian leaves to local
@@ -10,8 +11,8 @@ export const sandboxUid = 59_999;
 
 /** Where port announcements lie inside a sandbox (see `ports/`). */
 export const portsDirectory = '/run/sandpiper/ports';
-/** Where the script that makes them lies. */
-export const portScript = '/opt/sandpiper/ports.cjs';
+/** Where the scripts that make them lie. */
+export const portScripts = '/opt/sandpiper';
 
 /** Where the host's own Node.js is found inside, wherever it is installed, and its npm. */
 const nodeDirectory = '/opt/node';
@@ -64,7 +65,7 @@ nogroup:x:65534:
 `;
 
 /** Makes the lowest layer of every sandbox: a root with users, empty mount points and nothing of the host. */
-export async function makeSkeleton(root: string, script: string): Promise<void> {
+export async function makeSkeleton(root: string): Promise<void> {
   const directories = [
     'dev/pts',
     'dev/shm',
@@ -105,7 +106,7 @@ export async function makeSkeleton(root: string, script: string): Promise<void> 
   await writeFile(join(root, 'etc/passwd'), users);
   await writeFile(join(root, 'etc/group'), groups);
   await writeFile(join(root, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n');
-  await writeFile(join(root, portScript), script);
+  await writePortScripts(join(root, portScripts));
   await mkdir(join(root, nodeDirectory, 'bin'));
   await writeFile(join(root, nodeDirectory, 'bin/node'), '');
   await mkdir(join(root, nodeDirectory, npmPackage), { recursive: true });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Endpoint } from '../../engine.js';
 
 /**
- * Finds where a port of a sandbox is that shares the host's network: by what the port script announced, else by
+ * Finds where a port of a sandbox is that shares the host's network: by what the port scripts announced, else by
  * a listening socket that a process of this very sandbox holds. A port of anybody else's is never answered with.
  */
 export async function dialPort(

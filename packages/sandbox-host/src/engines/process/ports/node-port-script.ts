@@ -99,15 +99,4 @@ function remapPorts(net: typeof Net, fs: typeof Fs, process: NodeJS.Process): vo
 }
 
 /** The script for `node --require`. */
-export const portScript: string = `(${remapPorts})(require('node:net'), require('node:fs'), process);\n`;
-
-/** An environment in which Node.js runs the script before anything else. */
-export function withPorts(
-  env: Record<string, string>,
-  directory: string,
-  script: string,
-): Record<string, string> {
-  const own = env.NODE_OPTIONS;
-  const required = `--require "${script}"`;
-  return { ...env, SANDPIPER_PORTS: directory, NODE_OPTIONS: own ? `${required} ${own}` : required };
-}
+export const nodePortScript: string = `(${remapPorts})(require('node:net'), require('node:fs'), process);\n`;
