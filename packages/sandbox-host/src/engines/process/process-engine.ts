@@ -158,7 +158,7 @@ function describeCapabilities(
   freezer: FreezerLayout | undefined,
 ): Capabilities {
   const network =
-    'sandboxes share the network of the host; only Node.js programs have ports of their own in each';
+    'sandboxes share the network of the host; only Node.js and Python programs have ports of their own in each';
   const checkpoint = { level: 'enforced', reason: 'files are copied while nothing runs' } as const;
   if (obstacle) {
     return {
