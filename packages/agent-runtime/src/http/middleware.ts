@@ -15,13 +15,22 @@ export type Middleware = (request: Request, next: Next) => Response | Promise<Re
 /** Goes on to the next middleware, and at last to the agent; with another request, if it is given one. */
 export type Next = (request?: Request) => Promise<Response>;
 
-/** Runs middlewares in their order of registration around `last`. */
-export function compose(
+/**
+ * Runs middlewares in their order of registration around `last`.
+ *
+ * @throws TypeError when one gives no response; and what one throws.
+ */
+export async function compose(
   middlewares: readonly Middleware[],
   request: Request,
   last: (request: Request) => Promise<Response>,
 ): Promise<Response> {
   const [first, ...others] = middlewares;
   if (!first) return last(request);
-  return Promise.resolve(first(request, (changed = request) => compose(others, changed, last)));
+  // The type does not stop plain JavaScript, where a path without a `return` is easily left.
+  const response: unknown = await first(request, (changed = request) => compose(others, changed, last));
+  if (response instanceof Response) return response;
+  throw new TypeError(
+    'A middleware returned no Response: each of its paths must return one, or next(request).',
+  );
 }

@@ -87,6 +87,6 @@ function serve(
     }
   };
   const reply = answer(new NodeIncoming(request, response));
-  if (reply instanceof Promise) void reply.then(write);
+  if (reply instanceof Promise) void reply.then(write).catch(() => response.destroy());
   else write(reply);
 }

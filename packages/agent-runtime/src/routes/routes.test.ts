@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { silent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import type { RuntimeConfig } from '../config.js';
+import type { Middleware } from '../http/middleware.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
 function echo(config: RuntimeConfig = {}): AgentRuntimeApp {
@@ -144,6 +145,29 @@ describe('middleware', () => {
       expect([other.status, (await json(other)).error]).toEqual([409, 'from the middleware']);
     },
   );
+
+  eachDoor('that returns nothing is a 500, which is logged, and the agent goes on', async (serve) => {
+    const logged: unknown[] = [];
+    const app = new AgentRuntimeApp({
+      logger: { ...silent, error: (...line: unknown[]) => logged.push(line) },
+    });
+    app.entrypoint(() => 'answer');
+    const forgetful = async (request: Request, next: (request: Request) => Promise<Response>) => {
+      const response = await next(request);
+      if (!request.headers.has('x-forget')) return response;
+    };
+    app.middleware(forgetful as Middleware);
+    const send = await serve(app);
+    const response = await send('/invocations', post({}, { 'x-forget': '1' }));
+    expect([response.status, await json(response)]).toMatchObject([
+      500,
+      { status: 'error', error: expect.stringContaining('A middleware returned no Response') },
+    ]);
+    expect(logged).toMatchObject([
+      [{ error: expect.stringContaining('A middleware returned no Response') }, expect.any(String)],
+    ]);
+    expect((await send('/invocations', post({}))).status).toBe(200);
+  });
 
   eachDoor('lets streams through as they come', async (serve) => {
     const app = new AgentRuntimeApp({ logger: silent });

@@ -1,6 +1,6 @@
 import { headers as names, PingStatus } from '@sandpiper/protocol';
 import { version } from '../../package.json';
-import { describeError } from '../errors/describe-error.js';
+import { describeError, failureFields } from '../errors/describe-error.js';
 import { RequestError } from '../errors/request-error.js';
 import type { Call } from '../http/call.js';
 import { corsHeaders, preflight } from '../http/cors.js';
@@ -54,9 +54,16 @@ export class Routes {
   #told(error: unknown, call: Call): Reply {
     const { responseFormat, debug } = this.#services.config;
     const { failure } = call;
-    return failure && failure.error === error
-      ? failure.reply
-      : errorReply(responseFormat, error, call, debug);
+    if (failure && failure.error === error) return failure.reply;
+    const reply = errorReply(responseFormat, error, call, debug);
+    // What the handler threw is logged where it ran; this is the fault of something around it.
+    if (reply.status >= 500 && !RequestError.isInstance(error)) {
+      this.#services.log.error(
+        { request_id: call.requestId, ...failureFields(error) },
+        'A request could not be answered.',
+      );
+    }
+    return reply;
   }
 
   #signed(reply: Reply, call: Call): Reply {
