@@ -23,3 +23,70 @@ export function greeter(app: AgentRuntimeApp, input: InputSchema<{ name: string 
     }
   };
 }
+
+/** Methods of no, one and two parameters, each of which answers with its name. */
+export function everyArity(
+  app: AgentRuntimeApp,
+  input: InputSchema<{ a: number }>,
+): Record<string, new () => object> {
+  return {
+    none: class {
+      @app.entrypoint
+      answer(): string {
+        return 'none';
+      }
+    },
+    one: class {
+      @app.entrypoint
+      async answer(request: { a: number }): Promise<string> {
+        return request.a === 2 ? 'one' : '';
+      }
+    },
+    two: class {
+      readonly name = 'two';
+
+      @app.entrypoint
+      answer(_request: unknown, context: RequestContext): string {
+        return context.requestId && this.name;
+      }
+    },
+    checkedNone: class {
+      @app.entrypoint({ input })
+      answer(): string {
+        return 'checkedNone';
+      }
+    },
+    checkedOne: class {
+      @app.entrypoint({ input })
+      answer({ a }: { a: number }): string {
+        return a === 2 ? 'checkedOne' : '';
+      }
+    },
+    checkedTwo: class {
+      @app.entrypoint({ input })
+      answer({ a }: { a: number }, context: RequestContext): string {
+        return a === 2 && context.requestId ? 'checkedTwo' : '';
+      }
+    },
+  };
+}
+
+/** What must not compile. */
+export function refused(app: AgentRuntimeApp, input: InputSchema<{ a: number }>): unknown[] {
+  return [
+    class {
+      // @ts-expect-error: the schema makes no text.
+      @app.entrypoint({ input })
+      answer(request: { a: string }): string {
+        return request.a;
+      }
+    },
+    class {
+      // @ts-expect-error: nobody gives a third argument.
+      @app.entrypoint
+      answer(_request: unknown, _context: RequestContext, more: string): string {
+        return more;
+      }
+    },
+  ];
+}

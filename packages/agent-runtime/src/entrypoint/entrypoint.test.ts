@@ -22,6 +22,26 @@ describe('entrypoint', () => {
     expect(entrypoint(handler)).toBe(handler);
   });
 
+  test('gives back a function of the same type, so that its author can call it', async () => {
+    const { entrypoint } = new AgentRuntimeApp();
+    expect(entrypoint((request: { a: 1 }) => request.a)({ a: 1 })).toBe(1);
+    expect(entrypoint(() => 'nothing asked')()).toBe('nothing asked');
+    const streaming = entrypoint(async function* (request: { prompt: string }) {
+      yield request.prompt;
+    });
+    expect(await streaming({ prompt: 'Hello' }).next()).toEqual({ value: 'Hello', done: false });
+    const plain = entrypoint((request) => request.prompt);
+    expectTypeOf(plain).returns.toEqualTypeOf<string | undefined>();
+    const checked = entrypoint({ input: z.object({ city: z.string() }) }, ({ city }) => city.trim());
+    expect(checked({ city: ' Oslo ' })).toBe('Oslo');
+    const named = entrypoint<{ city: string }>((request) => request.city);
+    expectTypeOf(named).parameter(0).toEqualTypeOf<{ city: string }>();
+    // @ts-expect-error: the schema makes no number.
+    entrypoint({ input: z.object({ city: z.string() }) }, (request: { city: number }) => request.city);
+    // @ts-expect-error: the second argument is the context.
+    entrypoint((_request: string, count: number) => count);
+  });
+
   test('types a request that says nothing of its type as the conventional one', () => {
     new AgentRuntimeApp().entrypoint((request, context) => {
       expectTypeOf(request.prompt).toEqualTypeOf<string | undefined>();
@@ -87,6 +107,15 @@ describe('entrypoint', () => {
       body: { result: expect.stringMatching(/^42 for .+/) },
     });
     expect(instance.count).toBe(42);
+  });
+
+  test('decorates methods of no, one and two parameters, with an input schema and without', async () => {
+    const app = new AgentRuntimeApp();
+    const classes = (await decorated()).everyArity(app, z.object({ a: z.number() }));
+    for (const [result, Class] of Object.entries(classes)) {
+      new Class();
+      expect(await invoke(app, { a: 2 })).toMatchObject({ status: 200, body: { result } });
+    }
   });
 
   test('decorates a method with an input schema', async () => {

@@ -1,21 +1,13 @@
-import type { InvocationRequest } from '@sandpiper/protocol';
 import type { RequestContext } from '../context/request-context.js';
 import type { Entrypoint, EntrypointOptions, Handler } from './handler.js';
 import type { InputSchema } from './input-schema.js';
 
-type Method<This, Input, Output> = (this: This, request: Input, context: RequestContext) => Output;
+/** A method that can be an entry point: it may leave out the context, and the request too. */
+type Method<This, Input> = (this: This, request: Input, context: RequestContext) => unknown;
 
 /** Registers the handler of `POST /invocations`; the last one registered answers. */
 export interface RegisterEntrypoint {
-  /**
-   * Takes the handler and gives it back as it is.
-   *
-   * @example
-   * ```ts
-   * app.entrypoint(async (request, context) => `Hello ${request.prompt}`);
-   * ```
-   */
-  <Input = InvocationRequest, Output = unknown>(handler: Handler<Input, Output>): Handler<Input, Output>;
+  // First, because TypeScript takes the first overload that fits: it would fit a decorated method to a handler.
   /**
    * As a decorator of a method: registers it when the class is instantiated, with the instance as `this`.
    *
@@ -28,10 +20,20 @@ export interface RegisterEntrypoint {
    * new Weather();
    * ```
    */
-  <This, Input, Output>(
-    method: Method<This, Input, Output>,
-    context: ClassMethodDecoratorContext<This, Method<This, Input, Output>>,
-  ): void;
+  <This, M extends Method<This, never>>(method: M, context: ClassMethodDecoratorContext<This>): void;
+  /**
+   * Takes the handler and gives it back as it is.
+   *
+   * @example
+   * ```ts
+   * app.entrypoint(async (request, context) => `Hello ${request.prompt}`);
+   * ```
+   */
+  <H extends Handler>(handler: H): H;
+  /** The same of a handler that says itself what it takes. */
+  <H extends Handler<never>>(handler: H): H;
+  /** The same of a handler whose request's type is given: `app.entrypoint<{ city: string }>(…)`. */
+  <Input, Output = unknown>(handler: Handler<Input, Output>): Handler<Input, Output>;
   /**
    * Checks the request's body first; the handler gets what the schema makes of it.
    *
@@ -40,17 +42,14 @@ export interface RegisterEntrypoint {
    * app.entrypoint({ input: z.object({ city: z.string() }) }, ({ city }) => forecast(city));
    * ```
    */
-  <Input, Output>(options: EntrypointOptions<Input>, handler: Handler<Input, Output>): Handler<Input, Output>;
+  <Input, H extends Handler<Input>>(options: EntrypointOptions<Input>, handler: H): H;
   /** The same as a decorator: `@app.entrypoint({ input })`. */
   <Input>(
     options: EntrypointOptions<Input>,
-  ): <This, Output>(
-    method: Method<This, Input, Output>,
-    context: ClassMethodDecoratorContext<This, Method<This, Input, Output>>,
-  ) => void;
+  ): <This, M extends Method<This, Input>>(method: M, context: ClassMethodDecoratorContext<This>) => void;
 }
 
-type AnyMethod = Method<unknown, never, unknown>;
+type AnyMethod = Method<unknown, never>;
 
 /** Makes the `entrypoint` of an app, which hands what it is given to `register`. */
 export function entrypointRegistrar(register: (entrypoint: Entrypoint) => void): RegisterEntrypoint {
