@@ -1,10 +1,18 @@
 import type { ReplyHeaders } from './reply.js';
 
+/** What belongs to one connection, and how long a body is on it, is for the door to say (RFC 9110, section 7.6.1). */
+const ofConnection: readonly string[] = ['connection', 'keep-alive', 'transfer-encoding', 'content-length'];
+
 /** The headers of a web `Response` as a reply has them. */
-export function fromWebHeaders(headers: Headers): ReplyHeaders {
+export function fromResponse({ headers, url }: Response): ReplyHeaders {
+  // Only a fetched response has a URL, and what fetch gives is decoded already (Fetch standard, "handle content codings").
+  const isDecoded = url !== '';
   const flat: ReplyHeaders = [];
   // Cookies come one by one out of the iteration: they are the one header that cannot be joined with commas.
-  for (const [name, value] of headers) flat.push(name, value);
+  for (const [name, value] of headers) {
+    if (ofConnection.includes(name) || (isDecoded && name === 'content-encoding')) continue;
+    flat.push(name, value);
+  }
   return flat;
 }
 

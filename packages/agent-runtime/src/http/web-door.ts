@@ -2,7 +2,7 @@ import { invalidEncoding, tooLarge } from '../errors/body-errors.js';
 import type { Sink } from '../stream/sink.js';
 import type { Incoming } from './incoming.js';
 import type { Reply } from './reply.js';
-import { toWebHeaders } from './response-headers.js';
+import { fromResponse, toWebHeaders } from './response-headers.js';
 
 /** A web `Request` as the core sees it. */
 export class WebIncoming implements Incoming {
@@ -88,7 +88,9 @@ const bodiless: readonly number[] = [101, 103, 204, 205, 304];
 
 /** Makes a reply a web `Response`. */
 export function toResponse(reply: Reply, incoming: WebIncoming): Response {
-  const headers = toWebHeaders(reply.headers);
+  const headers = toWebHeaders(
+    reply.kind === 'passed' ? [...reply.headers, ...fromResponse(reply.response)] : reply.headers,
+  );
   switch (reply.kind) {
     case 'body': {
       const body = incoming.method === 'HEAD' || bodiless.includes(reply.status) ? null : reply.body;
@@ -101,7 +103,6 @@ export function toResponse(reply: Reply, incoming: WebIncoming): Response {
     }
     case 'passed': {
       const { response } = reply;
-      for (const [name, value] of response.headers) headers.append(name, value);
       return new Response(response.body, { status: response.status, headers });
     }
   }

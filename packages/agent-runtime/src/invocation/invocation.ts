@@ -5,7 +5,7 @@ import type { RequestContext } from '../context/request-context.js';
 import { describeError } from '../errors/describe-error.js';
 import type { Call } from '../http/call.js';
 import { type BodyReply, jsonReply } from '../http/reply.js';
-import { fromWebHeaders } from '../http/response-headers.js';
+import { fromResponse } from '../http/response-headers.js';
 import { toJson } from '../json/to-json.js';
 import type { FinalFrame } from '../stream/frames.js';
 import type { Thrown } from '../stream/outlet.js';
@@ -131,7 +131,7 @@ export class Invocation {
 
   #openBody(response: Response): void {
     const { status, body } = response;
-    const headers = fromWebHeaders(response.headers);
+    const headers = fromResponse(response);
     if (!body) {
       this.#openAnswer({ status, headers, body: '' });
       this.#release();

@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { agent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
@@ -93,6 +95,55 @@ describe('a value', () => {
 });
 
 describe('a Response', () => {
+  const text = 'hello world '.repeat(50);
+
+  eachDoor('that was fetched, and unpacked by that, is told as what it is now', async (serve) => {
+    const upstream = createServer((_request, response) => {
+      const packed = gzipSync(text);
+      response.writeHead(200, {
+        'content-type': 'text/x',
+        'content-encoding': 'gzip',
+        'content-length': packed.length,
+      });
+      response.end(packed);
+    });
+    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      upstream.close();
+      upstream.closeAllConnections();
+    });
+    const url = `http://127.0.0.1:${Object(upstream.address()).port}`;
+    const app = agent(() => fetch(url));
+    const send = await serve(app);
+    app.middleware((request, next) => (request.headers.has('x-bypass') ? fetch(url) : next(request)));
+    for (const headers of [{}, { 'x-bypass': '1' }]) {
+      const response = await send('/invocations', post({}, headers));
+      expect(response.headers.get('content-type')).toBe('text/x');
+      expect(response.headers.get('content-encoding')).toBeNull();
+      expect(response.headers.get('content-length')).toBeNull();
+      expect(await response.text()).toBe(text);
+    }
+  });
+
+  eachDoor('that the handler packed itself stays packed', async (serve) => {
+    const packed = gzipSync(text);
+    const headers = { 'content-encoding': 'gzip', 'content-length': String(packed.length) };
+    const send = await serve(agent(() => new Response(packed, { headers })));
+    const response = await send('/invocations', post({}));
+    expect(response.headers.get('content-encoding')).toBe('gzip');
+    const body = Buffer.from(await response.arrayBuffer());
+    // Fetch unpacks what comes over a socket.
+    expect(response.url ? body.toString() : gunzipSync(body).toString()).toBe(text);
+  });
+
+  eachDoor('that names a wrong length does not send one', async (serve) => {
+    const send = await serve(agent(() => new Response('hello', { headers: { 'content-length': '3' } })));
+    for (const turn of [1, 2]) {
+      const response = await send('/invocations', post(turn));
+      expect([response.headers.get('content-length'), await response.text()]).toEqual([null, 'hello']);
+    }
+  });
+
   eachDoor('passes through as it is', async (serve) => {
     const send = await serve(
       agent(() => {

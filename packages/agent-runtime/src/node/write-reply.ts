@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebReadableStream } from 'node:stream/web';
 import type { BodyReply, PassedReply, Reply } from '../http/reply.js';
-import { fromWebHeaders } from '../http/response-headers.js';
+import { fromResponse } from '../http/response-headers.js';
 import { NodeSink } from './node-sink.js';
 
 /** Puts a reply on the socket: streams are written straight to it, with no web stream between. */
@@ -30,9 +30,9 @@ export function writeReply(reply: Reply, request: IncomingMessage, response: Ser
 }
 
 async function writePassed(reply: PassedReply, response: ServerResponse): Promise<void> {
-  const { body, status, headers } = reply.response;
+  const { body, status } = reply.response;
   try {
-    response.writeHead(status, [...reply.headers, ...fromWebHeaders(headers)]);
+    response.writeHead(status, [...reply.headers, ...fromResponse(reply.response)]);
     if (body) await pipeline(Readable.fromWeb(body as WebReadableStream), response);
     else response.end();
   } catch {
