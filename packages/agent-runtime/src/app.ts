@@ -15,7 +15,7 @@ import { Ledger } from './invocation/ledger/ledger.js';
 import type { Services } from './invocation/services.js';
 import { Lifespan, type LifespanHook } from './lifespan/lifespan.js';
 import { jsonLogger, type Logger } from './log/logger.js';
-import { Health, type PingHandler } from './ping/health.js';
+import { Health, type RegisterPing } from './ping/health.js';
 import type { Listener, Platform } from './platform.js';
 import { Routes } from './routes/routes.js';
 import type { WebSocketHandler } from './websocket/agent-socket.js';
@@ -49,6 +49,8 @@ export class PortableApp {
   /** Read by Bun off `export default app`: an agent may think for longer than Bun's 10 s of silence. */
   readonly idleTimeout: number = 0;
   readonly #health = new Health();
+  /** Registers a judge of the agent's health, in place of "busy while it works": a function, or a method, as a decorator. */
+  readonly ping: RegisterPing = this.#health.register;
   readonly #lifespan = new Lifespan();
   readonly #middlewares: Middleware[] = [];
   readonly #services: Services;
@@ -80,12 +82,6 @@ export class PortableApp {
   /** The context of the request that the calling code is working on; undefined outside of one. */
   get context(): RequestContext | undefined {
     return AgentRuntimeContext.getCurrentContext();
-  }
-
-  /** Registers a judge of the agent's health, in place of "busy while it works". Gives it back as it is. */
-  ping<H extends PingHandler>(handler: H): H {
-    this.#health.handler = handler;
-    return handler;
   }
 
   /** Overrides every other judgement of the agent's health, until it is called with nothing. */

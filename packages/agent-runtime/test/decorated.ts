@@ -71,6 +71,17 @@ export function everyArity(
   };
 }
 
+export function judge(app: AgentRuntimeApp): new () => { mood: string } {
+  return class Judge {
+    mood = 'healthy';
+
+    @app.ping
+    async check(): Promise<string> {
+      return this.mood;
+    }
+  };
+}
+
 /** What must not compile. */
 export function refused(app: AgentRuntimeApp, input: InputSchema<{ a: number }>): unknown[] {
   return [
@@ -79,6 +90,13 @@ export function refused(app: AgentRuntimeApp, input: InputSchema<{ a: number }>)
       @app.entrypoint({ input })
       answer(request: { a: string }): string {
         return request.a;
+      }
+    },
+    class {
+      // @ts-expect-error: a judge says a status.
+      @app.ping
+      check(): number {
+        return 1;
       }
     },
     class {

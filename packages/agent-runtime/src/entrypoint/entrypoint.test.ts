@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import ts from 'typescript';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import * as z from 'zod';
+import { decorated } from '../../test/compile-decorated.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import type { RequestContext } from '../context/request-context.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
@@ -127,12 +126,3 @@ describe('entrypoint', () => {
     expect(await invoke(app, {})).toMatchObject({ status: 400 });
   });
 });
-
-/** Compiles the decorators as TypeScript does for its users. */
-async function decorated(): Promise<typeof import('../../test/decorated.js')> {
-  const source = await readFile(new URL('../../test/decorated.ts', import.meta.url), 'utf8');
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
-  });
-  return import(`data:text/javascript,${encodeURIComponent(outputText)}`);
-}

@@ -1,4 +1,5 @@
-import { describe, expect } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import { decorated } from '../../test/compile-decorated.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import { PingStatus } from '../index.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
@@ -28,6 +29,23 @@ describe('ping', () => {
     finish();
     await answer;
     expect((await ping()).status).toBe('Healthy');
+  });
+
+  test('is judged by a decorated method, whose instance is then its this', async () => {
+    const app = new AgentRuntimeApp();
+    const Judge = (await decorated()).judge(app);
+    const status = async () => (await json(await app.fetch(new Request('http://agent/ping')))).status;
+    const judge = new Judge();
+    expect(await status()).toBe('Healthy');
+    judge.mood = 'healthy_busy';
+    expect(await status()).toBe('HealthyBusy');
+  });
+
+  test('gives back the judge it was given', () => {
+    const judge = (): PingStatus => PingStatus.Healthy;
+    const same = new AgentRuntimeApp().ping(judge);
+    expect(same).toBe(judge);
+    expectTypeOf(same).toEqualTypeOf(judge);
   });
 
   eachDoor('stamps the last change, not the last look', async (serve) => {
