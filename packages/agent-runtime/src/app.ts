@@ -244,7 +244,9 @@ export class PortableApp {
   };
 
   #respond(call: Call): Reply | Promise<Reply> {
-    const isPlain = this.#middlewares.length === 0 && !this.#hono.isUsed;
+    // A `Request` cannot be a TRACE (Fetch standard, "forbidden method"); the routes refuse it.
+    const isPlain =
+      (this.#middlewares.length === 0 && !this.#hono.isUsed) || call.incoming.method === 'TRACE';
     return isPlain ? this.#routes.route(call) : this.#throughMiddleware(call);
   }
 

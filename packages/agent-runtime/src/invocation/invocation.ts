@@ -131,6 +131,8 @@ export class Invocation {
 
   #openBody(response: Response): void {
     const { status, body } = response;
+    if (status === 0)
+      throw new TypeError('The handler returned Response.error(), which no caller can be sent.');
     const headers = fromResponse(response);
     if (!body) {
       this.#openAnswer({ status, headers, body: '' });

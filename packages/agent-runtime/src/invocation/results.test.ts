@@ -136,6 +136,14 @@ describe('a Response', () => {
     expect(response.url ? body.toString() : gunzipSync(body).toString()).toBe(text);
   });
 
+  eachDoor('that is an error of the network is a 500', async (serve) => {
+    const response = await (await serve(agent(() => Response.error())))('/invocations', post({}));
+    expect([response.status, (await json(response)).error]).toEqual([
+      500,
+      expect.stringContaining('Response.error()'),
+    ]);
+  });
+
   eachDoor('that names a wrong length does not send one', async (serve) => {
     const send = await serve(agent(() => new Response('hello', { headers: { 'content-length': '3' } })));
     for (const turn of [1, 2]) {

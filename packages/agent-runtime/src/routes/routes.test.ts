@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import { request } from 'node:http';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { silent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import type { RuntimeConfig } from '../config.js';
@@ -189,6 +190,22 @@ describe('middleware', () => {
     await reader?.cancel();
     await expect.poll(() => finished, { timeout: 1000 }).toBe(true);
   });
+});
+
+test('TRACE is a 405 behind a middleware too', async () => {
+  const app = echo();
+  onTestFinished(() => app.close());
+  app.middleware((incoming, next) => next(incoming));
+  const { port } = await app.run({ port: 0, host: '127.0.0.1' });
+  const status = await new Promise((resolve, reject) => {
+    request({ port, host: '127.0.0.1', path: '/ping', method: 'TRACE' }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    })
+      .on('error', reject)
+      .end();
+  });
+  expect(status).toBe(405);
 });
 
 test('an address that is taken is refused', async () => {
