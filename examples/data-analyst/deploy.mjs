@@ -18,7 +18,7 @@ const isReady = `node -e "fetch('http://localhost:8080/ping').then((r) => proces
 export async function deploy(name, platform) {
   const folder = await mkdtemp(join(tmpdir(), 'data-analyst-'));
   try {
-    await cp(join(here, 'dist/agent.js'), join(folder, 'agent.mjs'));
+    await cp(join(here, 'dist/agent.cjs'), join(folder, 'agent.cjs'));
     // The one thing the build leaves outside the file: a database with a native part.
     for (const [dependency, path] of await withDependencies('@duckdb/node-api', here)) {
       await cp(path, join(folder, 'node_modules', dependency), { recursive: true });
@@ -27,7 +27,7 @@ export async function deploy(name, platform) {
       .fromTemplate('base')
       // A native library hardly shrinks, so compressing it only costs time.
       .copy('.', '.', { gzip: false })
-      .setStartCmd('node agent.mjs', isReady);
+      .setStartCmd('node agent.cjs', isReady);
     await Template.build(template, name, platform);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -59,4 +59,4 @@ function answer(subject: string, group: string | undefined, bars: readonly Bar[]
   return `${subject} is highest ${place(highest)} and lowest ${place(lowest)}.`;
 }
 
-await app.run();
+app.run();
