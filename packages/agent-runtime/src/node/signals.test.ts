@@ -2,11 +2,8 @@ import { expect, test } from 'vitest';
 import { post } from '../../test/each-door.js';
 import { spawnProgram } from '../../test/spawn-program.js';
 
-test('SIGTERM takes no more, lets a stream finish, and ends with code 0', async () => {
-  const { child, lines, exit } = await spawnProgram('slow-agent', { GRACE_MS: '10000' });
-  const url = `http://127.0.0.1:${lines[0]}/invocations`;
-  const response = await fetch(url, post({ values: 10 }));
-  child.kill('SIGTERM');
+/** Waits until the server takes no new connection. */
+async function untilClosed(url: string): Promise<void> {
   await expect
     .poll(() =>
       fetch(url, post({ values: 1 })).then(
@@ -15,6 +12,14 @@ test('SIGTERM takes no more, lets a stream finish, and ends with code 0', async 
       ),
     )
     .toBe('closed');
+}
+
+test('SIGTERM takes no more, lets a stream finish, and ends with code 0', async () => {
+  const { child, lines, exit } = await spawnProgram('slow-agent', { GRACE_MS: '10000' });
+  const url = `http://127.0.0.1:${lines[0]}/invocations`;
+  const response = await fetch(url, post({ values: 10 }));
+  child.kill('SIGTERM');
+  await untilClosed(url);
   expect(await response.text()).toBe(Array.from({ length: 10 }, (_, value) => `data: ${value}\n\n`).join(''));
   expect(await exit).toBe(0);
   expect(lines.at(-1)).toBe('stopped');
@@ -36,14 +41,7 @@ test('a second signal ends the process at once', async () => {
   const url = `http://127.0.0.1:${lines[0]}/invocations`;
   const response = await fetch(url, post({ values: 1000 }));
   child.kill('SIGTERM');
-  await expect
-    .poll(() =>
-      fetch(url, post({ values: 1 })).then(
-        () => 'open',
-        () => 'closed',
-      ),
-    )
-    .toBe('closed');
+  await untilClosed(url);
   child.kill('SIGTERM');
   expect(await exit).toBe(143);
   await expect(response.text()).rejects.toThrow();

@@ -29,6 +29,19 @@ export interface NamespacedSandboxOptions {
   group: ControlGroup | undefined;
 }
 
+/** Runs the script that follows in namespaces of its own. */
+export const inNamespaces: readonly string[] = [
+  'unshare',
+  '--mount',
+  '--pid',
+  '--ipc',
+  '--uts',
+  '--fork',
+  '--kill-child=KILL',
+  'sh',
+  '-c',
+];
+
 /** Sets up the root and becomes the first process: one that does nothing, and whose end is everybody's end. */
 const initScript = `set -e
 read -r pid _ < /proc/self/stat
@@ -62,24 +75,7 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
 
   const init = spawn(
     'setpriv',
-    [
-      '--pdeathsig',
-      'KILL',
-      'unshare',
-      '--mount',
-      '--pid',
-      '--ipc',
-      '--uts',
-      '--fork',
-      '--kill-child=KILL',
-      'sh',
-      '-c',
-      initScript,
-      'sandpiper-init',
-      fstab,
-      root,
-      id,
-    ],
+    ['--pdeathsig', 'KILL', ...inNamespaces, initScript, 'sandpiper-init', fstab, root, id],
     { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/', detached: true, env: { PATH: process.env.PATH } },
   );
   const initPid = await waitUntilReady(init);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Capabilities, Engine, EngineSandbox, Image } from '../engine.js';
 import { type FreezerLayout, findFreezer, makeControlGroup } from './freezer.js';
 import { killMarkedProcesses } from './marked-processes.js';
-import { startNamespacedSandbox } from './namespaced-sandbox.js';
+import { inNamespaces, startNamespacedSandbox } from './namespaced-sandbox.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { writePortScripts } from './ports/port-scripts.js';
 import { makeSkeleton } from './root-fs.js';
@@ -120,18 +120,8 @@ async function namespaceObstacle(): Promise<string | undefined> {
   try {
     // What a sandbox's start does, in small.
     const probe = 'mount -t tmpfs tmpfs /tmp && setpriv --bounding-set=-all --no-new-privs true';
-    await run(
-      'unshare',
-      '--mount',
-      '--pid',
-      '--ipc',
-      '--uts',
-      '--fork',
-      '--kill-child=KILL',
-      'sh',
-      '-c',
-      probe,
-    );
+    const [file = '', ...args] = inNamespaces;
+    await run(file, ...args, probe);
     return undefined;
   } catch (error) {
     const detail = error instanceof Error ? error.message.split('\n').slice(1).join(' ').trim() : '';
