@@ -108,7 +108,6 @@ export function sandboxRoutes(
           (query.template === undefined || one.settings.templateId === template) &&
           (query.startedAfter === undefined || one.startedAt >= new Date(query.startedAfter)),
       );
-    // Made in this order already.
     if (query.order === 'desc') found.reverse();
     return page(found, query, (one) => one.id, listed);
   };

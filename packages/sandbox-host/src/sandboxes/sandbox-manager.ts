@@ -11,6 +11,7 @@ export class SandboxManager {
   readonly #sandboxes = new Map<string, Sandbox>();
   /** Creations under way, which a closing host has to wait for. */
   readonly #creating = new Set<Promise<unknown>>();
+  #lastStart = 0;
   #closed = false;
 
   /** @param releaseImage - Told when a sandbox no longer needs what it was made from. */
@@ -33,10 +34,11 @@ export class SandboxManager {
     return this.#sandboxes.get(id);
   }
 
+  /** Running and paused ones, oldest first. */
   list(): Sandbox[] {
-    return [...this.#sandboxes.values()].filter(
-      (one) => one.settings.listed && (one.state === 'running' || one.isPaused),
-    );
+    return [...this.#sandboxes.values()]
+      .filter((one) => one.settings.listed && (one.state === 'running' || one.isPaused))
+      .sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   }
 
   /** What sandboxes stand on, so that it is not taken away. */
@@ -68,7 +70,7 @@ export class SandboxManager {
     try {
       const started = await this.#engine.start(sandbox.id, image);
       try {
-        sandbox.started(started);
+        sandbox.started(started, this.#nextStart());
       } catch (error) {
         // Killed before it was born.
         await started.destroy();
@@ -82,6 +84,15 @@ export class SandboxManager {
       await this.#end(sandbox);
       throw error;
     }
+  }
+
+  /**
+   * A start later than every other: whoever is told of a sandbox has also been told of every one that is older, so
+   * callers who race to make the same one can agree on the oldest.
+   */
+  #nextStart(): Date {
+    this.#lastStart = Math.max(Date.now(), this.#lastStart + 1);
+    return new Date(this.#lastStart);
   }
 
   /** @returns whether there was one to kill. */

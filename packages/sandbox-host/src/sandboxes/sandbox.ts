@@ -71,10 +71,11 @@ export const defaultSettings: Omit<SandboxSettings, 'templateId'> = {
 
 /** One sandbox: what is known about it, and its operations one at a time. */
 export class Sandbox {
-  readonly startedAt: Date = new Date();
   readonly processes: ProcessTable = new ProcessTable();
   readonly log: SandboxLog = new SandboxLog();
   readonly sampler: Sampler;
+  /** When it began to run, and so to be listed. */
+  startedAt: Date = new Date();
   /** When the timeout strikes; for a paused sandbox, when it would have. */
   endAt: Date;
   #state: SandboxState = 'creating';
@@ -122,9 +123,10 @@ export class Sandbox {
   }
 
   /** Takes the engine's sandbox and starts the clock. */
-  started(engine: EngineSandbox): void {
+  started(engine: EngineSandbox, startedAt: Date): void {
     this.#engine = engine;
     this.#step('created');
+    this.startedAt = startedAt;
     this.setTimeout(this.settings.timeoutMs);
   }
 

@@ -1,0 +1,47 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ProcessEngine, startProcessEngine } from '../engines/process/process-engine.js';
+import { defaultSettings } from './sandbox.js';
+import { SandboxManager } from './sandbox-manager.js';
+
+let directory: string;
+let engine: ProcessEngine;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sandpiper-manager-'));
+  engine = await startProcessEngine({ directory, isolation: 'none' });
+});
+
+afterAll(async () => {
+  await engine.close();
+  await rm(directory, { recursive: true });
+});
+
+test('calls a sandbox older only than those that were not there when it was first listed', async () => {
+  let begin = (): void => {};
+  const slow = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  let starts = 0;
+  const oneSlowStart = {
+    ...engine,
+    start: async (...given: Parameters<ProcessEngine['start']>) => {
+      if (starts++ === 0) await slow;
+      return engine.start(...given);
+    },
+  };
+  const manager = new SandboxManager(oneSlowStart, async () => {}, { envs: {}, domain: undefined });
+  const create = () => manager.create(engine.baseImage, { ...defaultSettings, templateId: 'base' });
+  const askedFirst = create();
+  const [second, third] = await Promise.all([create(), create()]);
+  begin();
+  const first = await askedFirst;
+  const listed = manager.list();
+  expect(listed.at(-1)).toBe(first);
+  expect(new Set(listed)).toEqual(new Set([first, second, third]));
+  expect(new Set(listed.map(({ startedAt }) => startedAt.getTime())).size).toBe(3);
+  expect(listed).toEqual([...listed].sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime()));
+  await manager.close();
+});
