@@ -86,6 +86,29 @@ export interface EngineStats {
   processes: number;
 }
 
+/** What a sandbox may use at most. */
+export interface Limits {
+  /** Processors; fractions are shares of one. */
+  cpuCount: number;
+  memoryMB: number;
+}
+
+/** What a sandbox may connect to. */
+export interface NetworkPolicy {
+  /** Whether it reaches anything that no rule names. */
+  internet: boolean;
+  /** Addresses, CIDR ranges and host names (`*.` for all below) it reaches, whatever `denyOut` says. */
+  allowOut: string[];
+  /** Addresses and CIDR ranges it does not reach. */
+  denyOut: string[];
+}
+
+/** How a sandbox is to be started. */
+export interface StartOptions {
+  limits: Limits;
+  network: NetworkPolicy;
+}
+
 /** One running sandbox, as the engine sees it. */
 export interface EngineSandbox {
   readonly files: SandboxFiles;
@@ -113,7 +136,7 @@ export interface Engine {
   readonly capabilities: Capabilities;
   /** What the template `base` is made of. */
   readonly baseImage: Image;
-  start(id: string, image: Image): Promise<EngineSandbox>;
+  start(id: string, image: Image, options: StartOptions): Promise<EngineSandbox>;
   removeImage(image: Image, stillUsed: Image[]): Promise<void>;
   /** Removes every image but these: what a host leaves that ended between making and recording one. */
   keepOnly(images: Image[]): Promise<void>;

@@ -68,7 +68,14 @@ export class SandboxManager {
     );
     this.#sandboxes.set(sandbox.id, sandbox);
     try {
-      const started = await this.#engine.start(sandbox.id, image);
+      const started = await this.#engine.start(sandbox.id, image, {
+        limits: { cpuCount: settings.cpuCount, memoryMB: settings.memoryMB },
+        network: {
+          internet: settings.allowInternetAccess ?? true,
+          allowOut: settings.network.allowOut ?? [],
+          denyOut: settings.network.denyOut ?? [],
+        },
+      });
       try {
         sandbox.started(started, this.#nextStart());
       } catch (error) {
