@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import type { Capabilities } from '../engines/engine.js';
 import { HostError } from '../errors.js';
-import { defaultSettings } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
+import { defaultSettings } from '../sandboxes/sandbox-settings.js';
 import type { TemplateCatalog } from '../templates/template-catalog.js';
 import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';

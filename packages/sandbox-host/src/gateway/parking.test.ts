@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { HostError } from '../errors.js';
-import { defaultSettings } from '../sandboxes/sandbox.js';
+import { defaultSettings } from '../sandboxes/sandbox-settings.js';
 import { Parking } from './parking.js';
 
 /** A sandbox that wakes up when it is told to. */

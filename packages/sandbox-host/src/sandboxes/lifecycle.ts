@@ -1,11 +1,23 @@
 /** What a sandbox can be. */
-export type SandboxState = 'creating' | 'running' | 'pausing' | 'paused' | 'resuming' | 'killing' | 'gone';
+export type SandboxState =
+  /** Being started; nobody is told of it yet. */
+  | 'creating'
+  | 'running'
+  | 'pausing'
+  /** Its processes stand still, or only its files are kept. */
+  | 'paused'
+  /** Paused, and its memory is out of the way. */
+  | 'hibernated'
+  | 'resuming'
+  | 'killing'
+  | 'gone';
 
 /** What can happen to a sandbox. */
 export type SandboxEvent =
   | 'created'
   | 'pause'
   | 'paused'
+  | 'hibernated'
   | 'resume'
   | 'resumed'
   | 'failed'
@@ -14,10 +26,11 @@ export type SandboxEvent =
 
 /** Every step there is; what is not here cannot happen. */
 const table: Record<SandboxState, Partial<Record<SandboxEvent, SandboxState>>> = {
-  creating: { created: 'running', failed: 'killing', kill: 'killing' },
+  creating: { created: 'running', kill: 'killing' },
   running: { pause: 'pausing', kill: 'killing' },
   pausing: { paused: 'paused', failed: 'running' },
-  paused: { resume: 'resuming', kill: 'killing' },
+  paused: { resume: 'resuming', hibernated: 'hibernated', kill: 'killing' },
+  hibernated: { resume: 'resuming', kill: 'killing' },
   resuming: { resumed: 'running', failed: 'paused' },
   killing: { killed: 'gone' },
   gone: {},

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ProcessEngine, startProcessEngine } from '../engines/process/process-engine.js';
-import { defaultSettings } from './sandbox.js';
 import { SandboxManager } from './sandbox-manager.js';
+import { defaultSettings } from './sandbox-settings.js';
 
 let directory: string;
 let engine: ProcessEngine;

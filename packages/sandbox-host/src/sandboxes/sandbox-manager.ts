@@ -1,12 +1,17 @@
+import { EventEmitter } from 'node:events';
 import type { Engine, Image } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import { newId, newToken } from './identifiers.js';
+import type { Cause, CreatePhase, LifecycleEvents } from './lifecycle-events.js';
 import type { Platform } from './platform.js';
-import { Sandbox, type SandboxSettings } from './sandbox.js';
+import { Sandbox } from './sandbox.js';
+import type { SandboxSettings } from './sandbox-settings.js';
 import { startAgent } from './start-agent.js';
 
 /** Makes sandboxes, knows them, and sees to their end. */
 export class SandboxManager {
+  /** What happens to sandboxes, for whoever keeps books. */
+  readonly events: LifecycleEvents = new EventEmitter();
   readonly #engine: Engine;
   readonly #sandboxes = new Map<string, Sandbox>();
   /** Creations under way, which a closing host has to wait for. */
@@ -57,40 +62,51 @@ export class SandboxManager {
 
   async #create(image: Image, settings: SandboxSettings, signal?: AbortSignal): Promise<Sandbox> {
     if (this.#closed) throw new HostError(503, 'The sandbox host is closing.');
-    const sandbox = new Sandbox(
-      newId(),
-      settings,
+    signal?.throwIfAborted();
+    const identity = {
+      id: newId(),
       image,
-      settings.secure ? newToken() : undefined,
-      settings.network.allowPublicTraffic === false ? newToken() : undefined,
-      this.platform,
-      (expired) => void this.#expire(expired),
-    );
+      accessToken: settings.secure ? newToken() : undefined,
+      trafficToken: settings.network.allowPublicTraffic === false ? newToken() : undefined,
+    };
+    const sandbox = new Sandbox(identity, settings, this.platform, {
+      changed: (transition) => this.events.emit('transition', transition),
+      expired: (expired) => void this.#expire(expired),
+    });
     this.#sandboxes.set(sandbox.id, sandbox);
     try {
-      const started = await this.#engine.start(sandbox.id, image, {
-        limits: { cpuCount: settings.cpuCount, memoryMB: settings.memoryMB },
-        network: {
-          internet: settings.allowInternetAccess ?? true,
-          allowOut: settings.network.allowOut ?? [],
-          denyOut: settings.network.denyOut ?? [],
-        },
-      });
-      try {
-        sandbox.started(started, this.#nextStart());
-      } catch (error) {
-        // Killed before it was born.
-        await started.destroy();
-        throw error;
+      const { cpuCount, memoryMB, allowInternetAccess, network, start } = settings;
+      const { lost } = await this.#timed(sandbox, 'boot', () =>
+        sandbox.boot(() =>
+          this.#engine.start(sandbox.id, image, {
+            limits: { cpuCount, memoryMB },
+            network: {
+              internet: allowInternetAccess ?? true,
+              allowOut: network.allowOut ?? [],
+              denyOut: network.denyOut ?? [],
+            },
+          }),
+        ),
+      );
+      void lost.then(() => this.#end(sandbox, 'lost'));
+      if (start) {
+        const given = signal ? AbortSignal.any([signal, sandbox.signal]) : sandbox.signal;
+        await this.#timed(sandbox, 'ready', () => startAgent(sandbox, start, given));
       }
-      void started.lost.then(() => this.#end(sandbox));
       signal?.throwIfAborted();
-      if (settings.start) await startAgent(sandbox, settings.start, signal);
+      sandbox.ready(this.#nextStart());
       return sandbox;
     } catch (error) {
-      await this.#end(sandbox);
+      await this.#end(sandbox, 'failed');
       throw error;
     }
+  }
+
+  async #timed<T>(sandbox: Sandbox, phase: CreatePhase['phase'], work: () => Promise<T>): Promise<T> {
+    const begun = performance.now();
+    const result = await work();
+    this.events.emit('phase', { sandbox, phase, elapsedMs: performance.now() - begun });
+    return result;
   }
 
   /**
@@ -105,26 +121,26 @@ export class SandboxManager {
   /** @returns whether there was one to kill. */
   async kill(id: string): Promise<boolean> {
     const sandbox = this.#sandboxes.get(id);
-    return sandbox ? this.#end(sandbox) : false;
+    return sandbox ? this.#end(sandbox, 'caller') : false;
   }
 
   /** Ends every sandbox, also those that are being made. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#sandboxes.values()].map((sandbox) => this.#end(sandbox)));
+    await Promise.all([...this.#sandboxes.values()].map((sandbox) => this.#end(sandbox, 'closing')));
     await Promise.allSettled(this.#creating);
   }
 
-  async #end(sandbox: Sandbox): Promise<boolean> {
-    const ended = await sandbox.kill();
+  async #end(sandbox: Sandbox, cause: Cause): Promise<boolean> {
+    const ended = await sandbox.kill(cause);
     if (this.#sandboxes.delete(sandbox.id)) await this.releaseImage(sandbox.image);
     return ended;
   }
 
   async #expire(sandbox: Sandbox): Promise<void> {
     try {
-      if (sandbox.settings.autoPause) await sandbox.pause();
-      else await this.#end(sandbox);
+      if (sandbox.settings.autoPause) await sandbox.pause('timeout');
+      else await this.#end(sandbox, 'timeout');
     } catch (error) {
       sandbox.log.add('error', `The timeout could not be carried out: ${String(error)}`);
     }

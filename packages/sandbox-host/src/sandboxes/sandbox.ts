@@ -1,76 +1,36 @@
 import type { EngineSandbox, EngineStats, Image } from '../engines/engine.js';
-import type { SandboxUser } from '../engines/user.js';
 import { HostError } from '../errors.js';
 import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
+import type { Cause, Transition } from './lifecycle-events.js';
 import type { Platform } from './platform.js';
 import { type ProcessRequest, ProcessTable, type SandboxProcess } from './process-table.js';
 import { Sampler } from './sampler.js';
 import { SandboxLog } from './sandbox-log.js';
+import type { SandboxSettings } from './sandbox-settings.js';
 
-/** What may reach a sandbox and what it may reach, as it was asked for. */
-export interface NetworkRules {
-  allowOut?: string[] | undefined;
-  denyOut?: string[] | undefined;
-  /** Whether its ports are open to whoever knows its id. Default: true. */
-  allowPublicTraffic?: boolean | undefined;
-  /** The `Host` header requests arrive with in the sandbox; `${PORT}` stands for the port. */
-  maskRequestHost?: string | undefined;
+/** What makes a sandbox the one it is, for as long as it lives. */
+export interface SandboxIdentity {
+  id: string;
+  image: Image;
+  /** Opens the sandbox's own API. */
+  accessToken: string | undefined;
+  /** Opens ports that are not public. */
+  trafficToken: string | undefined;
 }
 
-/** How a sandbox is to be. */
-export interface SandboxSettings {
-  templateId: string;
-  /** The name the template was asked for by. */
-  alias: string | undefined;
-  metadata: Record<string, string>;
-  /** Environment of every command: the template's, then the caller's. */
-  envs: Record<string, string>;
-  /** Where commands run that do not say where. */
-  workdir: string;
-  /** As whom commands run that do not say. */
-  user: SandboxUser;
-  timeoutMs: number;
-  autoPause: boolean;
-  autoResume: boolean;
-  network: NetworkRules;
-  allowInternetAccess: boolean | undefined;
-  /** Whether calls into the sandbox need its token. */
-  secure: boolean;
-  cpuCount: number;
-  memoryMB: number;
-  /** The server that is started in it, if the template has one. */
-  start: StartCommand | undefined;
-  /** Whether it is somebody's, or the host's own for making a template. */
-  listed: boolean;
+/** Whoever has to know what happens to a sandbox. */
+export interface SandboxObserver {
+  changed(transition: Transition): void;
+  /** The timeout has struck. */
+  expired(sandbox: Sandbox): void;
 }
-
-/** A server that is started in each new sandbox, and the command that tells when it is ready. */
-export interface StartCommand {
-  startCmd: string;
-  readyCmd: string | undefined;
-}
-
-/** How a sandbox is when nothing else is said. */
-export const defaultSettings: Omit<SandboxSettings, 'templateId'> = {
-  alias: undefined,
-  metadata: {},
-  envs: {},
-  workdir: '/home/user',
-  user: 'user',
-  timeoutMs: 300_000,
-  autoPause: false,
-  autoResume: false,
-  network: {},
-  allowInternetAccess: undefined,
-  secure: true,
-  cpuCount: 2,
-  memoryMB: 512,
-  start: undefined,
-  listed: true,
-};
 
 /** One sandbox: what is known about it, and its operations one at a time. */
 export class Sandbox {
+  readonly id: string;
+  readonly image: Image;
+  readonly accessToken: string | undefined;
+  readonly trafficToken: string | undefined;
   readonly processes: ProcessTable = new ProcessTable();
   readonly log: SandboxLog = new SandboxLog();
   readonly sampler: Sampler;
@@ -79,22 +39,23 @@ export class Sandbox {
   /** When the timeout strikes; for a paused sandbox, when it would have. */
   endAt: Date;
   #state: SandboxState = 'creating';
+  #stateSince = performance.now();
   #engine: EngineSandbox | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   readonly #ending = new AbortController();
 
   constructor(
-    readonly id: string,
-    readonly settings: SandboxSettings,
-    readonly image: Image,
-    /** Opens the sandbox's own API. */
-    readonly accessToken: string | undefined,
-    /** Opens ports that are not public. */
-    readonly trafficToken: string | undefined,
+    identity: SandboxIdentity,
+    /** Replaced as a whole when a sandbox that was made before it was asked for becomes somebody's. */
+    public settings: SandboxSettings,
     readonly platform: Platform,
-    private readonly onTimeout: (sandbox: Sandbox) => void,
+    private readonly observer: SandboxObserver,
   ) {
+    this.id = identity.id;
+    this.image = identity.image;
+    this.accessToken = identity.accessToken;
+    this.trafficToken = identity.trafficToken;
     this.endAt = new Date(Date.now() + settings.timeoutMs);
     this.sampler = new Sampler(() => this.#stats(), settings.cpuCount);
   }
@@ -108,8 +69,9 @@ export class Sandbox {
     return this.#ending.signal;
   }
 
+  /** Whether it does not run but can be made to. */
   get isPaused(): boolean {
-    return this.#state === 'paused' || this.#state === 'resuming' || this.#state === 'pausing';
+    return ['pausing', 'paused', 'hibernated', 'resuming'].includes(this.#state);
   }
 
   /** The running sandbox. @throws HostError 404 or 409 when it is not running. */
@@ -122,10 +84,19 @@ export class Sandbox {
     return this.#engine;
   }
 
-  /** Takes the engine's sandbox and starts the clock. */
-  started(engine: EngineSandbox, startedAt: Date): void {
-    this.#engine = engine;
-    this.#step('created');
+  /** Starts what it runs in: programs can be started then, and it is still being made. */
+  boot(start: () => Promise<EngineSandbox>): Promise<EngineSandbox> {
+    return this.#oneAtATime(async () => {
+      // Ended before it was begun.
+      if (this.#state !== 'creating') throw notFound(this.id);
+      this.#engine = await start();
+      return this.#engine;
+    });
+  }
+
+  /** Ends its making and starts the clock. */
+  ready(startedAt: Date): void {
+    this.#step('created', 'caller');
     this.startedAt = startedAt;
     this.setTimeout(this.settings.timeoutMs);
   }
@@ -140,7 +111,7 @@ export class Sandbox {
     this.#timer = setTimeout(() => {
       const left = this.endAt.getTime() - Date.now();
       if (left > 0) this.setTimeout(left);
-      else this.onTimeout(this);
+      else this.observer.expired(this);
     }, wait);
     this.#timer.unref();
   }
@@ -171,35 +142,35 @@ export class Sandbox {
   }
 
   /** Freezes it. @returns false when it was paused already. */
-  pause(): Promise<boolean> {
+  pause(cause: Cause = 'caller'): Promise<boolean> {
     return this.#oneAtATime(async () => {
-      if (this.#state === 'paused') return false;
-      this.#step('pause');
+      if (this.#state === 'paused' || this.#state === 'hibernated') return false;
+      this.#step('pause', cause);
       clearTimeout(this.#timer);
       try {
         await this.#engine?.freeze();
       } catch (error) {
-        this.#step('failed');
+        this.#step('failed', cause);
         this.setTimeout(this.endAt.getTime() - Date.now());
         throw error;
       }
-      this.#step('paused');
+      this.#step('paused', cause);
       return true;
     });
   }
 
   /** Thaws it and gives it this long to live. @returns false when it was running already. */
-  resume(timeoutMs: number): Promise<boolean> {
+  resume(timeoutMs: number, cause: Cause = 'caller'): Promise<boolean> {
     return this.#oneAtATime(async () => {
       if (this.#state === 'running') return false;
-      this.#step('resume');
+      this.#step('resume', cause);
       try {
         await this.#engine?.thaw();
       } catch (error) {
-        this.#step('failed');
+        this.#step('failed', cause);
         throw error;
       }
-      this.#step('resumed');
+      this.#step('resumed', cause);
       this.setTimeout(timeoutMs);
       return true;
     });
@@ -209,9 +180,7 @@ export class Sandbox {
   checkpoint(): Promise<Image> {
     return this.#oneAtATime(async () => {
       const engine = this.#engine;
-      if (!engine || (this.#state !== 'running' && this.#state !== 'paused')) {
-        throw new HostError(404, `Sandbox "${this.id}" was not found.`);
-      }
+      if (!engine || (this.#state !== 'running' && this.#state !== 'paused')) throw notFound(this.id);
       if (this.#state === 'paused') return engine.checkpoint();
       await engine.freeze();
       try {
@@ -223,34 +192,38 @@ export class Sandbox {
   }
 
   /** Ends it. @returns false when that had been done. */
-  kill(): Promise<boolean> {
+  kill(cause: Cause = 'caller'): Promise<boolean> {
+    // Whoever waits for something in it need not any longer.
+    this.#ending.abort(notFound(this.id));
     return this.#oneAtATime(async () => {
       if (this.#state === 'gone') return false;
       clearTimeout(this.#timer);
       this.sampler.stop();
-      this.#ending.abort();
-      this.#step('kill');
+      if (this.#state !== 'killing') this.#step('kill', cause);
       await this.#engine?.destroy();
-      this.#step('killed');
+      this.#step('killed', cause);
       return true;
     });
   }
 
   async #stats(): Promise<EngineStats> {
-    if (!this.#engine || this.#state === 'killing' || this.#state === 'gone') {
-      throw new HostError(404, `Sandbox "${this.id}" was not found.`);
-    }
+    if (!this.#engine || this.#state === 'killing' || this.#state === 'gone') throw notFound(this.id);
     return this.#engine.stats();
   }
 
-  #step(event: SandboxEvent): void {
-    const next = nextState(this.#state, event);
-    if (!next) {
-      throw this.#state === 'gone' || this.#state === 'killing'
-        ? new HostError(404, `Sandbox "${this.id}" was not found.`)
-        : new HostError(409, `Sandbox "${this.id}" is ${this.#state}: it cannot ${event} now.`);
+  #step(event: SandboxEvent, cause: Cause): void {
+    const from = this.#state;
+    const to = nextState(from, event);
+    if (!to) {
+      throw from === 'gone' || from === 'killing'
+        ? notFound(this.id)
+        : new HostError(409, `Sandbox "${this.id}" is ${from}: it cannot ${event} now.`);
     }
-    this.#state = next;
+    const now = performance.now();
+    const elapsedMs = now - this.#stateSince;
+    this.#state = to;
+    this.#stateSince = now;
+    this.observer.changed({ sandbox: this, event, from, to, cause, elapsedMs });
   }
 
   #oneAtATime<T>(operation: () => Promise<T>): Promise<T> {
@@ -258,4 +231,8 @@ export class Sandbox {
     this.#queue = result.catch(() => {});
     return result;
   }
+}
+
+function notFound(id: string): HostError {
+  return new HostError(404, `Sandbox "${id}" was not found.`);
 }

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { HostError } from '../errors.js';
-import type { Sandbox, StartCommand } from './sandbox.js';
+import type { Sandbox } from './sandbox.js';
+import type { StartCommand } from './sandbox-settings.js';
 
 /** How long a server may take to become ready. */
 const readyTimeoutMs = 60_000;

@@ -1,6 +1,7 @@
 import { HostError } from '../errors.js';
-import { defaultSettings, type Sandbox } from '../sandboxes/sandbox.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
+import { defaultSettings } from '../sandboxes/sandbox-settings.js';
 import { startAgent } from '../sandboxes/start-agent.js';
 import { type BuildState, type BuildStep, runStep } from './build-steps.js';
 import type { Build, BuildLogEntry, Template } from './template.js';

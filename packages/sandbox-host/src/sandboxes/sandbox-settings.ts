@@ -1,0 +1,60 @@
+import type { SandboxUser } from '../engines/user.js';
+
+/** What may reach a sandbox and what it may reach, as it was asked for. */
+export interface NetworkRules {
+  allowOut?: string[] | undefined;
+  denyOut?: string[] | undefined;
+  /** Whether its ports are open to whoever knows its id. Default: true. */
+  allowPublicTraffic?: boolean | undefined;
+  /** The `Host` header requests arrive with in the sandbox; `${PORT}` stands for the port. */
+  maskRequestHost?: string | undefined;
+}
+
+/** A server that is started in each new sandbox, and the command that tells when it is ready. */
+export interface StartCommand {
+  startCmd: string;
+  readyCmd?: string | undefined;
+}
+
+/** How a sandbox is to be. */
+export interface SandboxSettings {
+  templateId: string;
+  /** The name the template was asked for by. */
+  alias?: string | undefined;
+  metadata: Record<string, string>;
+  /** Environment of every command: the template's, then the caller's. */
+  envs: Record<string, string>;
+  /** Where commands run that do not say where. */
+  workdir: string;
+  /** As whom commands run that do not say. */
+  user: SandboxUser;
+  timeoutMs: number;
+  autoPause: boolean;
+  autoResume: boolean;
+  network: NetworkRules;
+  allowInternetAccess?: boolean | undefined;
+  /** Whether calls into the sandbox need its token. */
+  secure: boolean;
+  cpuCount: number;
+  memoryMB: number;
+  /** The server that is started in it, if the template has one. */
+  start?: StartCommand | undefined;
+  /** Whether it is somebody's, or the host's own for making a template. */
+  listed: boolean;
+}
+
+/** How a sandbox is when nothing else is said. */
+export const defaultSettings: Omit<SandboxSettings, 'templateId'> = {
+  metadata: {},
+  envs: {},
+  workdir: '/home/user',
+  user: 'user',
+  timeoutMs: 300_000,
+  autoPause: false,
+  autoResume: false,
+  network: {},
+  secure: true,
+  cpuCount: 2,
+  memoryMB: 512,
+  listed: true,
+};
