@@ -1,6 +1,7 @@
-import { AgentRuntimeError, type PingStatus } from '@sandpiper/protocol';
+import { AgentRuntimeError, bindPath, type PingStatus } from '@sandpiper/protocol';
 import type { Hono } from 'hono';
-import { type Authenticate, createAuthenticator } from './auth/authenticator.js';
+import { createAuthenticator, type Guard } from './auth/authenticator.js';
+import { Binder, type BindHook } from './binding/binder.js';
 import { type RuntimeConfig, resolveConfig } from './config.js';
 import { AgentRuntimeContext } from './context/agent-runtime-context.js';
 import { keepAlive, type RequestContext } from './context/request-context.js';
@@ -52,9 +53,10 @@ export class PortableApp {
   /** Registers a judge of the agent's health, in place of "busy while it works": a function, or a method, as a decorator. */
   readonly ping: RegisterPing = this.#health.register;
   readonly #lifespan = new Lifespan();
+  readonly #binder: Binder;
   readonly #middlewares: Middleware[] = [];
   readonly #services: Services;
-  readonly #authenticate: Authenticate | undefined;
+  readonly #authenticate: Guard | undefined;
   readonly #invocations: Invocations;
   readonly #webSockets: WebSockets;
   readonly #routes: Routes;
@@ -71,9 +73,10 @@ export class PortableApp {
     services.work.onBusy = (busy) => this.#health.setBusy(busy);
     this.#services = services;
     this.#authenticate = createAuthenticator(services.config.auth);
+    this.#binder = new Binder(services.config.maxRequestSize);
     this.#invocations = new Invocations(services);
     this.#webSockets = new WebSockets(services);
-    this.#routes = new Routes(services, this.#invocations, this.#health);
+    this.#routes = new Routes(services, this.#invocations, this.#health, this.#binder);
     this.entrypoint = entrypointRegistrar((entrypoint) => {
       this.#invocations.entrypoint = entrypoint;
     });
@@ -138,6 +141,19 @@ export class PortableApp {
   }
 
   /**
+   * Registers what is done when an agent that waited in a pool is told whose it is. An agent that was started with
+   * `AGENT_RUNTIME_BIND_TOKEN` answers nothing but `/ping` until then; one that was not is never bound.
+   *
+   * @example
+   * ```ts
+   * app.onBind(({ env }) => model.connect(env.MODEL_API_KEY));
+   * ```
+   */
+  onBind(hook: BindHook): void {
+    this.#binder.hooks.push(hook);
+  }
+
+  /**
    * A Hono app in front of the agent's own routes, for Hono's middleware and for routes besides.
    *
    * @example
@@ -170,7 +186,7 @@ export class PortableApp {
       port,
       host,
       webSockets: this.#webSockets,
-      authenticate: this.#authenticate,
+      guard: this.#guard,
       maxMessageSize: config.maxRequestSize,
       answer: (incoming) => this.#routes.answer(new Call(incoming), this.#admit),
     });
@@ -237,10 +253,17 @@ export class PortableApp {
   }
 
   readonly #admit = (call: Call): Reply | Promise<Reply> => {
-    const { path, method } = call.incoming;
+    // Middleware is for requests of callers; to be bound is between the agent and its host.
+    if (this.#binder.isPooled && call.incoming.path === bindPath) return this.#routes.route(call);
+    const passing = this.#guard(call.incoming);
+    return passing ? passing.then(() => this.#respond(call)) : this.#respond(call);
+  };
+
+  readonly #guard: Guard = (incoming) => {
     // A browser's preflight carries no credentials, and platforms ping without any.
-    if (!this.#authenticate || path === '/ping' || method === 'OPTIONS') return this.#respond(call);
-    return Promise.resolve(this.#authenticate(call.incoming)).then(() => this.#respond(call));
+    if (incoming.path === '/ping' || incoming.method === 'OPTIONS') return undefined;
+    this.#binder.check();
+    return this.#authenticate?.(incoming);
   };
 
   #respond(call: Call): Reply | Promise<Reply> {

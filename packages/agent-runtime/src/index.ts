@@ -18,6 +18,7 @@ export {
   type ValidationIssue,
 } from '@sandpiper/protocol';
 export type { AgentRuntimeAppOptions, AgentRuntimeServer } from './app.js';
+export type { BindHook, Binding } from './binding/binder.js';
 export type { AuthConfig, JwtConfig, RetentionConfig, RuntimeConfig } from './config.js';
 export { AgentRuntimeContext } from './context/agent-runtime-context.js';
 export type { RequestContext } from './context/request-context.js';

@@ -1,4 +1,4 @@
-import type { Authenticate } from './auth/authenticator.js';
+import type { Guard } from './auth/authenticator.js';
 import type { Incoming } from './http/incoming.js';
 import type { Reply } from './http/reply.js';
 import type { Gauges, Metrics } from './metrics/metrics.js';
@@ -18,7 +18,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly host: string;
   readonly webSockets: WebSockets;
-  readonly authenticate: Authenticate | undefined;
+  /** What a request to speak another protocol must get past. */
+  readonly guard: Guard;
   /** The largest WebSocket message, in bytes. */
   readonly maxMessageSize: number;
   answer(incoming: Incoming): Reply | Promise<Reply>;

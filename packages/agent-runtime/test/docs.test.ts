@@ -19,6 +19,7 @@ const shows: Record<string, RegExp> = {
   'stream.ts': /data: \{"word":"to"\}\n\ndata: \{"word":"be"\}/,
   'resume.ts': /\[ 'a' \] \[ 'b', 'c' \] done 1/,
   'background.ts': /result: 'started'.*indexed|indexed.*result: 'started'/s,
+  'pool.ts': /^bound sbx-1 \[ 'MODEL_KEY' \] \{ team: 'red' \}\n204 .*sbx-1 has k/s,
   'web.ts': /^7 weather/,
 };
 

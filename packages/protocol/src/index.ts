@@ -9,6 +9,7 @@ export {
   type SandboxSpec,
 } from './agent-config/agent-config.js';
 export { parseCpu, parseMemory } from './agent-config/quantity.js';
+export { type BindRequest, bindPath, bindTokenVariable } from './binding.js';
 export { conflicts, unavailableType } from './conflicts.js';
 export { AgentRuntimeError, type AgentRuntimeErrorOptions } from './errors/agent-runtime-error.js';
 export { ValidationError, type ValidationIssue } from './errors/validation-error.js';

@@ -1,40 +1,39 @@
 import { headers as names } from '@sandpiper/protocol';
 import type { AuthConfig, JwtConfig } from '../config.js';
 import { environment } from '../environment.js';
-import { RequestError } from '../errors/request-error.js';
 import type { Incoming } from '../http/incoming.js';
+import { bearerToken, isSecret, unauthorized } from './bearer-token.js';
 
-/** Lets a request pass. @throws RequestError 401, or rejects with it. */
-export type Authenticate = (incoming: Incoming) => void | Promise<void>;
+/** Lets a request pass. @throws RequestError 401 or 503, or rejects with it. */
+export type Guard = (incoming: Incoming) => Promise<void> | undefined;
 
 /** What every request but those to `/ping` must get past; undefined where nothing is asked for. */
-export function createAuthenticator(auth: AuthConfig | undefined): Authenticate | undefined {
+export function createAuthenticator(auth: AuthConfig | undefined): Guard | undefined {
   if (!auth) return undefined;
   return 'bearerToken' in auth ? bearerAuthenticator(auth.bearerToken) : jwtAuthenticator(auth.jwt);
 }
 
-function bearerAuthenticator(expected: string): Authenticate {
+function bearerAuthenticator(expected: string): Guard {
   return async (incoming) => {
-    const token = bearerToken(incoming);
-    if (token === undefined || !(await isEqual(token, expected))) throw unauthorized();
+    if (!(await isSecret(bearerToken(incoming), expected))) throw unauthorized('RuntimeConfig.auth');
   };
 }
 
-function jwtAuthenticator(config: JwtConfig): Authenticate {
+function jwtAuthenticator(config: JwtConfig): Guard {
   let verify: Promise<Verify> | undefined;
   // A gateway sends one token with many requests, and to verify it costs more than to answer one.
   let lastGood: { readonly token: string; readonly expiresAt: number } | undefined;
   return async (incoming) => {
     const token = incoming.header(names.gatewayToken) ?? bearerToken(incoming);
-    if (token === undefined) throw unauthorized();
+    if (token === undefined) throw unauthorized('RuntimeConfig.auth');
     if (token === lastGood?.token && Date.now() / 1000 < lastGood.expiresAt) return;
     verify ??= createVerifier(config);
     const { sid, exp = 0 } = await (await verify)(token).catch(() => {
-      throw unauthorized();
+      throw unauthorized('RuntimeConfig.auth');
     });
     // A token that names a sandbox opens that one only.
     const sandboxId = environment().E2B_SANDBOX_ID;
-    if (sid !== undefined && sandboxId && sid !== sandboxId) throw unauthorized();
+    if (sid !== undefined && sandboxId && sid !== sandboxId) throw unauthorized('RuntimeConfig.auth');
     lastGood = { token, expiresAt: exp };
   };
 }
@@ -72,33 +71,4 @@ async function createVerifier(
     return imported;
   };
   return async (token) => (await jwtVerify(token, key, options)).payload;
-}
-
-function bearerToken(incoming: Incoming): string | undefined {
-  return /^Bearer (.+)$/i.exec(incoming.header('authorization') ?? '')?.[1];
-}
-
-/** Compares in a time that tells nothing of where two texts differ, nor of how long they are. */
-async function isEqual(given: string, expected: string): Promise<boolean> {
-  const [a, b] = await Promise.all([given, expected].map(digest));
-  let difference = 0;
-  a?.forEach((byte, at) => {
-    difference |= byte ^ (b?.[at] ?? 0);
-  });
-  return difference === 0;
-}
-
-async function digest(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-}
-
-function unauthorized(): RequestError {
-  return new RequestError(
-    401,
-    'AuthenticationError',
-    'The request shows no valid token (RuntimeConfig.auth).',
-    {
-      headers: { 'www-authenticate': 'Bearer' },
-    },
-  );
 }

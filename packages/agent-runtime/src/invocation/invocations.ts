@@ -1,9 +1,10 @@
-import { conflicts, headers as names, resumableStream, unavailableType } from '@sandpiper/protocol';
+import { conflicts, headers as names, resumableStream } from '@sandpiper/protocol';
 import { Cancellation } from '../cancellation/cancellation.js';
 import { RequestContext } from '../context/request-context.js';
 import type { Entrypoint } from '../entrypoint/handler.js';
 import { checkInput } from '../entrypoint/input-schema.js';
 import { RequestError } from '../errors/request-error.js';
+import { unavailable } from '../errors/unavailable.js';
 import type { Call } from '../http/call.js';
 import { jsonReply, type Reply } from '../http/reply.js';
 import { toJson } from '../json/to-json.js';
@@ -179,13 +180,6 @@ const longestId = 256;
 function idTooLong(): RequestError {
   const message = `${names.idempotencyKey} and ${names.requestId} may have ${longestId} characters.`;
   return new RequestError(400, 'BadRequestError', message);
-}
-
-function unavailable(message: string): RequestError {
-  return new RequestError(503, unavailableType, message, {
-    retryable: true,
-    headers: { 'retry-after': '1' },
-  });
 }
 
 function restarted(): RequestError {

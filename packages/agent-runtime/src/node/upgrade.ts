@@ -8,7 +8,7 @@ import { refuse } from './client-error.js';
 import { UpgradeIncoming } from './node-incoming.js';
 import { nodeSocket } from './node-socket.js';
 
-type UpgradeServices = Pick<ListenOptions, 'webSockets' | 'authenticate' | 'maxMessageSize'>;
+type UpgradeServices = Pick<ListenOptions, 'webSockets' | 'guard' | 'maxMessageSize'>;
 
 /** Answers requests to speak WebSocket: on `/ws`, where a handler is registered. */
 export function upgrader(
@@ -49,14 +49,14 @@ export function withoutUpgrade(
 
 async function open(
   server: Promise<WebSocketServer>,
-  { webSockets, authenticate }: UpgradeServices,
+  { webSockets, guard }: UpgradeServices,
   call: Call,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
   if (call.incoming.path !== '/ws') return refuse(socket, 404);
-  await authenticate?.(call.incoming);
+  await guard(call.incoming);
   (await server).handleUpgrade(request, socket, head, (connection) => {
     connection.on('error', () => connection.terminate());
     void webSockets.serve(nodeSocket(connection), call);

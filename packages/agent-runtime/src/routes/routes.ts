@@ -1,5 +1,6 @@
-import { headers as names, PingStatus } from '@sandpiper/protocol';
+import { bindPath, headers as names, PingStatus } from '@sandpiper/protocol';
 import { version } from '../../package.json';
+import type { Binder } from '../binding/binder.js';
 import { describeError, failureFields } from '../errors/describe-error.js';
 import { RequestError } from '../errors/request-error.js';
 import type { Call } from '../http/call.js';
@@ -23,13 +24,14 @@ export class Routes {
   readonly #paths: Readonly<Record<string, Methods>>;
   readonly #ofInvocation: { readonly state: Methods; readonly events: Methods };
 
-  constructor(services: Services, invocations: Invocations, health: Health) {
+  constructor(services: Services, invocations: Invocations, health: Health, binder: Binder) {
     this.#services = services;
     this.#paths = {
       '/invocations': { POST: (call) => invocations.invoke(call) },
       '/ping': { GET: () => this.#ping(health) },
       '/': { GET: () => this.#about() },
       ...(services.config.enableMetrics && { '/metrics': { GET: () => this.#metrics() } }),
+      ...(binder.isPooled && { [bindPath]: { POST: ({ incoming }: Call) => binder.bind(incoming) } }),
     };
     this.#ofInvocation = {
       state: { GET: (call) => invocations.state(call), DELETE: (call) => invocations.cancel(call) },
