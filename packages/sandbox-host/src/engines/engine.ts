@@ -55,6 +55,8 @@ export interface TerminalSize {
 export interface ExitStatus {
   code: number | undefined;
   signal: string | undefined;
+  /** Set when it, or what it had started, was killed because the sandbox had no memory left. */
+  outOfMemory?: boolean;
 }
 
 /** A process that runs in a sandbox. Whoever has it must read its output, or the process will wait. */
@@ -82,8 +84,13 @@ export interface Endpoint {
 export interface EngineStats {
   /** Processor time used so far, in milliseconds. */
   cpuMs: number;
+  /** Memory of its processes, without what is kept of files only to have them at hand. */
   memoryBytes: number;
+  /** What is kept of files and given up when memory is needed. */
+  cacheBytes: number;
   processes: number;
+  /** Processes that were killed so far because the sandbox had no memory left for them. */
+  oomKills: number;
 }
 
 /** What a sandbox may use at most. */
@@ -91,6 +98,8 @@ export interface Limits {
   /** Processors; fractions are shares of one. */
   cpuCount: number;
   memoryMB: number;
+  /** Processes and threads. Default: 1,024. */
+  pids?: number;
 }
 
 /** What a sandbox may connect to. */
@@ -112,6 +121,8 @@ export interface StartOptions {
 /** One running sandbox, as the engine sees it. */
 export interface EngineSandbox {
   readonly files: SandboxFiles;
+  /** What it is held to, never more than the machine has; undefined where nothing is. */
+  readonly limits: Limits | undefined;
   /** @throws HostError 400 when `cwd` is not there. */
   exec(command: Command): Promise<EngineProcess>;
   /** Where port `port` of the sandbox is reached; undefined while nothing listens there. */

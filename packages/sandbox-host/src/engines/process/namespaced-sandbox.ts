@@ -5,8 +5,8 @@ import { mkdir, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
 import type { Command, EngineProcess, EngineSandbox, Image } from '../engine.js';
+import type { ControlGroup } from './control-groups/control-group.js';
 import { localFiles } from './files/local-files.js';
-import type { ControlGroup } from './freezer.js';
 import { launch } from './launch.js';
 import type { Launcher } from './launch-text.js';
 import { trySignal } from './marked-processes.js';
@@ -14,7 +14,7 @@ import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-scripts.js';
 import { makeFstab, portScripts, portsDirectory, sandboxUid } from './root-fs.js';
 import { copyTree, run } from './shell.js';
-import { processStats } from './stats.js';
+import { groupStats, processStats } from './stats.js';
 
 /** What a sandbox with namespaces of its own is made from. */
 export interface NamespacedSandboxOptions {
@@ -57,6 +57,9 @@ exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs env --ignore-sig
 
 /** The shell that launches: bash where there is one, since it can close what the host had open. */
 const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
+
+/** Puts itself into as many groups as the number says, named after it, and becomes what comes then. */
+const joinScript = `n=$0; while [ "$n" -gt 0 ]; do echo "$$" > "$1" || exit; shift; n=$((n - 1)); done; exec "$@"`;
 
 /** What `root` of a sandbox may do: change owners and permissions inside it, as package managers must. */
 const rootCapabilities = '-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid';
@@ -111,7 +114,7 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
           '-all',
           '--no-new-privs',
         ];
-  const joinGroup = group ? ['sh', '-c', 'echo "$$" > "$0" && exec "$@"', group.procs] : [];
+  const joinGroup = group ? ['sh', '-c', joinScript, String(group.procs.length), ...group.procs] : [];
 
   const launcher = (user: Command['user']): Launcher => ({
     prefix: [...joinGroup, 'nsenter', ...enter, ...asUser(user), 'setsid', shell, '-c'],
@@ -125,6 +128,7 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
   let destroyed: Promise<void> | undefined;
   return {
     files: localFiles(anchor, { user: sandboxUid, root: 0 }),
+    limits: group?.limits,
     pathInside: (path) => path,
     exec(command): Promise<EngineProcess> {
       if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
@@ -148,7 +152,7 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
       return { layers: options.overlay ? [...image.layers, layer] : [layer] };
     },
     lost: once(init, 'exit').then(() => {}),
-    stats: async () => processStats(await sandboxPids(initPid, group)),
+    stats: async () => groupStats(group) ?? processStats(await sandboxPids(initPid, group)),
     destroy() {
       destroyed ??= (async () => {
         closeSync(rootFd);

@@ -59,6 +59,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
 
   return {
     pathInside,
+    limits: undefined,
     files: {
       stat: (path) => inner.stat(own(path)),
       list: (path, ...rest) => inner.list(own(path), ...rest),

@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Capabilities, Engine, EngineSandbox, Image } from '../engine.js';
-import { type FreezerLayout, findFreezer, makeControlGroup } from './freezer.js';
+import type { Capabilities, Capability, Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
+import { type ControlGroups, openControlGroups } from './control-groups/control-groups.js';
 import { killMarkedProcesses } from './marked-processes.js';
 import { inNamespaces, startNamespacedSandbox } from './namespaced-sandbox.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
@@ -50,7 +50,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   }
   if (obstacle) await makePlainSkeleton(layerPath(baseLayer));
   else await makeSkeleton(layerPath(baseLayer));
-  const freezer = obstacle ? undefined : await findFreezer();
+  const controlGroups = obstacle ? undefined : await openControlGroups();
   const endWithHost = await run('setpriv', '--pdeathsig', 'KILL', 'true').then(
     () => true,
     () => false,
@@ -58,10 +58,10 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const overlay = !obstacle && (await canOverlay(options.directory));
   await checkFormat(options.directory, obstacle ? 'plain' : overlay ? 'overlay' : 'copy');
 
-  const start = async (id: string, image: Image): Promise<EngineSandbox> => {
+  const start = async (id: string, image: Image, { limits }: StartOptions): Promise<EngineSandbox> => {
     const directory = join(sandboxes, id);
     if (obstacle) return startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost });
-    const group = freezer && (await makeControlGroup(freezer, id));
+    const group = await controlGroups?.make(id, limits);
     try {
       return await startNamespacedSandbox({ id, directory, image, layerPath, overlay, group });
     } catch (error) {
@@ -73,7 +73,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
 
   return {
     name: 'process',
-    capabilities: describeCapabilities(obstacle, freezer),
+    capabilities: describeCapabilities(obstacle, controlGroups),
     baseImage: { layers: [baseLayer] },
     start,
     async removeImage(image, stillUsed) {
@@ -90,7 +90,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     },
     async close() {
       await rm(sandboxes, { recursive: true, force: true });
-      if (freezer) await rmdir(freezer.directory).catch(() => {});
+      await controlGroups?.close();
     },
   };
 }
@@ -143,10 +143,7 @@ async function canOverlay(directory: string): Promise<boolean> {
   return works;
 }
 
-function describeCapabilities(
-  obstacle: string | undefined,
-  freezer: FreezerLayout | undefined,
-): Capabilities {
+function describeCapabilities(obstacle: string | undefined, groups: ControlGroups | undefined): Capabilities {
   const network =
     'sandboxes share the network of the host; only Node.js and Python programs have ports of their own in each';
   const checkpoint = { level: 'enforced', reason: 'files are copied while nothing runs' } as const;
@@ -167,11 +164,21 @@ function describeCapabilities(
       level: 'enforced',
       reason: 'own mount, process, IPC and host-name namespaces, no capabilities',
     },
-    limits: { level: 'absent', reason: 'not set yet' },
+    limits: describeLimits(groups),
     network: { level: 'absent', reason: network },
-    freeze: freezer
-      ? { level: 'enforced', reason: `control group version ${freezer.version}` }
+    freeze: groups
+      ? { level: 'enforced', reason: `control group version ${groups.jobs.freeze.version}` }
       : { level: 'advisory', reason: 'no control group can be made; processes get SIGSTOP' },
     checkpoint,
   };
+}
+
+function describeLimits(groups: ControlGroups | undefined): Capability {
+  const limited = (['cpu', 'memory', 'pids'] as const).filter((job) => groups?.jobs[job]);
+  const missing = (['cpu', 'memory', 'pids'] as const).filter((job) => !groups?.jobs[job]);
+  if (missing.length === 0) return { level: 'enforced', reason: 'control groups for cpu, memory and pids' };
+  const lack = `no control group can be made for ${missing.join(', ')}`;
+  return limited.length > 0
+    ? { level: 'advisory', reason: `only ${limited.join(', ')} is limited: ${lack}` }
+    : { level: 'absent', reason: lack };
 }

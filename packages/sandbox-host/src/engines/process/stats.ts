@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { EngineStats } from '../engine.js';
+import type { ControlGroup } from './control-groups/control-group.js';
 
 /** Linux has counted in hundredths of a second towards user space for as long as it has had /proc. */
 const msPerTick = 10;
@@ -19,6 +20,14 @@ export async function processStats(pids: number[]): Promise<EngineStats> {
   return {
     cpuMs: ticks * msPerTick,
     memoryBytes: pages * pageBytes,
+    cacheBytes: 0,
+    oomKills: 0,
     processes: texts.filter(Boolean).length,
   };
+}
+
+/** What a sandbox's control groups have counted; undefined where they do not count. */
+export function groupStats(group: ControlGroup | undefined): EngineStats | undefined {
+  const usage = group?.usage();
+  return usage && group && { ...usage, processes: group.pids().length, oomKills: group.oomKills() };
 }

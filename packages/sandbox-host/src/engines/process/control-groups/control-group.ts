@@ -1,0 +1,171 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import * as z from 'zod';
+import type { EffectiveLimits } from './clamp-limits.js';
+import { pidsIn, readGroupFile, readGroupValue, removeGroup, writeGroupFile } from './group-files.js';
+
+/** The directory that does a job for one sandbox, and of which version it is. */
+export interface Group {
+  version: 1 | 2;
+  directory: string;
+}
+
+/** What the control groups of a sandbox can do, each where it is done. */
+export interface GroupJobs {
+  freeze: Group;
+  cpu?: Group | undefined;
+  memory?: Group | undefined;
+  pids?: Group | undefined;
+  /** Counts processor time. */
+  account?: Group | undefined;
+}
+
+const groupSchema: z.ZodType<Group> = z.object({ version: z.literal([1, 2]), directory: z.string() });
+const keptSchema: z.ZodType<{ jobs: GroupJobs; limits: EffectiveLimits }> = z.object({
+  jobs: z.object({
+    freeze: groupSchema,
+    cpu: groupSchema.optional(),
+    memory: groupSchema.optional(),
+    pids: groupSchema.optional(),
+    account: groupSchema.optional(),
+  }),
+  limits: z.object({ cpuCount: z.number(), memoryMB: z.number(), pids: z.number() }),
+});
+
+/** What the processes of a sandbox use together. */
+export interface GroupUsage {
+  cpuMs: number;
+  /** Without what the kernel keeps of files and would give up when asked. */
+  memoryBytes: number;
+  cacheBytes: number;
+}
+
+const periodUs = 100_000;
+
+/** The control groups of one sandbox, in as many hierarchies as it takes, as one. */
+export class ControlGroup {
+  readonly #directories: string[];
+
+  constructor(
+    readonly jobs: GroupJobs,
+    /** As they are kept; what no group can keep is not said here but by the engine's capabilities. */
+    readonly limits: EffectiveLimits,
+  ) {
+    const groups = Object.values(jobs) as (Group | undefined)[];
+    this.#directories = [...new Set(groups.flatMap((group) => group?.directory ?? []))];
+  }
+
+  /** Makes the groups and sets the limits. */
+  async make(): Promise<void> {
+    for (const directory of this.#directories) await mkdir(directory);
+    const { cpu, memory, pids } = this.jobs;
+    const { cpuCount, memoryMB } = this.limits;
+    const quotaUs = Math.max(1_000, Math.round(cpuCount * periodUs));
+    const bytes = String(memoryMB * 2 ** 20);
+    const write = (
+      group: Group | undefined,
+      v1: string,
+      v2: string,
+      value: string,
+    ): Promise<void> | undefined =>
+      group && writeGroupFile(group.directory, group.version === 2 ? v2 : v1, value);
+    await write(
+      cpu,
+      'cpu.cfs_quota_us',
+      'cpu.max',
+      cpu?.version === 2 ? `${quotaUs} ${periodUs}` : `${quotaUs}`,
+    );
+    await write(memory, 'memory.limit_in_bytes', 'memory.max', bytes);
+    // Version 1 limits memory and swap together, so what is pushed out is counted on; version 2 each by itself.
+    await write(
+      memory,
+      'memory.memsw.limit_in_bytes',
+      'memory.swap.max',
+      memory?.version === 2 ? '0' : bytes,
+    )?.catch(
+      // Kernels without swap accounting.
+      () => {},
+    );
+    await write(pids, 'pids.max', 'pids.max', String(this.limits.pids));
+  }
+
+  /** Writes down where the groups are, for a host that comes after this one. */
+  keep(file: string): Promise<void> {
+    return writeFile(file, JSON.stringify({ jobs: this.jobs, limits: this.limits }));
+  }
+
+  /** The groups that {@link keep} wrote down; undefined when there is no such file. @throws when it is damaged. */
+  static async reopen(file: string): Promise<ControlGroup | undefined> {
+    const text = await readFile(file, 'utf8').catch(() => undefined);
+    if (text === undefined) return undefined;
+    const { jobs, limits } = keptSchema.parse(JSON.parse(text));
+    return new ControlGroup(jobs, limits);
+  }
+
+  /** Puts a process in; what it starts from then on follows. */
+  async add(pid: number): Promise<void> {
+    await Promise.all(this.#directories.map((one) => writeGroupFile(one, 'cgroup.procs', String(pid))));
+  }
+
+  /** The files to which a process writes 0 to put itself in. */
+  get procs(): string[] {
+    return this.#directories.map((one) => `${one}/cgroup.procs`);
+  }
+
+  pids(): number[] {
+    return pidsIn(this.jobs.freeze.directory);
+  }
+
+  freeze(): Promise<void> {
+    return this.#setFrozen(true);
+  }
+
+  thaw(): Promise<void> {
+    return this.#setFrozen(false);
+  }
+
+  /** What its processes use and have used; undefined where that is not counted. */
+  usage(): GroupUsage | undefined {
+    const { account, memory } = this.jobs;
+    if (!account || !memory) return undefined;
+    const cpuMs =
+      account.version === 2
+        ? (readGroupValue(account.directory, 'cpu.stat', 'usage_usec') ?? 0) / 1_000
+        : Number(readGroupFile(account.directory, 'cpuacct.usage')) / 1e6;
+    const usage = Number(
+      readGroupFile(memory.directory, memory.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'),
+    );
+    const stat = readGroupFile(memory.directory, 'memory.stat');
+    const value = (key: string): number => Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(stat)?.[1] ?? 0);
+    // Files that live in memory only cannot be given up.
+    const cacheBytes = Math.max(0, value(memory.version === 2 ? 'file' : 'cache') - value('shmem'));
+    return { cpuMs, memoryBytes: Math.max(0, usage - cacheBytes), cacheBytes };
+  }
+
+  /** How many processes the kernel has killed because there was no memory left for them. */
+  oomKills(): number {
+    const { memory } = this.jobs;
+    if (!memory) return 0;
+    const file = memory.version === 2 ? 'memory.events' : 'memory.oom_control';
+    return readGroupValue(memory.directory, file, 'oom_kill') ?? 0;
+  }
+
+  /** Kills what is in it and removes it. */
+  async remove(): Promise<void> {
+    // First where freezing is done: what is frozen cannot die elsewhere.
+    for (const directory of this.#directories) await removeGroup(directory);
+  }
+
+  async #setFrozen(frozen: boolean): Promise<void> {
+    const { version, directory } = this.jobs.freeze;
+    const value = version === 2 ? (frozen ? '1' : '0') : frozen ? 'FROZEN' : 'THAWED';
+    await writeGroupFile(directory, version === 2 ? 'cgroup.freeze' : 'freezer.state', value);
+    // Freezing is asked for, then happens: done only when the kernel says so.
+    const stateFile = version === 2 ? 'cgroup.events' : 'freezer.state';
+    const settled = version === 2 ? `frozen ${frozen ? 1 : 0}` : value;
+    for (const deadline = Date.now() + 5_000; Date.now() < deadline; ) {
+      if (readGroupFile(directory, stateFile).includes(settled)) return;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    throw new Error(`The control group did not become ${frozen ? 'frozen' : 'thawed'} within 5 s.`);
+  }
+}

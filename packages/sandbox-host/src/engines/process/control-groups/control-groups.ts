@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isAlive } from '../../../is-alive.js';
+import type { Limits } from '../../engine.js';
+import { clampLimits } from './clamp-limits.js';
+import { ControlGroup, type Group, type GroupJobs } from './control-group.js';
+import { readGroupFile, removeGroup, writeGroupFile } from './group-files.js';
+import { findPlaces, type Place } from './hierarchies.js';
+
+/** The groups of a host whose sandboxes end with it are named after its process, so that orphans can be told. */
+const orphanName = /^sandpiper-(\d+)-\d+$/;
+let hostsHere = 0;
+
+/** The control groups of one host, in which those of its sandboxes are made. */
+export interface ControlGroups {
+  /** What they can do, and by which version each. */
+  readonly jobs: GroupJobs;
+  /** Makes the group of one sandbox. */
+  make(id: string, limits: Limits): Promise<ControlGroup>;
+  /** Removes what is left; sandboxes must have been destroyed. */
+  close(): Promise<void>;
+}
+
+const limiting = ['cpu', 'memory', 'pids'];
+
+/**
+ * Makes groups for this host wherever the machine lets it, and removes those of hosts that have died. For each
+ * job version 2 is preferred: what it froze can still be killed.
+ *
+ * @param durableFor - The data directory of a host whose sandboxes outlive it: they are then nobody's orphans.
+ * @returns undefined where not even freezing is possible.
+ */
+export async function openControlGroups(durableFor?: string): Promise<ControlGroups | undefined> {
+  const name =
+    durableFor === undefined
+      ? `sandpiper-${process.pid}-${++hostsHere}`
+      : `sandpiper-data-${createHash('sha256').update(durableFor).digest('hex').slice(0, 16)}`;
+  const places = await findPlaces();
+  const made: Place[] = [];
+  const unified = await makeBestUnified(
+    places.filter(({ version }) => version === 2),
+    name,
+  );
+  if (unified) made.push(unified);
+  for (const place of places) {
+    if (place.version === 2) continue;
+    const missing = [...limiting, 'cpuacct', 'freezer'].filter((one) => !unified?.controllers.includes(one));
+    if (!place.controllers.some((one) => missing.includes(one))) continue;
+    const base = await makeBase(place, name);
+    if (base) made.push(base);
+  }
+  const find = (test: (place: Place) => boolean): Group | undefined => made.find(test);
+  const withController = (controller: string): Group | undefined =>
+    find(({ controllers }) => controllers.includes(controller));
+  const freeze = find(({ version }) => version === 2) ?? withController('freezer');
+  if (!freeze) return undefined;
+  const jobs: GroupJobs = {
+    freeze,
+    cpu: withController('cpu'),
+    memory: withController('memory'),
+    pids: withController('pids'),
+    account: freeze.version === 2 ? freeze : withController('cpuacct'),
+  };
+  const used = new Set(Object.values(jobs) as (Group | undefined)[]);
+  for (const place of made) if (!used.has(place)) await rmdir(place.directory).catch(() => {});
+
+  return {
+    jobs,
+    async make(id, limits) {
+      const inside = (group: Group | undefined): Group | undefined =>
+        group && { ...group, directory: join(group.directory, id) };
+      const group = new ControlGroup(
+        {
+          freeze: { ...freeze, directory: join(freeze.directory, id) },
+          cpu: inside(jobs.cpu),
+          memory: inside(jobs.memory),
+          pids: inside(jobs.pids),
+          account: inside(jobs.account),
+        },
+        clampLimits(limits),
+      );
+      try {
+        await group.make();
+      } catch (error) {
+        await group.remove();
+        throw error;
+      }
+      return group;
+    },
+    async close() {
+      for (const place of made) await rmdir(place.directory).catch(() => {});
+    },
+  };
+}
+
+/** Makes this host's group in the place of version 2 that controls most. */
+async function makeBestUnified(places: Place[], name: string): Promise<Place | undefined> {
+  let best: Place | undefined;
+  for (const place of places) {
+    const base = await makeBase(place, name);
+    const better = base && (!best || base.controllers.length > best.controllers.length);
+    const worse = better ? best : base;
+    if (worse) await rmdir(worse.directory).catch(() => {});
+    if (better) best = base;
+  }
+  return best;
+}
+
+/** Makes this host's own group in a place; undefined when that is not ours to write. */
+async function makeBase(place: Place, name: string): Promise<Place | undefined> {
+  const directory = join(place.directory, name);
+  try {
+    await removeOrphans(place.directory);
+    await mkdir(directory, { recursive: true });
+  } catch {
+    return undefined;
+  }
+  if (place.version === 1) return { ...place, directory };
+  if (!existsSync(join(directory, 'cgroup.freeze'))) {
+    await rmdir(directory).catch(() => {});
+    return undefined;
+  }
+  const controllers: string[] = [];
+  for (const controller of limiting) {
+    // A controller is handed down step by step, to the host's group and from there to those of sandboxes.
+    const given = (await handDown(place.directory, controller)) && (await handDown(directory, controller));
+    if (given) controllers.push(controller);
+  }
+  return { version: 2, directory, controllers };
+}
+
+async function handDown(directory: string, controller: string): Promise<boolean> {
+  const has = (file: string): boolean =>
+    readGroupFile(directory, file).trim().split(' ').includes(controller);
+  if (has('cgroup.subtree_control')) return true;
+  if (!has('cgroup.controllers')) return false;
+  return writeGroupFile(directory, 'cgroup.subtree_control', `+${controller}`).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function removeOrphans(directory: string): Promise<void> {
+  for (const name of readdirSync(directory)) {
+    const owner = orphanName.exec(name)?.[1];
+    if (owner === undefined || isAlive(Number(owner))) continue;
+    const orphan = join(directory, name);
+    for (const entry of readdirSync(orphan, { withFileTypes: true })) {
+      if (entry.isDirectory()) await removeGroup(join(orphan, entry.name));
+    }
+    await rmdir(orphan).catch(() => {});
+  }
+}

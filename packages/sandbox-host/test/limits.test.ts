@@ -1,0 +1,61 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { canIsolate, runIn, smallLimits, useEngine } from './with-engine.js';
+
+describe.skipIf(!canIsolate)('the limits of a sandbox (need root on Linux)', () => {
+  const fixture = useEngine();
+
+  test('end a program that takes more memory than there is', async () => {
+    const sandbox = await fixture.start();
+    const { signal, output } = await runIn(sandbox, 'exec node -e "Buffer.alloc(400e6, 1); console.log(1)"');
+    expect(output).not.toContain('1');
+    expect(signal).toBe('SIGKILL');
+    expect((await sandbox.stats()).oomKills).toBe(1);
+    // The sandbox itself lives on.
+    expect(await runIn(sandbox, 'echo alive')).toMatchObject({ code: 0, output: 'alive\n' });
+  });
+
+  test('end a program that fills a file system in memory', async () => {
+    const sandbox = await fixture.start({ ...smallLimits, memoryMB: 32 });
+    const { signal } = await runIn(sandbox, 'exec head -c 60M /dev/zero > /dev/shm/file');
+    expect(signal).toBe('SIGKILL');
+  });
+
+  test('stop a fork bomb at as many processes as were said', async () => {
+    const sandbox = await fixture.start({ ...smallLimits, pids: 32 });
+    const { output } = await runIn(
+      sandbox,
+      `exec perl -e 'close STDERR; for (1 .. 100) { my $pid = fork; if (!defined $pid) { print "$!"; last }
+        if (!$pid) { close STDOUT; sleep 60; exit } }'`,
+    );
+    expect(output).toBe('Resource temporarily unavailable');
+    expect((await sandbox.stats()).processes).toBeLessThanOrEqual(32);
+  });
+
+  test('give a busy program its share of the processors and no more', async () => {
+    const sandbox = await fixture.start({ ...smallLimits, cpuCount: 0.2 });
+    const { cpuMs: before } = await sandbox.stats();
+    const begin = performance.now();
+    await runIn(sandbox, 'timeout 2 sh -c "while :; do :; done"');
+    const elapsedMs = performance.now() - begin;
+    const { cpuMs } = await sandbox.stats();
+    expect(cpuMs - before).toBeGreaterThan(0);
+    // A period may be used up at either end.
+    expect(cpuMs - before).toBeLessThan(elapsedMs * 0.2 + 100);
+  });
+
+  test('are never more than the machine has, and are said', async () => {
+    const sandbox = await fixture.start({ cpuCount: 4_096, memoryMB: 2 ** 30 });
+    expect(sandbox.limits?.cpuCount).toBe(availableParallelism());
+    expect(sandbox.limits?.memoryMB).toBeLessThanOrEqual(totalmem() / 2 ** 20);
+    expect(sandbox.limits?.pids).toBe(1_024);
+  });
+
+  test('count memory of processes and of files apart', async () => {
+    const sandbox = await fixture.start({ ...smallLimits, memoryMB: 256 });
+    await runIn(sandbox, 'head -c 60M /dev/zero > /tmp/file');
+    const { memoryBytes, cacheBytes } = await sandbox.stats();
+    expect(cacheBytes).toBeGreaterThan(50e6);
+    expect(memoryBytes).toBeLessThan(50e6);
+  });
+});

@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll } from 'vitest';
+import type { EngineSandbox, ExitStatus, Limits } from '../src/engines/engine.js';
+import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
+
+/** Whether sandboxes can have namespaces here. */
+export const canIsolate: boolean = process.platform === 'linux' && process.getuid?.() === 0;
+
+/** Limits that harm no machine, whatever runs in the sandbox. */
+export const smallLimits: Limits = { cpuCount: 1, memoryMB: 128, pids: 64 };
+
+/** An engine for a test file, and sandboxes of it. */
+export interface EngineFixture {
+  readonly engine: ProcessEngine;
+  start(limits?: Limits): Promise<EngineSandbox>;
+}
+
+let started = 0;
+
+/** Starts an engine before the tests of a file and closes it, with all its sandboxes, after them. */
+export function useEngine(): EngineFixture {
+  const sandboxes: EngineSandbox[] = [];
+  let directory: string;
+  let engine: ProcessEngine;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'engine-'));
+    engine = await startProcessEngine({ directory });
+  });
+  afterAll(async () => {
+    await Promise.all(sandboxes.map((one) => one.destroy()));
+    await engine?.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  return {
+    get engine() {
+      return engine;
+    },
+    async start(limits = smallLimits) {
+      const sandbox = await engine.start(`test${process.pid}x${++started}`, engine.baseImage, {
+        limits,
+        network: { internet: true, allowOut: [], denyOut: [] },
+      });
+      sandboxes.push(sandbox);
+      return sandbox;
+    },
+  };
+}
+
+/** Runs a script in a sandbox to its end. */
+export async function runIn(
+  sandbox: EngineSandbox,
+  script: string,
+  user: 'user' | 'root' = 'user',
+): Promise<ExitStatus & { output: string }> {
+  const child = await sandbox.exec({
+    cmd: '/bin/bash',
+    args: ['-c', script],
+    env: { PATH: '/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', HOME: '/home/user' },
+    cwd: '/',
+    user,
+    stdin: false,
+  });
+  const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), child.ended]);
+  return { ...status, output: stdout + stderr };
+}
