@@ -97,8 +97,10 @@ export class SandboxManager {
       sandbox.ready(this.#nextStart());
       return sandbox;
     } catch (error) {
+      // What fails because the sandbox was ended is not the reason.
+      const reason: unknown = sandbox.signal.aborted ? sandbox.signal.reason : error;
       await this.#end(sandbox, 'failed');
-      throw error;
+      throw reason;
     }
   }
 
