@@ -1,9 +1,11 @@
+import { EventEmitter } from 'node:events';
 import { statfs } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { absentRoutes } from './api/absent-routes.js';
+import type { ApiEvents } from './api/api-events.js';
 import { createApi } from './api/app.js';
 import { observationRoutes } from './api/observation-routes.js';
 import { sandboxRoutes } from './api/sandbox-routes.js';
@@ -134,6 +136,7 @@ async function startHost(
   const builder = new TemplateBuilder(catalog, sandboxes, uploads);
   const gateway = createGateway(sandboxes, createEnvd(), tokens);
   let origin = '';
+  const apiEvents: ApiEvents = new EventEmitter();
   const upload = uploadRoute(uploads, uploadKey, () => origin);
   const api = createApi(
     [
@@ -158,6 +161,7 @@ async function startHost(
       }),
     ],
     apiKey,
+    apiEvents,
   );
   const serveApi = getRequestListener(api.fetch, { overrideGlobalObjects: false });
 
@@ -204,7 +208,7 @@ async function startHost(
       await sandboxes.close();
       await builder.close();
       server.closeAllConnections();
-      await gateway.close();
+      gateway.close();
       await stopped;
       await engine.close();
       templates.close();

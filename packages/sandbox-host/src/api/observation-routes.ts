@@ -30,7 +30,7 @@ export function observationRoutes(sandboxes: SandboxManager, disk: () => Promise
           cpuCount: sandbox.settings.cpuCount,
           cpuUsedPct: sample.cpuPercent,
           memUsed: sample.memoryBytes,
-          memCache: 0,
+          memCache: sample.cacheBytes,
           memTotal: sandbox.settings.memoryMB * 2 ** 20,
           diskUsed: (blocks - bavail) * bsize,
           diskTotal: blocks * bsize,

@@ -14,6 +14,7 @@ export function describeRoutes(routes: Route[]): Record<string, unknown> {
     paths[route.path] = item;
     item[route.method] = {
       summary: route.summary,
+      ...(route.open ? { security: [] } : {}),
       parameters: [...pathParameters(route.path), ...queryParameters(route)],
       ...(route.body
         ? { requestBody: { content: { 'application/json': { schema: toJsonSchema(route.body) } } } }

@@ -1,6 +1,7 @@
 import type { Context, Hono } from 'hono';
 import type * as z from 'zod';
 import { HostError } from '../errors.js';
+import type { Findings } from './tell-decisions.js';
 
 /** No call of the control plane needs a longer body. */
 const bodyBytes = 1024 * 1024;
@@ -18,6 +19,8 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   body?: Body;
   /** The status of success. */
   status: number;
+  /** Whether it is answered without the API key. */
+  open?: boolean;
   handle: (call: {
     params: Record<string, string>;
     query: z.output<Query>;
@@ -30,8 +33,12 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
 /** What a handler answers with: the body, and what differs from the route's own status and headers. */
 export interface Reply {
   body?: unknown;
+  /** In place of a body: what is not JSON. `headers` say what it is. */
+  text?: string;
   status?: number;
   headers?: Record<string, string>;
+  /** The sandbox it made, for the record. */
+  sandboxId?: string;
 }
 
 /** Describes a route with the types of its schemas. */
@@ -42,17 +49,21 @@ export function route<Query extends z.ZodType, Body extends z.ZodType>(
 }
 
 /** Serves a route. */
-export function mount(app: Hono, { method, path, query, body, status, handle }: Route): void {
+export function mount(app: Hono<Findings>, { method, path, query, body, status, handle }: Route): void {
   app.on(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'), async (context) => {
+    const params: Record<string, string> = context.req.param();
+    if (params.sandboxID) context.set('sandboxId', params.sandboxID);
     const reply = await handle({
-      params: context.req.param(),
+      params,
       query: query ? check(query, context.req.query(), 'query') : undefined,
       body: body ? check(body, await readJson(context), 'body') : undefined,
       context,
       signal: context.req.raw.signal,
     });
+    if (reply.sandboxId) context.set('sandboxId', reply.sandboxId);
     const answer = { status: reply.status ?? status, headers: { ...reply.headers } };
     if (reply.body !== undefined) return Response.json(reply.body, answer);
+    if (reply.text !== undefined) return new Response(reply.text, answer);
     // The SDK takes a body for JSON unless it is told that there is none.
     if (answer.status !== 204) Object.assign(answer.headers, { 'content-length': '0' });
     return new Response(null, answer);

@@ -93,7 +93,7 @@ export function sandboxRoutes(
       );
       template.spawnCount += 1;
       template.lastSpawnedAt = sandbox.startedAt.toISOString();
-      return { body: created(sandbox) };
+      return { body: created(sandbox), sandboxId: sandbox.id };
     };
 
   const list = ({ query }: { query: z.output<typeof listQuery> }) => {
