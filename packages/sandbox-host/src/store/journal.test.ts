@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
@@ -84,4 +88,36 @@ describe('a journal', () => {
     refuses('{"journal":"things","version":1}\n{"pu\n{"delete":"a"}\n', /line 2/);
     refuses('{"journal":"things","version":1}\n{"put":"a","record":{}}\n', /line 2.*value/s);
   });
+
+  test('does not grow without end while it is in use', () => {
+    const path = join(directory, 'long');
+    const journal = openJournal(path, 'things', schema, { flush: false });
+    for (let i = 0; i < 20_000; i++) journal.put('abc'.charAt(i % 3), { value: String(i) });
+    expect(readFileSync(path, 'utf8').split('\n').length).toBeLessThan(1_100);
+    journal.close();
+    expect(contents(path)).toEqual({ a: '19998', b: '19999', c: '19997' });
+  });
+
+  test.skipIf(process.platform !== 'linux')(
+    'keeps what fits when the disk is full, and goes on when it is not',
+    async () => {
+      const path = join(directory, 'full');
+      const program = join(directory, 'journal.mjs');
+      const source = fileURLToPath(new URL('journal.ts', import.meta.url));
+      await build({ entryPoints: [source], outfile: program, bundle: true, format: 'esm', platform: 'node' });
+      const use = `import { openJournal } from ${JSON.stringify(program)};
+      const schema = { safeParse: (data) => ({ success: true, data }) };
+      const journal = openJournal(${JSON.stringify(path)}, 'things', schema);
+      journal.put('a', { value: 'kept' });
+      let refused;
+      try { journal.put('a', { value: 'x'.repeat(20_000) }); } catch (error) { refused = error.code; }
+      journal.put('b', { value: 'fits' });
+      console.log(refused, journal.get('a').value);`;
+      // A file of at most 8 blocks of 512 bytes, which is said as it is of a full disk: by an error.
+      const script = `trap '' XFSZ; ulimit -f 8; exec "$0" --input-type=module -e "$1"`;
+      const { stdout } = await promisify(execFile)('sh', ['-c', script, process.execPath, use]);
+      expect(stdout.trim()).toBe('EFBIG kept');
+      expect(contents(path)).toEqual({ a: 'kept', b: 'fits' });
+    },
+  );
 });

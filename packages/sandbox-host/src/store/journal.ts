@@ -1,4 +1,12 @@
-import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import * as z from 'zod';
 
 /** Records of one kind, by their id, in the order in which they were first put. */
@@ -23,39 +31,104 @@ const lineSchema = z.union([
   z.object({ delete: z.string() }),
 ]);
 
+/** How a journal is kept. */
+export interface JournalOptions {
+  /**
+   * Whether a change waits until it is on the disk, and so outlives the machine, or only until the system has it,
+   * and so outlives the process. Default: true.
+   */
+  flush?: boolean;
+}
+
+/** This many lines are past before a file is written anew while it is in use. */
+const pastLines = 1_000;
+
 /**
  * Opens a collection that is kept in a file of JSON lines: what it is made of, in the order it happened. A change
- * is on the disk before it is seen, and a process that is killed at any moment leaves at most half a line, which
- * is dropped. Opening writes the file anew, without what is past.
+ * is kept before it is seen, and a process that is killed at any moment leaves at most half a line, which is
+ * dropped. Opening writes the file anew, without what is past, and so does every so many changes.
  *
  * @throws Error when the file is not such a journal, or from a later version.
  */
-export function openJournal<T>(path: string, name: string, schema: z.ZodType<T>): Journal<T> {
+export function openJournal<T>(
+  path: string,
+  name: string,
+  schema: z.ZodType<T>,
+  { flush = true }: JournalOptions = {},
+): Journal<T> {
   const records = read(path, name, schema);
-  const part = `${path}.new`;
-  const rewritten = openSync(part, 'w', 0o600);
-  writeSync(rewritten, line({ journal: name, version }));
-  for (const [id, record] of records) writeSync(rewritten, line({ put: id, record }));
-  fdatasyncSync(rewritten);
-  renameSync(part, path);
-  // The descriptor follows the file to its new name, so further lines go to its end.
-  const append = (change: unknown): void => {
-    writeSync(rewritten, line(change));
-    fdatasyncSync(rewritten);
+  let file = rewrite(path, name, records);
+  let lines = records.size;
+  const append = (change: unknown, apply: () => void): void => {
+    file.append(line(change));
+    if (flush) fdatasyncSync(file.descriptor);
+    apply();
+    lines += 1;
+    if (lines < 2 * records.size + pastLines) return;
+    lines = records.size;
+    try {
+      const anew = rewrite(path, name, records);
+      file.close();
+      file = anew;
+    } catch {
+      // The disk is full, say: the long file holds the same.
+    }
   };
   return {
     get: (id) => records.get(id),
-    put(id, record) {
-      append({ put: id, record });
-      records.set(id, record);
-    },
+    put: (id, record) => append({ put: id, record }, () => records.set(id, record)),
     delete(id) {
       if (!records.has(id)) return false;
-      append({ delete: id });
-      return records.delete(id);
+      append({ delete: id }, () => records.delete(id));
+      return true;
     },
     values: () => records.values(),
-    close: () => closeSync(rewritten),
+    close: () => file.close(),
+  };
+}
+
+/** Writes what there is now into a file of its own, which then takes the place of the one before. */
+function rewrite(path: string, name: string, records: Map<string, unknown>): LineFile {
+  const part = `${path}.new`;
+  const file = openLineFile(part);
+  try {
+    file.append(line({ journal: name, version }));
+    for (const [id, record] of records) file.append(line({ put: id, record }));
+    fdatasyncSync(file.descriptor);
+    // The descriptor follows the file to its new name, so further lines go to its end.
+    renameSync(part, path);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** A file that grows by whole lines. */
+interface LineFile {
+  descriptor: number;
+  append(text: string): void;
+  close(): void;
+}
+
+function openLineFile(path: string): LineFile {
+  const descriptor = openSync(path, 'w', 0o600);
+  let size = 0;
+  return {
+    descriptor,
+    append(text) {
+      const bytes = Buffer.from(text);
+      try {
+        for (let sent = 0; sent < bytes.length; )
+          sent += writeSync(descriptor, bytes, sent, bytes.length - sent, size + sent);
+      } catch (error) {
+        // Half a line would make one with the next, which nobody could read.
+        ftruncateSync(descriptor, size);
+        throw error;
+      }
+      size += bytes.length;
+    },
+    close: () => closeSync(descriptor),
   };
 }
 
