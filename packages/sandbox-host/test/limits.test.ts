@@ -1,5 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
+import { Sandbox } from 'e2b';
 import { describe, expect, test } from 'vitest';
+import { createSandboxHost } from '../src/index.js';
 import { canIsolate, runIn, smallLimits, useEngine } from './with-engine.js';
 
 describe.skipIf(!canIsolate)('the limits of a sandbox (need root on Linux)', () => {
@@ -7,12 +9,27 @@ describe.skipIf(!canIsolate)('the limits of a sandbox (need root on Linux)', () 
 
   test('end a program that takes more memory than there is', async () => {
     const sandbox = await fixture.start();
-    const { signal, output } = await runIn(sandbox, 'exec node -e "Buffer.alloc(400e6, 1); console.log(1)"');
+    const { output, ...status } = await runIn(
+      sandbox,
+      'exec node -e "Buffer.alloc(400e6, 1); console.log(1)"',
+    );
     expect(output).not.toContain('1');
-    expect(signal).toBe('SIGKILL');
+    expect(status).toEqual({ code: undefined, signal: 'SIGKILL', outOfMemory: true });
     expect((await sandbox.stats()).oomKills).toBe(1);
     // The sandbox itself lives on.
     expect(await runIn(sandbox, 'echo alive')).toMatchObject({ code: 0, output: 'alive\n' });
+  });
+
+  test('are told from a kill that somebody asked for', async () => {
+    const sandbox = await fixture.start();
+    const child = await runIn(sandbox, 'exec sh -c "kill -9 \\$\\$"');
+    expect(child).toMatchObject({ signal: 'SIGKILL' });
+    expect(child.outOfMemory).toBeUndefined();
+    // What a command has started counts as its own.
+    expect(await runIn(sandbox, 'node -e "Buffer.alloc(400e6, 1)"; exit $?')).toMatchObject({
+      code: 137,
+      outOfMemory: true,
+    });
   });
 
   test('end a program that fills a file system in memory', async () => {
@@ -57,5 +74,20 @@ describe.skipIf(!canIsolate)('the limits of a sandbox (need root on Linux)', () 
     const { memoryBytes, cacheBytes } = await sandbox.stats();
     expect(cacheBytes).toBeGreaterThan(50e6);
     expect(memoryBytes).toBeLessThan(50e6);
+  });
+});
+
+describe.skipIf(!canIsolate)('a host with limits (needs root on Linux)', () => {
+  test('says to the caller and in the log that a command was killed for memory', async () => {
+    await using host = await createSandboxHost();
+    const { apiUrl, sandboxUrl, apiKey } = host;
+    const sandbox = await Sandbox.create({ apiUrl, sandboxUrl, apiKey });
+    const bomb = sandbox.commands.run('node -e "Buffer.alloc(900e6, 1)"');
+    await expect(bomb).rejects.toMatchObject({ error: expect.stringContaining('ran out of memory') });
+    await sandbox.getMetrics();
+    const answer = await fetch(`${apiUrl}/sandboxes/${sandbox.sandboxId}/logs`, {
+      headers: { 'X-API-KEY': apiKey },
+    });
+    expect(await answer.text()).toContain('Out of memory: 1 killed at the limit of 512 MB.');
   });
 });

@@ -144,7 +144,9 @@ function toEvent(event: OutputEvent): Event {
   if (event.type !== 'end') {
     return { event: { case: 'data', value: { output: { case: event.type, value: event.data } } } };
   }
-  const { code, signal } = event.status;
+  const { code, signal, outOfMemory } = event.status;
+  const status = signal ? `signal: ${signal}` : `exit status ${code}`;
+  const error = outOfMemory ? `${status}: killed because the sandbox ran out of memory` : status;
   return {
     event: {
       case: 'end',
@@ -152,8 +154,8 @@ function toEvent(event: OutputEvent): Event {
         // A process that a signal ended has no code of its own.
         exitCode: signal ? -1 : (code ?? 0),
         exited: signal === undefined,
-        status: signal ? `signal: ${signal}` : `exit status ${code}`,
-        ...(signal ? { error: `signal: ${signal}` } : code ? { error: `exit status ${code}` } : {}),
+        status,
+        ...(signal || code ? { error } : {}),
       },
     },
   };

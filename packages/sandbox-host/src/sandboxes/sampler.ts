@@ -7,6 +7,7 @@ export interface Sample {
   /** Of all the processors it has, since the sample before; 0 to 100. */
   cpuPercent: number;
   memoryBytes: number;
+  cacheBytes: number;
 }
 
 const intervalMs = 5_000;
@@ -28,14 +29,14 @@ export class Sampler {
   }
 
   async take(): Promise<void> {
-    const { cpuMs, memoryBytes } = await this.stats();
+    const { cpuMs, memoryBytes, cacheBytes } = await this.stats();
     const at = Date.now();
     const { at: before, cpuMs: used } = this.#last ?? { at, cpuMs };
     this.#last = { at, cpuMs };
     const share = at > before ? (cpuMs - used) / (at - before) / this.cpuCount : 0;
     // Processes that have ended take their time with them, so it can seem to run backwards.
     const cpuPercent = Math.round(Math.min(Math.max(share, 0), 1) * 10_000) / 100;
-    this.#samples.push({ at, cpuPercent, memoryBytes });
+    this.#samples.push({ at, cpuPercent, memoryBytes, cacheBytes });
     if (this.#samples.length > samplesKept) this.#samples.shift();
   }
 

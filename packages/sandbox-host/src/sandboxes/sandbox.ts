@@ -41,6 +41,7 @@ export class Sandbox {
   #state: SandboxState = 'creating';
   #stateSince = performance.now();
   #engine: EngineSandbox | undefined;
+  #oomKills = 0;
   #queue: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   readonly #ending = new AbortController();
@@ -90,6 +91,7 @@ export class Sandbox {
       // Ended before it was begun.
       if (this.#state !== 'creating') throw notFound(this.id);
       this.#engine = await start();
+      this.#sayLimits(this.#engine);
       return this.#engine;
     });
   }
@@ -208,7 +210,23 @@ export class Sandbox {
 
   async #stats(): Promise<EngineStats> {
     if (!this.#engine || this.#state === 'killing' || this.#state === 'gone') throw notFound(this.id);
-    return this.#engine.stats();
+    const stats = await this.#engine.stats();
+    if (stats.oomKills > this.#oomKills) {
+      const killed = stats.oomKills - this.#oomKills;
+      this.#oomKills = stats.oomKills;
+      const limit = this.#engine.limits?.memoryMB;
+      this.log.add('error', `Out of memory: ${killed} killed at the limit of ${limit} MB.`);
+    }
+    return stats;
+  }
+
+  #sayLimits({ limits }: EngineSandbox): void {
+    const { cpuCount, memoryMB } = this.settings;
+    if (!limits || (limits.cpuCount >= cpuCount && limits.memoryMB >= memoryMB)) return;
+    this.log.add(
+      'warn',
+      `The template asks for ${cpuCount} CPU and ${memoryMB} MB; this machine gives ${limits.cpuCount} and ${limits.memoryMB}.`,
+    );
   }
 
   #step(event: SandboxEvent, cause: Cause): void {

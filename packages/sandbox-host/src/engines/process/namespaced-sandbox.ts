@@ -12,6 +12,7 @@ import type { Launcher } from './launch-text.js';
 import { trySignal } from './marked-processes.js';
 import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-scripts.js';
+import { reportOom } from './report-oom.js';
 import { makeFstab, portScripts, portsDirectory, sandboxUid } from './root-fs.js';
 import { copyTree, run } from './shell.js';
 import { groupStats, processStats } from './stats.js';
@@ -132,10 +133,8 @@ export async function startNamespacedSandbox(options: NamespacedSandboxOptions):
     pathInside: (path) => path,
     exec(command): Promise<EngineProcess> {
       if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
-      return launch(launcher(command.user), {
-        ...command,
-        env: withPorts(command.env, portsDirectory, portScripts),
-      });
+      const env = withPorts(command.env, portsDirectory, portScripts);
+      return reportOom(group, () => launch(launcher(command.user), { ...command, env }));
     },
     dial: (port) => dialPort(anchor + portsDirectory, port, () => sandboxPids(initPid, group)),
     async freeze() {
