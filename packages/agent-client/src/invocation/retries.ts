@@ -85,8 +85,13 @@ export class Retries {
     if (failure.again === 'never' || !this.mayHaveRun) return failure.error;
     if ('outcome' in failure.error && failure.error.outcome === 'unknown') return failure.error;
     return new InvocationError(
-      `It is not known whether the invocation ran: ${failure.error.message} Before calling again, ask the agent for the state of invocation ${this.#facts.invocationId}, or make the call harmless to repeat.`,
+      `It is not known whether the invocation ran: ${sentence(failure.error.message)} Before calling again, ask the agent for the state of invocation ${this.#facts.invocationId}, or make the call harmless to repeat.`,
       { ...this.#facts, status: failure.error.status, outcome: 'unknown', cause: failure.error },
     );
   }
+}
+
+/** What others wrote may or may not end with a mark. */
+function sentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }

@@ -2,8 +2,10 @@ import type { CommandHandle, Sandbox } from 'e2b';
 
 /** An agent's server started by us, watched until it answers. */
 export interface AgentProcess {
-  /** How it ended, once it has: then nobody will ever answer. */
+  /** How it ended, once it has. */
   readonly exit: string | undefined;
+  /** Aborts when it ends badly: then nobody will ever answer. One that ends well may have left a server behind. */
+  readonly crashed: AbortSignal;
   /** The last it wrote, newest last. */
   readonly lastLines: string[];
   /** Stops watching; the agent goes on. */
@@ -47,18 +49,22 @@ export async function startAgent(
     signal,
   });
   let exit: string | undefined;
+  const crash = new AbortController();
   handle.wait().then(
     () => {
       exit = 'it exited with code 0';
     },
     () => {
-      exit = handle.exitCode === undefined ? undefined : `it exited with code ${handle.exitCode}`;
+      if (handle.exitCode === undefined) return;
+      exit = `it exited with code ${handle.exitCode}`;
+      crash.abort();
     },
   );
   return {
     get exit() {
       return exit;
     },
+    crashed: crash.signal,
     get lastLines() {
       return rest === '' ? lines : [...lines, rest];
     },

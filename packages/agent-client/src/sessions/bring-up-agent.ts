@@ -2,16 +2,15 @@ import { type AgentConfig, ValidationError } from '@sandpiper/protocol';
 import type { Sandbox } from 'e2b';
 import { AuthenticationError } from '../errors/authentication-error.js';
 import { TemplateNotFoundError } from '../errors/template-not-found-error.js';
-import type { AgentTarget } from '../invocation/agent-lease.js';
 import type { TemplateManager } from '../templates/template-manager.js';
 import { startAgent } from './agent-process.js';
-import { waitUntilReady } from './wait-until-ready.js';
+import { type AwaitedAgent, waitUntilReady } from './wait-until-ready.js';
 
 /** What it takes to have an agent answer. */
 export interface BringUp {
-  target: AgentTarget;
+  target: AwaitedAgent;
   sandbox: Sandbox;
-  /** The agent's configuration, where its template has one; without one the template starts its agent by itself. */
+  /** The agent's configuration, where its template has one. */
   agent: AgentConfig | undefined;
   /** For an agent whose configuration does not say, in milliseconds. */
   readyTimeoutMs: number;
@@ -32,9 +31,12 @@ export async function bringUpAgent({
 }: BringUp): Promise<void> {
   if (!agent) return waitUntilReady(target, readyTimeoutMs, signal);
   const { entrypoint, runtime } = agent.spec;
+  const timeoutMs = runtime?.timeout === undefined ? readyTimeoutMs : runtime.timeout * 1000;
+  // What runs already is the template's own start command: a second agent could only fight the first for its port.
+  const running = await sandbox.commands.list({ signal });
+  if (running.length > 0) return waitUntilReady(target, timeoutMs, signal);
   const process = await startAgent(sandbox, entrypoint, signal);
   try {
-    const timeoutMs = runtime?.timeout === undefined ? readyTimeoutMs : runtime.timeout * 1000;
     await waitUntilReady(target, timeoutMs, signal, process);
   } finally {
     await process.release();

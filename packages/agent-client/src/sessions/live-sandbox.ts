@@ -1,9 +1,9 @@
 import type { PingResponse } from '@sandpiper/protocol';
 import type { Sandbox } from 'e2b';
 import { NetworkError } from '../errors/network-error.js';
+import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
 import { SandboxOperationError } from '../errors/sandbox-operation-error.js';
 import { SessionNotFoundError } from '../errors/session-not-found-error.js';
-import type { AgentTarget } from '../invocation/agent-lease.js';
 import { ping } from '../invocation/ping.js';
 import { agentEndpoint, type Endpoint } from '../transport/endpoint.js';
 import { abortable } from './abortable.js';
@@ -12,13 +12,13 @@ import type { SandboxRow } from './sandbox-api.js';
 import { readLabels, type SandboxLabels } from './sandbox-labels.js';
 import type { SessionEnvironment } from './session-environment.js';
 import type { SessionStatus } from './session-status.js';
-import { waitUntilReady } from './wait-until-ready.js';
+import { type AwaitedAgent, NotReady, waitUntilReady } from './wait-until-ready.js';
 
 /** How long an agent whose memory was kept may take to answer again before it is taken for not running. */
 const answersByItselfMs = 2_000;
 
 /** One sandbox, how it is reached, and its way through pause and resume. The session around it does the calls. */
-export class LiveSandbox implements AgentTarget {
+export class LiveSandbox implements AwaitedAgent {
   readonly sandboxId: string;
   readonly labels: SandboxLabels;
   readonly transport: SessionEnvironment['transport'];
@@ -67,6 +67,13 @@ export class LiveSandbox implements AgentTarget {
     this.status = row.state === 'paused' ? 'paused' : 'active';
   }
 
+  /** Asks the platform about the sandbox. @throws SessionNotFoundError when there is none any more. */
+  async look(signal: AbortSignal | undefined): Promise<SandboxRow> {
+    const row = await this.#watch(() => this.#environment.sandboxes.info(this.sandboxId, signal));
+    this.note(row);
+    return row;
+  }
+
   /** The agent has answered to this process, and said whether it honours keys. */
   noteMet(): void {
     this.#met = true;
@@ -84,9 +91,25 @@ export class LiveSandbox implements AgentTarget {
     await abortable(this.#meeting, signal);
   }
 
+  /**
+   * Waits for the agent of a sandbox that somebody else made, and may be bringing up still.
+   *
+   * @throws SandboxCreationError when it does not come to answer.
+   */
+  async join(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#met) return;
+    try {
+      if (!(await abortable(this.#reach(), signal))) return;
+      await waitUntilReady(this, timeoutMs, signal);
+      this.#met = true;
+    } catch (error) {
+      throw toJoinError(error, this.sandboxId);
+    }
+  }
+
   /** The gateway had no such sandbox: the platform knows whether it is paused or gone. */
   async recover(signal: AbortSignal): Promise<void> {
-    const { state } = await this.#look(signal);
+    const { state } = await this.look(signal);
     if (state === 'paused') await this.#resumeForCall(signal);
   }
 
@@ -110,7 +133,7 @@ export class LiveSandbox implements AgentTarget {
   /** Asks the platform, and the agent where there is one to ask. */
   async getStatus(signal: AbortSignal | undefined): Promise<SessionStatus> {
     try {
-      const { state } = await this.#look(signal);
+      const { state } = await this.look(signal);
       if (state === 'paused') return this.status;
       await this.ping(signal ?? this.#environment.platform.requestSignal());
     } catch (error) {
@@ -127,7 +150,7 @@ export class LiveSandbox implements AgentTarget {
     } catch (error) {
       if (!SessionNotFoundError.isInstance(error)) throw error;
       // The gateway's word against what was known: the platform decides.
-      const { state } = await this.#look(signal);
+      const { state } = await this.look(signal);
       throw state === 'paused' ? this.#isPaused() : error;
     }
   }
@@ -155,12 +178,6 @@ export class LiveSandbox implements AgentTarget {
     });
   }
 
-  async #look(signal: AbortSignal | undefined): Promise<SandboxRow> {
-    const row = await this.#watch(() => this.#environment.sandboxes.info(this.sandboxId, signal));
-    this.note(row);
-    return row;
-  }
-
   /** Whatever finds the sandbox gone closes the session. */
   async #watch<T>(operation: () => Promise<T>): Promise<T> {
     try {
@@ -177,7 +194,7 @@ export class LiveSandbox implements AgentTarget {
   }
 
   async #resume(): Promise<boolean> {
-    const { state } = await this.#look(undefined);
+    const { state } = await this.look(undefined);
     if (state !== 'paused') return false;
     const sandbox = await this.#watch(() =>
       this.#environment.sandboxes.connect(this.sandboxId, this.#timeoutMs),
@@ -201,25 +218,31 @@ export class LiveSandbox implements AgentTarget {
         await bringUpAgent({ target: this, sandbox, agent, readyTimeoutMs, signal });
       }
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const said = error instanceof Error ? error.message : String(error);
+      const reason = this.#environment.platform.auth.redact(said);
       throw new SandboxOperationError(`Sandbox ${this.sandboxId} was resumed, but ${reason}`, {
         sandboxId: this.sandboxId,
-        cause: error,
       });
     }
   }
 
   /** The first use of a sandbox that this process did not create: its tokens, and whether its agent honours keys. */
   async #meet(): Promise<void> {
-    const { endAt } = await this.#look(undefined);
-    if (this.status === 'paused') return;
-    // Just the time it has left: connecting is to extend nothing.
-    const left = Math.max(endAt.getTime() - Date.now(), 1_000);
-    this.adopt(await this.#watch(() => this.#environment.sandboxes.connect(this.sandboxId, left)));
+    if (!(await this.#reach())) return;
     // An agent that does not answer now is for the call to find out.
     const late = AbortSignal.timeout(5_000);
     await ping(this, late).catch(() => undefined);
     this.#met = true;
+  }
+
+  /** Learns how a running sandbox is reached. @returns false for a paused one, which is left alone. */
+  async #reach(): Promise<boolean> {
+    const { endAt } = await this.look(undefined);
+    if (this.status === 'paused') return false;
+    // Just the time it has left: connecting is to extend nothing.
+    const left = Math.max(endAt.getTime() - Date.now(), 1_000);
+    this.adopt(await this.#watch(() => this.#environment.sandboxes.connect(this.sandboxId, left)));
+    return true;
   }
 
   #isPaused(): SandboxOperationError {
@@ -232,4 +255,14 @@ export class LiveSandbox implements AgentTarget {
   #gone(): SessionNotFoundError {
     return new SessionNotFoundError(`Sandbox ${this.sandboxId} is closed.`, { sandboxId: this.sandboxId });
   }
+}
+
+function toJoinError(error: unknown, sandboxId: string): unknown {
+  if (error instanceof NotReady) {
+    const message = `Sandbox ${sandboxId} was there under this name, and is left as it is: ${error.message} Close it to have another one made.`;
+    return new SandboxCreationError(message, { sandboxId, lastPing: error.lastPing });
+  }
+  if (!SessionNotFoundError.isInstance(error)) return error;
+  const message = `Sandbox ${sandboxId}, which another caller made under this name, is gone: create the session again.`;
+  return new SandboxCreationError(message, { sandboxId, retryable: true });
 }

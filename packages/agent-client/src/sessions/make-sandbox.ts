@@ -1,6 +1,9 @@
 import { agentPort } from '@sandpiper/protocol';
 import type { Sandbox } from 'e2b';
 import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
+import type { Platform } from '../platform/platform.js';
+import { translate } from '../platform/platform-error.js';
+import { sleep } from '../sleep.js';
 import { bringUpAgent, findAgent } from './bring-up-agent.js';
 import { createSandbox } from './create-sandbox.js';
 import type { CreateSessionOptions } from './create-session-options.js';
@@ -12,6 +15,9 @@ import { type SandboxLabels, toMetadata } from './sandbox-labels.js';
 import { defaultTimeoutMs } from './sandbox-session.js';
 import type { SessionEnvironment } from './session-environment.js';
 import { NotReady } from './wait-until-ready.js';
+
+/** How long a platform may take to list what it has created. */
+const listedWithinMs = 10_000;
 
 /** A sandbox whose agent answers; or the one that somebody else made under the same name, and earlier. */
 export type Made = { row: SandboxRow; sandbox: LiveSandbox; timeoutMs: number } | { winner: SandboxRow };
@@ -49,8 +55,9 @@ export async function makeSandbox(
   const { sandboxId } = created;
 
   const findWinner = async (): Promise<SandboxRow | undefined> => {
-    const [oldest] = sameName ? await sandboxes.list(sameName, signal) : [];
-    return oldest && oldest.sandboxId !== sandboxId ? oldest : undefined;
+    if (!sameName) return undefined;
+    const [oldest] = await listWith(sandboxId, () => sandboxes.list(sameName, signal), signal);
+    return oldest?.sandboxId === sandboxId ? undefined : oldest;
   };
   try {
     const row = newRow(created, templateId, toMetadata(metadata, labels), timeoutMs);
@@ -72,7 +79,28 @@ export async function makeSandbox(
     return { winner };
   } catch (error) {
     await orphans.kill(labels.createId, sandboxId);
-    throw toCreationError(error, sandboxId);
+    throw toCreationError(error, environment.platform, sandboxId, signal);
+  }
+}
+
+/**
+ * Lists until a sandbox that is there is listed too. Only then can it be told whether it is the oldest: of two callers
+ * who each saw the other's sandbox and not their own, both would give way.
+ */
+async function listWith(
+  sandboxId: string,
+  list: () => Promise<SandboxRow[]>,
+  signal: AbortSignal,
+): Promise<SandboxRow[]> {
+  const deadline = Date.now() + listedWithinMs;
+  for (let delayMs = 20; ; delayMs = Math.min(delayMs * 1.5, 500)) {
+    const rows = await list();
+    if (rows.some((row) => row.sandboxId === sandboxId)) return rows;
+    if (Date.now() + delayMs >= deadline) {
+      const message = `The platform does not list sandbox ${sandboxId} ${listedWithinMs / 1000} s after creating it, so nobody can tell whether there is another one of its name.`;
+      throw new SandboxCreationError(message, { sandboxId, retryable: true });
+    }
+    await sleep(delayMs, signal);
   }
 }
 
@@ -88,8 +116,17 @@ function newRow(
   return { sandboxId, templateId, metadata, startedAt, endAt, state: 'running' };
 }
 
-function toCreationError(error: unknown, sandboxId: string): unknown {
-  if (!(error instanceof NotReady)) return error;
-  const { message, lastPing, log } = error;
-  return new SandboxCreationError(message, { sandboxId, lastPing, log });
+function toCreationError(
+  error: unknown,
+  platform: Platform,
+  sandboxId: string,
+  signal: AbortSignal,
+): unknown {
+  if (error instanceof NotReady) {
+    const { message, lastPing, log } = error;
+    return new SandboxCreationError(message, { sandboxId, lastPing, log });
+  }
+  const doing = `start the agent in sandbox ${sandboxId}`;
+  const failed = SandboxCreationError;
+  return translate(error, { doing, notFound: failed, failed, sandboxId, signal }, platform);
 }

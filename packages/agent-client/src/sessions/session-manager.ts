@@ -159,8 +159,15 @@ export class SessionManager {
   }
 
   /** Takes the sandbox that somebody else made, or is making. */
-  #join(row: SandboxRow, options: CreateSessionOptions): Opened {
-    return this.#hold(this.#attach(row, options), false);
+  async #join(row: SandboxRow, options: CreateSessionOptions): Promise<Opened> {
+    const opened = this.#attach(row, options);
+    const readyTimeoutMs = options.readyTimeoutMs ?? this.#environment.readyTimeoutMs;
+    await opened.use.sandbox.join(readyTimeoutMs, this.#orEnd(options.signal));
+    return this.#hold(opened, false);
+  }
+
+  #orEnd(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#ending.signal]) : this.#ending.signal;
   }
 
   /** Ends with the client: what is being made then is nobody's. */
@@ -169,13 +176,12 @@ export class SessionManager {
     options: CreateSessionOptions,
     sameName?: Record<string, string>,
   ): Promise<Opened> {
-    const { signal } = this.#ending;
-    const either = options.signal ? AbortSignal.any([options.signal, signal]) : signal;
-    const making = makeSandbox(this.#environment, this.#orphans, templateId, options, sameName, either);
+    const signal = this.#orEnd(options.signal);
+    const making = makeSandbox(this.#environment, this.#orphans, templateId, options, sameName, signal);
     this.#making.add(making);
     try {
       const made = await making;
-      if ('winner' in made) return this.#join(made.winner, options);
+      if ('winner' in made) return await this.#join(made.winner, options);
       const { sandbox, row, timeoutMs } = made;
       return this.#hold(this.#open(sandbox, row, { ...options, timeoutMs }), true);
     } finally {

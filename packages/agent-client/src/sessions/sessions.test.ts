@@ -1,9 +1,11 @@
 import { Sandbox } from 'e2b';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { controlPlaneBefore } from '../../test/support/control-plane.js';
 import { faultyProxy } from '../../test/support/faulty-proxy.js';
 import { agentMetadata, bundleAgent, startPlatform, type TestPlatform } from '../../test/support/platform.js';
 import type { AgentRuntimeClient } from '../client.js';
 import type { AgentRuntimeClientOptions } from '../client-config.js';
+import { AgentClientError } from '../errors/agent-client-error.js';
 
 let platform: TestPlatform;
 
@@ -13,6 +15,15 @@ beforeAll(async () => {
   const metadata = agentMetadata('agent.mjs');
   await platform.deploy('commands', { file: 'agent.mjs', content, metadata });
   await platform.deploy('self-starting', { file: 'agent.mjs', content, startCmd: 'node agent.mjs' });
+  const note = "import { appendFileSync } from 'node:fs'; appendFileSync('starts', 'x');";
+  await platform.deploy('started-already', {
+    file: 'agent.mjs',
+    content: note + content,
+    startCmd: 'node agent.mjs',
+    metadata,
+  });
+  const later = 'await new Promise((resolve) => setTimeout(resolve, 3_000));';
+  await platform.deploy('slow', { file: 'agent.mjs', content: later + content, metadata });
   await platform.deploy('as-text', {
     file: 'agent.mjs',
     content,
@@ -48,6 +59,23 @@ describe('creating a session', () => {
   test('starts the agent of a template that says so in text', async () => {
     const session = await open().createSession('as-text');
     expect((await session.invoke('x')).result).toEqual({ prompt: 'x' });
+  });
+
+  test('does not start an agent that its template has started', async () => {
+    const session = await open().createSession('started-already');
+    expect((await session.invoke('x')).result).toEqual({ prompt: 'x' });
+    const { apiKey, apiUrl, sandboxUrl } = platform.host;
+    const sandbox = await Sandbox.connect(session.sandboxId, { apiKey, apiUrl, sandboxUrl });
+    expect(await sandbox.commands.list()).toHaveLength(1);
+    expect(await sandbox.files.read('starts')).toBe('x');
+  });
+
+  test('that cannot reach the sandbox says so in its own error, and leaves nothing', async () => {
+    const client = open({ sandboxUrl: 'http://127.0.0.1:9' });
+    const error = await client.createSession('commands').catch((reason: unknown) => reason);
+    expect(AgentClientError.isInstance(error)).toBe(true);
+    expect(error).toMatchObject({ message: expect.stringContaining('start the agent') });
+    expect(await sandboxCount()).toBe(0);
   });
 
   test('gives the sandbox its environment, and the caller’s own metadata back', async () => {
@@ -169,6 +197,52 @@ describe('a session under the caller’s own id', () => {
     expect((await sessions[0]?.invoke('runs'))?.result).toBe(6);
   });
 
+  test('is given to all who make it at once when its agent answers', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    const clients = [open({ config: { maxRetries: 0 } }), open({ config: { maxRetries: 0 } })];
+    const answers = await Promise.all(
+      clients.map(async (client) => {
+        const session = await client.createSession('slow', { runtimeSessionId });
+        return (await session.invoke('x')).result;
+      }),
+    );
+    expect(answers).toEqual([{ prompt: 'x' }, { prompt: 'x' }]);
+  });
+
+  test('is one, though the platform is slow to list to each caller what it made', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    const lagging = (): Promise<string> => {
+      const own = new Set<unknown>();
+      let hidden = 4;
+      return controlPlaneBefore(platform.host.apiUrl, async ({ method, path }, ask) => {
+        const said = await ask();
+        if (method === 'POST' && path === '/sandboxes') own.add(Reflect.get(Object(said.body), 'sandboxID'));
+        if (!path.startsWith('/v2/sandboxes') || !Array.isArray(said.body) || own.size === 0) return said;
+        if (hidden <= 0) return said;
+        hidden -= 1;
+        return { ...said, body: said.body.filter((row) => !own.has(row.sandboxID)) };
+      });
+    };
+    const clients = [open({ apiUrl: await lagging() }), open({ apiUrl: await lagging() })];
+    const sessions = await Promise.all(
+      clients.map((client) => client.createSession('commands', { runtimeSessionId })),
+    );
+    expect(new Set(sessions.map(({ sandboxId }) => sandboxId)).size).toBe(1);
+    await Promise.all(sessions.map((session) => session.invoke('one')));
+    expect((await sessions[0]?.invoke('runs'))?.result).toBe(2);
+    expect(await sandboxCount()).toBe(1);
+  });
+
+  test('whose agent does not answer is told of, and left to its maker', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    const made = await open().createSession('commands', { runtimeSessionId });
+    await made.invoke('exit').catch(() => undefined);
+    await expect(
+      open().createSession('commands', { runtimeSessionId, readyTimeoutMs: 1_000 }),
+    ).rejects.toMatchObject({ name: 'SandboxCreationError', message: expect.stringContaining('Close it') });
+    expect(await made.getStatus()).toBe('inactive');
+  });
+
   test('goes on from call to call in AgentCore’s terms', async () => {
     const client = open();
     const { templateId } = await client.getTemplate('commands');
@@ -181,6 +255,40 @@ describe('a session under the caller’s own id', () => {
       name: 'TemplateNotFoundError',
     });
   });
+});
+
+test('a sandbox paused without its memory has its agent started anew by the next call', async () => {
+  const { apiKey, apiUrl: hostUrl, sandboxUrl } = platform.host;
+  const asked: unknown[] = [];
+  let paused = false;
+  // Our host keeps memory; this control plane keeps the files alone, and ends what ran when the sandbox is resumed.
+  const apiUrl = await controlPlaneBefore(hostUrl, async ({ method, path, body }, ask) => {
+    if (path.endsWith('/pause')) {
+      asked.push(body);
+      const before = paused;
+      paused = true;
+      return before
+        ? { status: 409, body: { code: 409, message: 'paused' } }
+        : { status: 204, body: undefined };
+    }
+    if (paused && path.endsWith('/connect')) {
+      const [, sandboxId = ''] = /sandboxes\/([^/]+)\/connect/.exec(path) ?? [];
+      const sandbox = await Sandbox.connect(sandboxId, { apiKey, apiUrl: hostUrl, sandboxUrl });
+      for (const { pid } of await sandbox.commands.list()) await sandbox.commands.kill(pid);
+      paused = false;
+    }
+    const said = await ask();
+    if (method === 'GET' && paused) return { ...said, body: { ...Object(said.body), state: 'paused' } };
+    return said;
+  });
+  const session = await open({ apiUrl }).createSession('commands');
+  await session.invoke('one');
+  expect(await session.pause({ keepMemory: false })).toBe(true);
+  expect(await session.pause({ keepMemory: false })).toBe(false);
+  expect(asked).toEqual([{ memory: false }, { memory: false }]);
+  expect(await session.getStatus()).toBe('paused');
+  expect((await session.invoke('runs')).result).toBe(0);
+  expect(session.isActive).toBe(true);
 });
 
 describe('what happens elsewhere is seen', () => {

@@ -4,6 +4,12 @@ import { attemptPing } from '../invocation/ping.js';
 import { sleep } from '../sleep.js';
 import type { AgentProcess } from './agent-process.js';
 
+/** An agent to be waited for, in a sandbox that may end meanwhile. */
+export interface AwaitedAgent extends AgentTarget {
+  /** Asks the platform about its sandbox. @throws SessionNotFoundError when there is none any more. */
+  look(signal: AbortSignal): Promise<unknown>;
+}
+
 const firstDelayMs = 20;
 const maxDelayMs = 1_000;
 /** One ping that hangs must not use up the time of all. */
@@ -27,10 +33,10 @@ export class NotReady extends Error {
  * Asks an agent how it is until it answers.
  *
  * @param process - The agent's server, when we started it: its end ends the waiting.
- * @throws NotReady with the last ping's failure and the agent's last lines, or the signal's reason.
+ * @throws NotReady with the last ping's failure and the agent's last lines, SessionNotFoundError, or the signal's reason.
  */
 export async function waitUntilReady(
-  target: AgentTarget,
+  target: AwaitedAgent,
   timeoutMs: number,
   signal: AbortSignal,
   process?: AgentProcess,
@@ -41,14 +47,16 @@ export async function waitUntilReady(
   for (;;) {
     const late = AbortSignal.timeout(Math.max(1, Math.min(pingTimeoutMs, deadline - Date.now())));
     try {
-      await attemptPing(target, AbortSignal.any([signal, late]));
+      await attemptPing(target, AbortSignal.any([signal, late, ...(process ? [process.crashed] : [])]));
       return;
     } catch (error) {
       signal.throwIfAborted();
+      const cutShort = late.aborted || process?.crashed.aborted;
       // What no ping can mend, such as a client that was closed meanwhile.
-      if (!late.aborted && !(error instanceof AttemptFailure)) throw error;
+      if (!cutShort && !(error instanceof AttemptFailure)) throw error;
       // A ping that we cut short says less than the one before it.
-      if (!late.aborted) lastPing = error instanceof Error ? error.message : String(error);
+      if (!cutShort) lastPing = error instanceof Error ? error.message : String(error);
+      if (error instanceof AttemptFailure && error.sandboxMissing) await target.look(signal);
     }
     if (process?.exit !== undefined) {
       throw new NotReady(`The agent did not come to answer: ${process.exit}.`, lastPing, process.lastLines);
