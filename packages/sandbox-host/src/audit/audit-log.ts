@@ -1,0 +1,178 @@
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { currentName, fullName, headName, listFiles, readLines, readTail } from './audit-files.js';
+import { type AuditHead, readHead, writeHead } from './audit-head.js';
+import {
+  type AuditEntry,
+  type AuditLine,
+  beginning,
+  type ChainEnd,
+  formatLine,
+  parseLine,
+} from './audit-line.js';
+
+/** How much of a log is kept. */
+export interface AuditLimits {
+  /** A file that has become so long is put aside and another begun. Default: 16 MiB. */
+  fileBytes: number;
+  /** As many files are kept besides the one that is written to. Default: 8. */
+  files: number;
+}
+
+/** What is wanted of a log. */
+export interface AuditQuery {
+  /** The number of the line before the first one that is wanted. */
+  after: number;
+  limit: number;
+  matches: (line: AuditLine) => boolean;
+}
+
+interface FullFile {
+  name: string;
+  end: ChainEnd;
+}
+
+const defaultLimits: AuditLimits = { fileBytes: 16 * 1024 * 1024, files: 8 };
+/** A line is on the disk this much later at most; the end of the process alone loses none. */
+const flushMs = 1_000;
+/** A search gives back what it has after so many lines, and where to go on. */
+const mostScanned = 50_000;
+
+/**
+ * A log that is only ever added to. Each line holds the hash of the one before, and a small file beside the log says
+ * where it begins and ends, so that `verifyAudit` finds every line that was changed, moved or taken away.
+ */
+export class AuditLog {
+  readonly #current: string;
+  readonly #headFile: number;
+  readonly #timer: NodeJS.Timeout;
+  #file: number;
+  #bytes: number;
+  #isDirty = false;
+
+  private constructor(
+    private readonly directory: string,
+    private readonly limits: AuditLimits,
+    private readonly full: FullFile[],
+    private head: AuditHead,
+  ) {
+    this.#current = join(directory, currentName);
+    this.#file = openSync(this.#current, 'a', 0o600);
+    this.#bytes = fstatSync(this.#file).size;
+    this.#headFile = openSync(join(directory, headName), 'w', 0o600);
+    writeHead(this.#headFile, head);
+    this.#timer = setInterval(() => this.#flush(), flushMs);
+    this.#timer.unref();
+  }
+
+  /** Opens the log of a directory, and says in it what is wrong with its end. */
+  static async open(directory: string, limits: Partial<AuditLimits> = {}): Promise<AuditLog> {
+    const current = join(directory, currentName);
+    const { line, torn } = await readTail(current);
+    if (torn > 0) await truncate(current, (await stat(current)).size - torn);
+    const full: FullFile[] = [];
+    for (const name of await listFiles(directory)) {
+      if (name === currentName) continue;
+      full.push({ name, end: endOf((await readTail(join(directory, name))).line) ?? beginning });
+    }
+    const last = endOf(line) ?? full.at(-1)?.end ?? beginning;
+    const known = await readHead(directory);
+    // Where lines are missing that had been written, the chain goes on from these: the gap stays to be seen.
+    const isCut = known !== undefined && (known.last.seq > last.seq || isOther(known.last, last));
+    const log = new AuditLog(directory, { ...defaultLimits, ...limits }, full, {
+      before: known?.before ?? beginning,
+      last: isCut ? known.last : last,
+    });
+    const say = (outcome: string, reason: string): void =>
+      log.append({ actor: 'host', action: 'audit.open', outcome, reason });
+    if (isCut) say('damaged', `The log ended with line ${known.last.seq}; line ${last.seq} was found there.`);
+    else if (known && last.seq > known.last.seq + 1)
+      say('damaged', `The log ended with line ${known.last.seq}; there are lines behind it.`);
+    else if (!known && last.seq > 0) say('damaged', `The file ${headName} is missing or cannot be read.`);
+    if (torn > 0) say('repaired', `The host ended while it wrote: ${torn} bytes of a line were removed.`);
+    return log;
+  }
+
+  append(entry: AuditEntry): void {
+    const { text, end } = formatLine(entry, this.head.last);
+    this.#bytes += writeSync(this.#file, `${text}\n`);
+    this.head = { ...this.head, last: end };
+    writeHead(this.#headFile, this.head);
+    this.#isDirty = true;
+    if (this.#bytes >= this.limits.fileBytes) this.#turnPage();
+  }
+
+  /** Where the log ends now. */
+  get end(): ChainEnd {
+    return this.head.last;
+  }
+
+  /** Lines that match, oldest first, and the number to go on from where there may be more. */
+  async read({ after, limit, matches }: AuditQuery): Promise<{ lines: AuditLine[]; next?: number }> {
+    const lines: AuditLine[] = [];
+    const { seq: last } = this.end;
+    let scanned = 0;
+    const full = this.full.filter(({ end }) => end.seq > after).map(({ name }) => name);
+    for (const name of [...full, currentName]) {
+      for await (const text of readLines(join(this.directory, name))) {
+        const line = parseLine(text);
+        if (!line || line.seq <= after || line.seq > last) continue;
+        if (matches(line)) lines.push(line);
+        scanned += 1;
+        if (lines.length < limit && scanned < mostScanned) continue;
+        return line.seq < last ? { lines, next: line.seq } : { lines };
+      }
+    }
+    return { lines };
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    fdatasyncSync(this.#file);
+    closeSync(this.#file);
+    closeSync(this.#headFile);
+  }
+
+  #flush(): void {
+    if (!this.#isDirty) return;
+    this.#isDirty = false;
+    fdatasync(this.#file, () => {});
+  }
+
+  /** Puts the file aside, begins another, and lets the oldest go. */
+  #turnPage(): void {
+    const name = fullName((this.full.at(-1)?.end ?? this.head.before).seq + 1);
+    fdatasyncSync(this.#file);
+    closeSync(this.#file);
+    renameSync(this.#current, join(this.directory, name));
+    this.#file = openSync(this.#current, 'a', 0o600);
+    this.#bytes = 0;
+    this.full.push({ name, end: this.head.last });
+    while (this.full.length > this.limits.files) {
+      const oldest = this.full.shift();
+      if (!oldest) break;
+      this.head = { ...this.head, before: oldest.end };
+      writeHead(this.#headFile, this.head);
+      rmSync(join(this.directory, oldest.name), { force: true });
+    }
+  }
+}
+
+function endOf(text: string | undefined): ChainEnd | undefined {
+  const line = text === undefined ? undefined : parseLine(text);
+  return line && { seq: line.seq, hash: line.hash };
+}
+
+function isOther(known: ChainEnd, found: ChainEnd): boolean {
+  return known.seq === found.seq && known.hash !== found.hash;
+}

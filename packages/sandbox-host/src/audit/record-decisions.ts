@@ -1,0 +1,76 @@
+import type { ApiDecision, ApiEvents } from '../api/api-events.js';
+import type { GatewayDecision, GatewayEvents } from '../gateway/gateway-events.js';
+import { keyId } from '../key-id.js';
+import type { LifecycleEvents, Transition } from '../sandboxes/lifecycle-events.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
+import type { AuditLog } from './audit-log.js';
+import { DecisionTally } from './decision-tally.js';
+
+/** What is listened to. */
+export interface AuditSources {
+  api: ApiEvents;
+  gateway: GatewayEvents;
+  lifecycle: LifecycleEvents;
+}
+
+/**
+ * Writes what was decided into a log: each change that was asked for and each step of a sandbox on a line of its
+ * own, reads and requests for ports counted by sandbox and outcome. @returns what ends it.
+ */
+export function recordDecisions(log: AuditLog, { api, gateway, lifecycle }: AuditSources): () => void {
+  const tally = new DecisionTally((entry) => log.append(entry));
+
+  const onCall = (decision: ApiDecision): void => {
+    const { actor, action, changes, sandboxId, status, requestId } = decision;
+    const entry = () => ({
+      actor: actor ?? 'anonymous',
+      action,
+      // Whoever has no key could name any number of sandboxes.
+      sandbox: actor === undefined ? undefined : sandboxId,
+      outcome: String(status),
+      request: requestId,
+    });
+    if (changes && actor !== undefined) log.append(entry());
+    else tally.add(`${actor} ${action} ${actor && status < 400 ? sandboxId : ''} ${status}`, entry);
+  };
+
+  const onRequest = ({ sandbox, door, refusal }: GatewayDecision): void => {
+    tally.add(`${sandbox?.id} ${door} ${refusal}`, () => ({
+      actor: refusal === undefined ? holderOf(sandbox, door) : 'anonymous',
+      action: `gateway.${door}`,
+      sandbox: sandbox?.id,
+      outcome: refusal === undefined ? 'admitted' : String(refusal),
+    }));
+  };
+
+  const onStep = ({ sandbox, event, to, cause }: Transition): void => {
+    log.append({
+      actor: 'host',
+      action: `sandbox.${event}`,
+      sandbox: sandbox.id,
+      outcome: to,
+      reason: cause,
+    });
+  };
+
+  const onClaim = ({ sandbox, phase }: { sandbox: Sandbox; phase: string }): void => {
+    if (phase !== 'claim') return;
+    log.append({ actor: 'host', action: 'sandbox.claim', sandbox: sandbox.id, outcome: sandbox.state });
+  };
+
+  api.on('decision', onCall);
+  gateway.on('decision', onRequest);
+  lifecycle.on('transition', onStep).on('phase', onClaim);
+  return () => {
+    api.off('decision', onCall);
+    gateway.off('decision', onRequest);
+    lifecycle.off('transition', onStep).off('phase', onClaim);
+    tally.close();
+  };
+}
+
+/** Who may have sent a request that was let in: whoever has the token it takes, or anybody. */
+function holderOf(sandbox: Sandbox | undefined, door: GatewayDecision['door']): string {
+  const token = door === 'envd' ? sandbox?.accessToken : sandbox?.trafficToken;
+  return token === undefined ? 'anonymous' : keyId(door === 'envd' ? 'access' : 'traffic', token);
+}
