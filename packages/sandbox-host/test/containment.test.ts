@@ -171,9 +171,7 @@ describeHosts('a sandbox', (fixture) => {
 
   test.skipIf(!isolated)('is known to be gone when its first process is', async () => {
     const sandbox = await fixture.create();
-    const first = execFileSync('pgrep', ['-f', `sandpiper-init .*/${sandbox.sandboxId}/`], {
-      encoding: 'utf8',
-    });
+    const first = execFileSync('pgrep', ['-f', `sandpiper-init ${sandbox.sandboxId}`], { encoding: 'utf8' });
     for (const pid of first.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
     await expect.poll(() => sandbox.isRunning(), { timeout: 10_000 }).toBe(false);
     await expect(sandbox.getInfo()).rejects.toThrow(/not found/);

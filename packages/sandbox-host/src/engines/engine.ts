@@ -43,6 +43,8 @@ export interface Command {
   stdin: boolean;
   /** Runs it in a pseudo-terminal of this size: then there is one output, `stdout`, and always a stdin. */
   terminal?: TerminalSize | undefined;
+  /** Kept with the process as it is, for whoever adopts the sandbox. */
+  label?: string | undefined;
 }
 
 /** Characters across and down. */

@@ -2,13 +2,11 @@ import { HostError } from '../../errors.js';
 import type { Command } from '../engine.js';
 import { shellQuote } from './shell.js';
 
-/** What a launcher needs to know of the place a command runs in. */
+/** How commands are launched in a sandbox that has no supervisor. */
 export interface Launcher {
-  /** The program and arguments that end in a shell inside the sandbox, which is to run `receiveLaunch`. */
+  /** The program and arguments that end in a shell, which is to run `receiveLaunch`. */
   prefix: string[];
-  /** The same for a pseudo-terminal, whose session the shell is to stay in. */
-  terminalPrefix: string[];
-  /** Signals a process group of the sandbox by its number inside. */
+  /** Signals a process group. */
   signal(pid: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 

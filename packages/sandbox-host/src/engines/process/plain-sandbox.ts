@@ -44,11 +44,9 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
 
   const pathInside = (path: string): string =>
     path === directory || path.startsWith(`${directory}/`) ? path : join(directory, path);
-  const prefix = [...(options.endWithHost ? ['setpriv', '--pdeathsig', 'KILL'] : []), '/bin/sh', '-c'];
   const launcher: Launcher = {
     // Where it can be had, the end of the host is the end of its commands.
-    prefix,
-    terminalPrefix: prefix,
+    prefix: [...(options.endWithHost ? ['setpriv', '--pdeathsig', 'KILL'] : []), '/bin/sh', '-c'],
     signal: async (pid, signal) => trySignal(-pid, signal),
   };
   const inner = localFiles(directory, undefined);

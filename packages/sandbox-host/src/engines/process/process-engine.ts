@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import type { Capabilities, Capability, Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
 import { type ControlGroups, openControlGroups } from './control-groups/control-groups.js';
 import { killMarkedProcesses } from './marked-processes.js';
-import { inNamespaces, startNamespacedSandbox } from './namespaced-sandbox.js';
+import { startNamespacedSandbox } from './namespaced-sandbox.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { writePortScripts } from './ports/port-scripts.js';
 import { makeSkeleton } from './root-fs.js';
 import { run } from './shell.js';
+import { supervisorScript } from './supervisor/supervisor-script.js';
 
 /** How sandboxes are kept apart: each in Linux namespaces of its own, or by directory only. */
 export type Isolation = 'namespaces' | 'none';
@@ -113,10 +114,29 @@ export async function endLeftovers(directory: string): Promise<void> {
   for (const id of ids) await killMarkedProcesses(id, new Set());
 }
 
+/** Runs the script that follows in namespaces of its own. */
+const inNamespaces: readonly string[] = [
+  'unshare',
+  '--mount',
+  '--pid',
+  '--ipc',
+  '--uts',
+  '--fork',
+  '--kill-child=KILL',
+  'sh',
+  '-c',
+];
+
 /** Why sandboxes cannot have namespaces here; undefined when a probe made some. */
 async function namespaceObstacle(): Promise<string | undefined> {
   if (process.platform !== 'linux') return `${process.platform} has none`;
   if (process.getuid?.() !== 0) return 'the host does not run as root';
+  if (!supervisorScript) return `the system calls of ${process.arch} are not known`;
+  try {
+    await run('perl', '-e', '1');
+  } catch {
+    return 'perl is missing (Debian: perl-base)';
+  }
   try {
     // What a sandbox's start does, in small.
     const probe = 'mount -t tmpfs tmpfs /tmp && setpriv --bounding-set=-all --no-new-privs true';

@@ -2,6 +2,7 @@ import { existsSync, lstatSync, statSync } from 'node:fs';
 import { chmod, chown, lstat, mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writePortScripts } from './ports/port-scripts.js';
+import type { Mount } from './supervisor/supervisor.js';
 
 /**
  * The user id of `user` in sandboxes that have a root of their own: the last of the range Debian leaves to local
@@ -114,58 +115,57 @@ export async function makeSkeleton(root: string): Promise<void> {
   await symlink(`../${npmPackage}/bin/npx-cli.js`, join(root, nodeDirectory, 'bin/npx'));
 }
 
-/** Spaces and their like are written in octal (fstab(5)). */
-function field(text: string): string {
-  return text.replace(/[\s\\#]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
-}
+/** Flags of mount(2). */
+const readOnly = 1;
+const nosuid = 2;
+const nodev = 4;
+const noexec = 8;
+const bind = 4096;
 
 /**
- * Everything that is mounted in a sandbox, as an fstab(5), so that one `mount` does it all.
+ * Everything that is mounted in a sandbox, in order.
  *
  * @param layers - Directories, lowest first, and where to keep changes; undefined when `root` is a full copy.
  */
-export function makeFstab(
+export function sandboxMounts(
   root: string,
   layers: { lower: string[]; upper: string; work: string } | undefined,
-): string {
-  const lines: string[] = [];
-  const add = (source: string, target: string, type: string, options: string): void => {
-    lines.push([field(source), field(join(root, target)), type, options, '0 0'].join(' '));
+): Mount[] {
+  const mounts: Mount[] = [];
+  const add = (source: string, target: string, type: string, flags: number, data = ''): void => {
+    mounts.push({ source, target: join(root, target), type, flags, data });
   };
-  const bind = (path: string, options: string, target = path): void => {
-    if (existsSync(path)) add(path, target, 'none', options);
+  const addBind = (source: string, flags: number, target = source): void => {
+    if (existsSync(source)) add(source, target, 'none', bind | flags);
   };
+  const system = readOnly | nosuid | nodev;
   if (layers) {
-    const lower = [...layers.lower].reverse().map(field).join(':');
-    add(
-      'overlay',
-      '/',
-      'overlay',
-      `lowerdir=${lower},upperdir=${field(layers.upper)},workdir=${field(layers.work)},volatile`,
-    );
+    const lower = [...layers.lower].reverse().join(':');
+    const data = `lowerdir=${lower},upperdir=${layers.upper},workdir=${layers.work},volatile`;
+    add('overlay', '/', 'overlay', 0, data);
   } else {
     // A mount point is needed to pivot to.
-    add(root, '/', 'none', 'bind');
+    add(root, '/', 'none', bind);
   }
   for (const directory of systemDirectories) {
-    if (existsSync(directory) && !isSymbolicLink(directory)) bind(directory, 'bind,ro,nosuid,nodev');
+    if (existsSync(directory) && !isSymbolicLink(directory)) addBind(directory, system);
   }
-  for (const name of systemSettings) bind(join('/etc', name), 'bind,ro,nosuid,nodev');
+  for (const name of systemSettings) addBind(join('/etc', name), system);
   // Only these two: what else lies beside them may be somebody's home.
-  bind(process.execPath, 'bind,ro,nosuid,nodev', `${nodeDirectory}/bin/node`);
+  addBind(process.execPath, system, `${nodeDirectory}/bin/node`);
   const npm = join(dirname(process.execPath), '..', npmPackage);
-  bind(npm, 'bind,ro,nosuid,nodev', `${nodeDirectory}/${npmPackage}`);
-  add('proc', '/proc', 'proc', 'nosuid,nodev,noexec');
-  for (const name of readOnlyProc) bind(join('/proc', name), 'bind,ro,nosuid,nodev,noexec');
+  addBind(npm, system, `${nodeDirectory}/${npmPackage}`);
+  add('proc', '/proc', 'proc', nosuid | nodev | noexec);
+  for (const name of readOnlyProc) addBind(join('/proc', name), system | noexec);
   for (const name of hiddenProc) {
-    if (existsSync(join('/proc', name))) add('/dev/null', join('/proc', name), 'none', 'bind');
+    if (existsSync(join('/proc', name))) addBind('/dev/null', 0, join('/proc', name));
   }
-  add('devpts', '/dev/pts', 'devpts', 'newinstance,ptmxmode=0666,mode=0620');
-  add('tmpfs', '/dev/shm', 'tmpfs', 'mode=1777,nosuid,nodev,size=64m');
-  for (const name of devices) bind(join('/dev', name), 'bind');
+  add('devpts', '/dev/pts', 'devpts', 0, 'newinstance,ptmxmode=0666,mode=0620');
+  add('tmpfs', '/dev/shm', 'tmpfs', nosuid | nodev, 'mode=1777,size=64m');
+  for (const name of devices) addBind(join('/dev', name), 0);
   // Announcements are of processes, so they must not outlive them in a layer.
-  add('tmpfs', portsDirectory, 'tmpfs', 'mode=1777,nosuid,nodev,noexec,size=1m');
-  return `${lines.join('\n')}\n`;
+  add('tmpfs', portsDirectory, 'tmpfs', nosuid | nodev | noexec, 'mode=1777,size=1m');
+  return mounts;
 }
 
 function isSymbolicLink(path: string): boolean {

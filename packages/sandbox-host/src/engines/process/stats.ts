@@ -29,5 +29,5 @@ export async function processStats(pids: number[]): Promise<EngineStats> {
 /** What a sandbox's control groups have counted; undefined where they do not count. */
 export function groupStats(group: ControlGroup | undefined): EngineStats | undefined {
   const usage = group?.usage();
-  return usage && group && { ...usage, processes: group.pids().length, oomKills: group.oomKills() };
+  return usage && group && { ...usage, processes: group.pids().length - 1, oomKills: group.oomKills() };
 }

@@ -21,7 +21,7 @@ export async function launchInTerminal(
   const pty = await import('@lydell/node-pty').catch((cause: unknown) => {
     throw new HostError(501, 'Pseudo-terminals are not supported on this kind of machine.', { cause });
   });
-  const [file = '', ...args] = launcher.terminalPrefix;
+  const [file = '', ...args] = launcher.prefix;
   const terminal = pty.spawn(file, [...args, receiveLaunch], {
     ...size,
     name: command.env.TERM ?? 'xterm-256color',

@@ -1,0 +1,239 @@
+import { machines, supervisorCalls } from './syscalls.js';
+
+/**
+ * The first process of a sandbox, in Perl, which every Debian has. It makes the namespaces and the root, gives up what
+ * it does not need, and then starts programs for the host that asks over a socket, keeps the reading ends of their
+ * outputs so that they outlive the host, and remembers how they ended until the host has let go of them.
+ *
+ * The sandbox's own root cannot trace it, since it holds one capability more (CAP_SETPCAP); the socket lies outside of
+ * the sandbox's root, and no descriptor here is a directory. No module but `strict` is loaded, and that before the
+ * sandbox's files are there. Frames are described in frames.ts.
+ */
+const body: string = String.raw`
+sub call { my ($name, @args) = @_; my $result = syscall $sys{$name}, @args; $result == -1 ? die "$name: $!\n" : $result }
+sub send_to { my ($to, @fields) = @_; my $frame = pack 'N/a*', pack '(N/a*)*', @fields;
+  while (length $frame) { my $sent = syswrite $to, $frame or return; substr $frame, 0, $sent, '' } 1 }
+sub read_setup { my ($size, $frame) = (4, '');
+  for my $part (1, 2) {
+    $frame = '';
+    while (length $frame < $size) { sysread STDIN, $frame, $size - length $frame, length $frame or exit 1 }
+    $size = unpack 'N', $frame if $part == 1;
+  }
+  unpack '(N/a*)*', $frame }
+
+# Whoever started the host may have left descriptors open to it, and Node.js hands them on.
+opendir my $open, '/proc/self/fd' or die "/proc: $!\n";
+my @inherited = grep { $_ > 2 } map { $_ + 0 } readdir $open;
+closedir $open;
+syscall $sys{close}, $_ for @inherited;
+
+my ($id, $ends_with_host, $netns, $directory, $root, $filter, @mounts) = read_setup();
+$0 = "sandpiper-init $id";
+my ($set_pdeathsig, $sigkill) = (1, 9);
+call('prctl', $set_pdeathsig, $sigkill) if $ends_with_host;
+
+# The first process of a process namespace has to be started into it. Its parent sees it off when it ends.
+call('unshare', 0x20000000);
+defined(my $child = fork) or die "fork: $!\n";
+if ($child) { close $_ for *STDIN, *STDOUT, *STDERR; waitpid $child, 0; exit }
+call('prctl', $set_pdeathsig, $sigkill) if $ends_with_host;
+
+umask 077;
+chdir $directory or die "$directory: $!\n";
+unlink 'control';
+socket my $listener, 1, 1, 0 or die "socket: $!\n";
+bind $listener, pack 'Sa*', 1, "control\0" or die "bind: $!\n";
+listen $listener, 8;
+umask 022;
+# As the host counts.
+send_to(*STDOUT, readlink '/proc/self');
+
+if ($netns) {
+  open my $namespace, '<', $netns or die "$netns: $!\n";
+  call('setns', fileno $namespace, 0x40000000);
+}
+# Mounts, IPC, host name.
+call('unshare', 0x00020000 | 0x08000000 | 0x04000000);
+call('sethostname', $id, length $id);
+my ($bind, $remount) = (4096, 32);
+# First of all, nothing that is mounted here is to be seen outside: MS_REC | MS_PRIVATE.
+call('mount', 'none', '/', 'none', 16384 | 1 << 18, 0);
+while (my ($source, $target, $type, $flags, $data) = splice @mounts, 0, 5) {
+  $flags += 0;
+  for my $step ($flags & $bind ? ($bind, $flags == $bind ? () : $flags | $remount) : $flags) {
+    eval { call('mount', $source, $target, $type, $step, $data); 1 } or die "mount $target: $@";
+  }
+}
+# The old root ends up on top of the new one, and is taken off.
+chdir $root or die "$root: $!\n";
+call('pivot_root', '.', '.');
+call('umount2', '.', 2);
+chdir '/';
+-c '/dev/null' && sysopen my $null, '/dev/null', 2 or die "/dev/null: $!\n";
+
+# The host has put this process into its control groups.
+read_setup();
+# The groups' names are the host's affair. Kernels without this namespace show them.
+syscall $sys{unshare}, 0x02000000;
+
+# What root of a sandbox may do, as package managers must: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID.
+my @root_capabilities = (0, 1, 3, 4, 5, 6, 7);
+my ($drop_bounding, $setpcap) = (24, 8);
+for my $capability (0 .. 63) {
+  next if grep { $_ == $capability } @root_capabilities;
+  last if syscall($sys{prctl}, $drop_bounding, $capability) == -1;
+}
+my $header = pack 'L2', 0x20080522, 0;
+my $has = "\0" x 24;
+syscall($sys{capget}, $header, $has) == 0 or die "capget: $!\n";
+my $kept = 0;
+$kept |= 1 << $_ for @root_capabilities, $setpcap;
+$kept &= (unpack 'L6', $has)[1];
+call('capset', $header, pack 'L6', $kept, $kept, 0, 0, 0, 0);
+# No new privileges, then the filter: both hold for everything that is started from here.
+call('prctl', 38, 1, 0, 0, 0);
+call('prctl', 22, 2, pack 'Sx6P', length($filter) / 8, $filter);
+
+$SIG{PIPE} = 'IGNORE';
+# Ends of children are read from a descriptor: a signal handler could miss one just before it waits.
+my $sigchld = pack 'Q', 1 << 16;
+call('rt_sigprocmask', 0, $sigchld, 0, 8);
+open my $signals, '<&=', call('signalfd4', -1, $sigchld, 8, 04000 | 02000000);
+call('dup3', fileno $null, $_, 0) for 0 .. 2;
+
+my ($host, $buffer, $last, %processes, %id_of) = (undef, '', 0);
+
+# Starts a program on three descriptors. Dies when it cannot be started, with why.
+sub spawn { my ($uid, $stdio, $terminal, $cwd, $argv, $env) = @_;
+  pipe my $verdict, my $objection or die "pipe: $!\n";
+  defined(my $pid = fork) or die "fork: $!\n";
+  unless ($pid) {
+    eval {
+      call('setsid');
+      call('dup3', fileno $$stdio[$_], $_, 0) for 0 .. 2;
+      ioctl STDIN, 0x540E, 0 if $terminal; # TIOCSCTTY
+      # When memory runs out, programs go before the supervisor and before the host.
+      if (open my $score, '>', '/proc/self/oom_score_adj') { syswrite $score, '500' }
+      if ($uid) { call('prctl', $drop_bounding, $_) for @root_capabilities }
+      call('setgroups', 0, 0);
+      call('setresgid', $uid, $uid, $uid);
+      call('setresuid', $uid, $uid, $uid);
+      chdir $cwd or die "cwd\n";
+      $SIG{PIPE} = 'DEFAULT';
+      call('rt_sigprocmask', 2, pack('Q', 0), 0, 8);
+      %ENV = @$env;
+      exec { $$argv[0] } @$argv;
+      my $errno = $! + 0;
+      syswrite STDERR, "$$argv[0]: $!\n";
+      exit($errno == 2 ? 127 : 126); # ENOENT, as shells tell it
+    };
+    syswrite $objection, $@;
+    exit 1;
+  }
+  close $objection;
+  # Nothing comes when the program runs: its end of this pipe is closed by that.
+  sysread $verdict, my $said, 256 or return $pid;
+  waitpid $pid, 0;
+  die $said;
+}
+
+sub start { my ($uid, $stdin, $cols, $rows, $label, $cwd, $argc, @rest) = @_;
+  $uid += 0;
+  my @argv = splice @rest, 0, $argc;
+  my %process = (label => $label, terminal => $cols > 0);
+  my ($input, $output, $errors);
+  if ($stdin) { pipe $input, $process{in} or die "pipe: $!\n" }
+  $input ||= $null;
+  pipe $process{out}, $output or die "pipe: $!\n";
+  if ($process{terminal}) {
+    sysopen my $master, '/dev/pts/ptmx', 2 | 0400 or die "terminal: $!\n";
+    my $lock = pack 'i', 0;
+    ioctl $master, 0x40045431, $lock; # TIOCSPTLCK
+    my $peer = ioctl $master, 0x5441, 2 | 0400 | 02000000 or die "terminal: $!\n"; # TIOCGPTPEER
+    open my $slave, '+<&=', $peer;
+    $process{master} = $master;
+    resize(\%process, $cols, $rows);
+    chown $uid, $uid, $slave;
+    $process{pid} = spawn($uid, [$slave, $slave, $slave], 1, $cwd, \@argv, \@rest);
+    # Its input and output go on by themselves, whether a host is there or not; nobody (65534) can be asked to stop.
+    eval { spawn(65534, [@$_, $null], 0, '/', ['/bin/cat'], []) for [$input, $master], [$master, $output]; 1 }
+      or do { kill 9, $process{pid}; die $@ };
+  } else {
+    pipe $process{err}, $errors or die "pipe: $!\n";
+    # So that programs can open /dev/stdout and its like.
+    chown $uid, $uid, grep { $_ && $_ != $null } $input, $output, $errors;
+    $process{pid} = spawn($uid, [$input, $output, $errors], 0, $cwd, \@argv, \@rest);
+  }
+  my $id = ++$last;
+  $processes{$id} = \%process;
+  $id_of{$process{pid}} = $id;
+  describe($id);
+}
+
+sub resize { my ($process, $cols, $rows) = @_;
+  my $size = pack 'S4', $rows, $cols, 0, 0;
+  ioctl $$process{master}, 0x5414, $size } # TIOCSWINSZ
+
+sub describe { my ($id) = @_; my $process = $processes{$id};
+  ($id, @$process{'pid', 'label'}, $$process{terminal} ? 1 : '',
+    (map { defined $_ ? fileno $_ : '' } @$process{'in', 'out', 'err'}), $$process{status} // '') }
+
+my %requests = (
+  start => \&start,
+  resize => sub { my ($id, $cols, $rows) = @_; resize($processes{$id}, $cols, $rows) if $processes{$id}; () },
+  # The group, then the process itself: an interactive shell gets a group of its own only once it runs.
+  kill => sub { my ($id, $signal) = @_;
+    my $process = $processes{$id} or return;
+    kill -$signal, $$process{pid} or defined $$process{status} or kill $signal, $$process{pid};
+    () },
+  kill_all => sub { kill $_[0], -1; () },
+  close_stdin => sub { delete $processes{$_[0]}{in} if $processes{$_[0]}; () },
+  release => sub { delete $processes{$_[0]}; () },
+);
+
+sub tell_host { $host = undef unless !$host || send_to($host, @_) }
+
+sub answer { my ($what, $tag, @args) = unpack '(N/a*)*', $_[0];
+  my @results = eval { $requests{$what}->(@args) };
+  chomp(my $error = $@);
+  tell_host('answer', $tag, $error, @results) }
+
+for (;;) {
+  my $ready = '';
+  vec($ready, fileno $_, 1) = 1 for grep { $_ } $listener, $signals, $host;
+  select($ready, undef, undef, undef) > 0 or next;
+  if (vec $ready, fileno $signals, 1) {
+    sysread $signals, my $ignored, 4096;
+    while ((my $pid = waitpid -1, 1) > 0) {
+      my $id = delete $id_of{$pid} or next;
+      $processes{$id}{status} = $? if $processes{$id};
+      tell_host('end', $id, $?);
+    }
+  }
+  if ($host && vec $ready, fileno $host, 1) {
+    if (sysread $host, $buffer, 65536, length $buffer) {
+      while (length $buffer >= 4 && length $buffer >= 4 + (my $size = unpack 'N', $buffer)) {
+        my $frame = substr $buffer, 4, $size;
+        substr $buffer, 0, 4 + $size, '';
+        answer($frame);
+      }
+    } else { $host = undef }
+  }
+  # A host that comes is the next one, which takes the place of whoever was there.
+  if (vec $ready, fileno $listener, 1) {
+    next unless accept my $next, $listener;
+    ($host, $buffer) = ($next, '');
+    tell_host('process', describe($_)) for sort { $a <=> $b } keys %processes;
+    tell_host('hello');
+  }
+}
+`;
+
+/** The script for `perl -e` on this kind of machine; undefined where its system calls are not known. */
+export const supervisorScript: string | undefined = scriptFor(machines[process.arch]?.column);
+
+function scriptFor(column: 0 | 1 | undefined): string | undefined {
+  if (column === undefined) return undefined;
+  const calls = Object.entries(supervisorCalls).map(([name, numbers]) => `${name} => ${numbers[column]}`);
+  return `use strict;\nmy %sys = (${calls.join(', ')});\n${body}`;
+}

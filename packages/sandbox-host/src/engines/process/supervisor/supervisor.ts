@@ -1,0 +1,282 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { HostError } from '../../../errors.js';
+import type { Command, EngineProcess, ExitStatus } from '../../engine.js';
+import { encodeFrame, frameReader } from './frames.js';
+import { seccompFilter } from './seccomp-filter.js';
+import { type Description, exitStatus, type Request, superviseProcess } from './supervised-process.js';
+import { supervisorScript } from './supervisor-script.js';
+
+/** One mount(2), its target as the host sees it. */
+export interface Mount {
+  source: string;
+  target: string;
+  type: string;
+  flags: number;
+  data: string;
+}
+
+/** What a supervisor is started with. */
+export interface SupervisorOptions {
+  /** The sandbox's id, which is its host name, too. */
+  id: string;
+  /** A directory on the host for the socket, which no other user can enter. */
+  directory: string;
+  /** What becomes the root, once everything is mounted. */
+  root: string;
+  mounts: Mount[];
+  /** The file of a network namespace to be in. Default: the host's. */
+  networkNamespace: string | undefined;
+  /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
+  endWithHost: boolean;
+  /** Has its way before anything else can run in the sandbox. */
+  beforeCommands: (identity: SupervisorIdentity) => Promise<void>;
+}
+
+/** Which process a supervisor is, told apart from one that gets the same number later. */
+export interface SupervisorIdentity {
+  pid: number;
+  /** In clock ticks since the machine started. */
+  startTime: string;
+}
+
+/** A process that was found when a sandbox was adopted. */
+export interface SupervisedProcess {
+  label: string;
+  process: EngineProcess;
+}
+
+interface Exit {
+  told: Promise<ExitStatus>;
+  tell: (status: ExitStatus) => void;
+}
+
+/** The first process of a sandbox, as its host talks to it. */
+export class Supervisor {
+  readonly lost: Promise<void>;
+  /** The programs it had when this host came; settles when it first answers, which a frozen one does not. */
+  readonly found: Promise<SupervisedProcess[]>;
+  readonly #socket: Socket;
+  readonly #descriptors: number;
+  readonly #answers = new Map<string, (fields: string[]) => void>();
+  readonly #exits = new Map<string, Exit>();
+  #requests = 0;
+
+  constructor(
+    readonly identity: SupervisorIdentity,
+    socket: Socket,
+  ) {
+    this.#socket = socket;
+    socket.on('error', () => {});
+    // Held open, so that they stay this process's whichever takes its number later.
+    this.#descriptors = openSync(`/proc/${identity.pid}/fd`, 'r');
+    this.lost = new Promise<void>((resolve) => socket.once('close', () => resolve())).then(() => this.#end());
+    const found: SupervisedProcess[] = [];
+    this.found = new Promise((resolve) => {
+      const receive = ([what = '', ...fields]: string[]): void => {
+        const [first = '', ...rest] = fields;
+        if (what === 'process') {
+          const process = this.#open(fields);
+          if (process) found.push(process);
+        } else if (what === 'hello') resolve(found);
+        else if (what === 'answer') this.#answers.get(first)?.(rest);
+        else if (what === 'end') this.#exit(first).tell(exitStatus(Number(rest[0])));
+      };
+      socket.on('data', frameReader(receive));
+      void this.lost.then(() => resolve(found));
+    });
+  }
+
+  /** Starts a program; settles when it runs. @throws HostError 400 when the working directory is not there. */
+  async start(command: Command, uid: number): Promise<EngineProcess> {
+    const { cmd, args, cwd, terminal, label = '' } = command;
+    const environment = Object.entries(command.env).flat();
+    checkNames(command);
+    const { cols, rows } = terminal ?? { cols: 0, rows: 0 };
+    const fields = [uid, command.stdin || terminal ? 1 : '', cols, rows, label, cwd, args.length + 1, cmd];
+    const description = await this.request('start', ...fields.map(String), ...args, ...environment).catch(
+      (error: unknown) => {
+        throw error instanceof Error && error.message === 'cwd'
+          ? new HostError(400, `The working directory ${cwd} does not exist in the sandbox.`)
+          : new HostError(500, 'The sandbox did not start the command; it may be ending.', { cause: error });
+      },
+    );
+    const started = this.#open(description);
+    if (!started) throw new HostError(500, 'The sandbox ended while it started the command.');
+    return started.process;
+  }
+
+  /** Signals every process but the supervisor. */
+  async signalAll(signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    await this.request('kill_all', signal.replace('SIG', ''));
+  }
+
+  /** Takes the connection down, which leaves the sandbox as it is. */
+  disconnect(): void {
+    this.#socket.destroy();
+  }
+
+  readonly request: Request = (what, ...fields) =>
+    new Promise((resolve, reject) => {
+      const tag = String(++this.#requests);
+      this.#answers.set(tag, ([error, ...results]) => {
+        this.#answers.delete(tag);
+        if (error) reject(new Error(error));
+        else resolve(results);
+      });
+      if (this.#socket.destroyed) this.#answers.get(tag)?.(['The sandbox has ended.']);
+      else this.#socket.write(encodeFrame([what, tag, ...fields]));
+    });
+
+  #open(fields: string[]): SupervisedProcess | undefined {
+    const [id = '', pid, label = '', terminal, stdin = '', stdout = '', stderr = '', status = ''] = fields;
+    const description: Description = {
+      id,
+      pid: Number(pid),
+      label,
+      isTerminal: terminal === '1',
+      stdin,
+      stdout,
+      stderr,
+    };
+    const exit = this.#exit(id);
+    if (status) exit.tell(exitStatus(Number(status)));
+    const exited = exit.told.finally(() => this.#exits.delete(id));
+    try {
+      const descriptors = `/proc/self/fd/${this.#descriptors}`;
+      return { label, process: superviseProcess(description, descriptors, this.request, exited) };
+    } catch {
+      // The supervisor has ended, and its descriptors with it.
+      return undefined;
+    }
+  }
+
+  /** The end of a program, which may be told before its start has been looked at. */
+  #exit(id: string): Exit {
+    const known = this.#exits.get(id);
+    if (known) return known;
+    let tell: Exit['tell'] = () => {};
+    const told = new Promise<ExitStatus>((resolve) => {
+      tell = resolve;
+    });
+    const exit = { told, tell };
+    this.#exits.set(id, exit);
+    return exit;
+  }
+
+  #end(): void {
+    closeSync(this.#descriptors);
+    for (const answer of [...this.#answers.values()]) answer(['The sandbox has ended.']);
+    // The kernel kills what is left when the first process has ended.
+    for (const exit of this.#exits.values()) exit.tell({ code: undefined, signal: 'SIGKILL' });
+  }
+}
+
+/** @throws HostError 400 for what execve(2) cannot take. */
+function checkNames({ cmd, args, cwd, env }: Command): void {
+  const name = Object.keys(env).find((name) => name === '' || name.includes('=') || name.includes('\0'));
+  if (name !== undefined) {
+    throw new HostError(400, `${JSON.stringify(name)} cannot be the name of an environment variable.`);
+  }
+  if ([cmd, cwd, ...args, ...Object.values(env)].some((text) => text.includes('\0'))) {
+    throw new HostError(400, 'A command, its directory and its environment cannot hold a NUL character.');
+  }
+}
+
+/** Starts the first process of a sandbox; settles when it takes commands. @throws Error with the step that failed. */
+export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const { id, directory, root, mounts, networkNamespace = '', endWithHost, beforeCommands } = options;
+  const filter = seccompFilter();
+  if (!supervisorScript || !filter) throw new Error(`System calls of ${process.arch} are not known.`);
+  const child = spawn('perl', ['-e', supervisorScript], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    cwd: '/',
+    detached: true,
+    env: { PATH: process.env.PATH },
+  });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    errors = (errors + chunk).slice(-2_000);
+  });
+  const failed = new Promise<never>((_resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', () =>
+      reject(new Error(`A sandbox could not be set up: ${errors.trim() || 'no reason given'}`)),
+    );
+  });
+  // Also when it fails after everything else has been awaited.
+  failed.catch(() => {});
+  // It may end before it has read what it is to do; why is told then.
+  child.stdin.on('error', () => {});
+  const lines = mounts.flatMap(({ source, target, type, flags, data }) => [
+    source,
+    target,
+    type,
+    String(flags),
+    data,
+  ]);
+  child.stdin.write(
+    encodeFrame([id, endWithHost ? '1' : '', networkNamespace, directory, root, filter, ...lines]),
+  );
+  const pid = await Promise.race([
+    new Promise<number>((resolve) => {
+      child.stdout.on(
+        'data',
+        frameReader(([pid]) => resolve(Number(pid))),
+      );
+    }),
+    failed,
+  ]);
+  const identity = { pid, startTime: startTimeOf(pid) ?? '' };
+  // One that does not listen has failed, and says why.
+  const connected = connectSupervisor(identity, directory).catch(() => failed);
+  const [supervisor] = await Promise.race([
+    Promise.all([
+      connected,
+      beforeCommands(identity).then(() => child.stdin.write(encodeFrame([]))),
+      connected.then(({ found }) => found),
+    ]),
+    failed,
+  ]);
+  return supervisor;
+}
+
+/** Connects to a supervisor that a host before this one started; undefined when it is there no more. */
+export async function findSupervisor(
+  identity: SupervisorIdentity,
+  directory: string,
+): Promise<Supervisor | undefined> {
+  if (!isRunning(identity)) return undefined;
+  return connectSupervisor(identity, directory).catch(() => undefined);
+}
+
+/** Whether it is still that process, and not one that has ended and is only to be seen off. */
+export function isRunning({ pid, startTime }: SupervisorIdentity): boolean {
+  return startTimeOf(pid) === startTime;
+}
+
+async function connectSupervisor(identity: SupervisorIdentity, directory: string): Promise<Supervisor> {
+  // A socket's path may have some 100 bytes, and the directory's may be longer.
+  const handle = openSync(directory, 'r');
+  try {
+    const socket = connect(`/proc/self/fd/${handle}/control`);
+    await once(socket, 'connect');
+    return new Supervisor(identity, socket);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** When a process started (proc(5)); undefined when it has ended. */
+function startTimeOf(pid: number): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+}
