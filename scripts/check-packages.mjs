@@ -48,6 +48,21 @@ try {
       project,
     ]);
   }
+  const follower = join(folder, 'client-page');
+  await mkdir(follower);
+  const needed = await writeClientPage(follower);
+  const packed = (name) => tarballs.find((path) => path.includes(name.replace('@', '').replace('/', '-')));
+  await step(
+    'a new project installs what docs/client.md says',
+    'npm',
+    ['install', '--no-audit', '--no-fund', ...needed.map((name) => packed(name) ?? name)],
+    follower,
+  );
+  await step('its types hold', 'npx', ['tsc'], follower);
+  await step('it follows the page from top to bottom', process.execPath, [
+    join(root, 'scripts/try-client-page.mjs'),
+    follower,
+  ]);
   console.log('The packages are as they should be.');
 } finally {
   await rm(folder, { recursive: true, force: true });
@@ -74,6 +89,28 @@ async function writeProject(project, type) {
     JSON.stringify({
       compilerOptions: { target: 'es2023', module: 'node16', strict: true, types: ['node'], outDir: 'dist' },
     }),
+  );
+}
+
+/**
+ * The programs of docs/client.md, each in a file of its own, in the order of the page.
+ *
+ * @returns {Promise<string[]>} What the page has its reader install.
+ */
+async function writeClientPage(project) {
+  const page = await readFile(join(root, 'docs/client.md'), 'utf8');
+  const programs = [...page.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1]);
+  for (const [index, code] of programs.entries()) {
+    const name = /^\/\/ (\w+\.ts)/.exec(code)?.[1] ?? `program-${String(index).padStart(2, '0')}.ts`;
+    await writeFile(join(project, name), code);
+  }
+  await writeFile(join(project, 'tsconfig.json'), /```json\n(.*?)```/s.exec(page)[1]);
+  await writeFile(
+    join(project, 'package.json'),
+    JSON.stringify({ name: 'follower', private: true, type: 'module' }),
+  );
+  return [...page.matchAll(/npm install (?:--save-dev )?([^\n`)]+)/g)].flatMap((match) =>
+    match[1].split(' '),
   );
 }
 

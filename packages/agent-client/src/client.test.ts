@@ -1,5 +1,11 @@
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { agentMetadata, bundleAgent, startPlatform, type TestPlatform } from '../test/support/platform.js';
+import {
+  agentMetadata,
+  bundleAgent,
+  commandsAgent,
+  startPlatform,
+  type TestPlatform,
+} from '../test/support/platform.js';
 import type { BatchProgress, BatchResult } from './batch/batch.js';
 import type { AgentRuntimeClient } from './client.js';
 import type { AgentRuntimeClientOptions } from './client-config.js';
@@ -8,7 +14,7 @@ let platform: TestPlatform;
 
 beforeAll(async () => {
   platform = await startPlatform();
-  const content = await bundleAgent('commands');
+  const content = await bundleAgent(commandsAgent);
   await platform.deploy('commands', { file: 'agent.mjs', content, metadata: agentMetadata('agent.mjs') });
   await platform.deploy('self-starting', { file: 'agent.mjs', content, startCmd: 'node agent.mjs' });
 }, 120_000);

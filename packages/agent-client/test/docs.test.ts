@@ -5,16 +5,19 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { agentMetadata, bundleAgent, startPlatform, type TestPlatform } from './support/platform.js';
+import { bundleAgent, startPlatform, type TestPlatform } from './support/platform.js';
 
 const run = promisify(execFile);
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const page = await readFile(here('../../../docs/client.md'), 'utf8');
-const programs = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => code);
+const [agent = '', deploy = '', ...programs] = [...page.matchAll(/```ts\n(.*?)```/gs)].map(
+  ([, code = '']) => code,
+);
 const source = {
   '@sandpiper/agent-client/ai-sdk': here('../src/integrations/ai-sdk.ts'),
   '@sandpiper/agent-client/openai': here('../src/integrations/openai.ts'),
   '@sandpiper/agent-client': here('../src/index.ts'),
+  '@sandpiper/agent-runtime': here('../../agent-runtime/src/index.ts'),
 };
 
 let platform: TestPlatform;
@@ -22,11 +25,14 @@ let folder: string;
 
 beforeAll(async () => {
   platform = await startPlatform();
-  const content = await bundleAgent('commands');
-  await platform.deploy('my-agent', { file: 'agent.mjs', content, metadata: agentMetadata('agent.mjs') });
   // Below the package, so that what the programs import is found.
   folder = await mkdtemp(here('../node_modules/.docs-'));
   await Promise.all(programs.map((code, index) => writeFile(join(folder, `program-${index}.ts`), code)));
+  await writeFile(join(folder, 'agent.ts'), agent);
+  await writeFile(join(folder, 'deploy.ts'), deploy);
+  // The page's own way to deploy takes an installed project: scripts/check-packages.mjs goes it.
+  const content = await bundleAgent(join(folder, 'agent.ts'));
+  await platform.deploy('my-agent', { file: 'agent.mjs', content, startCmd: 'node agent.mjs' });
 }, 120_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -2,7 +2,13 @@ import { Sandbox } from 'e2b';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { controlPlaneBefore } from '../../test/support/control-plane.js';
 import { faultyProxy } from '../../test/support/faulty-proxy.js';
-import { agentMetadata, bundleAgent, startPlatform, type TestPlatform } from '../../test/support/platform.js';
+import {
+  agentMetadata,
+  bundleAgent,
+  commandsAgent,
+  startPlatform,
+  type TestPlatform,
+} from '../../test/support/platform.js';
 import type { AgentRuntimeClient } from '../client.js';
 import type { AgentRuntimeClientOptions } from '../client-config.js';
 import { AgentClientError } from '../errors/agent-client-error.js';
@@ -11,7 +17,7 @@ let platform: TestPlatform;
 
 beforeAll(async () => {
   platform = await startPlatform();
-  const content = await bundleAgent('commands');
+  const content = await bundleAgent(commandsAgent);
   const metadata = agentMetadata('agent.mjs');
   await platform.deploy('commands', { file: 'agent.mjs', content, metadata });
   await platform.deploy('self-starting', { file: 'agent.mjs', content, startCmd: 'node agent.mjs' });
@@ -211,13 +217,24 @@ describe('a session under the caller’s own id', () => {
 
   test('is one, though the platform is slow to list to each caller what it made', async () => {
     const runtimeSessionId = crypto.randomUUID();
+    let bothMade: () => void = () => {};
+    const both = new Promise<void>((resolve) => {
+      bothMade = resolve;
+    });
+    let made = 0;
     const lagging = (): Promise<string> => {
       const own = new Set<unknown>();
       let hidden = 4;
       return controlPlaneBefore(platform.host.apiUrl, async ({ method, path }, ask) => {
         const said = await ask();
-        if (method === 'POST' && path === '/sandboxes') own.add(Reflect.get(Object(said.body), 'sandboxID'));
-        if (!path.startsWith('/v2/sandboxes') || !Array.isArray(said.body) || own.size === 0) return said;
+        if (method === 'POST' && path.endsWith('/sandboxes')) {
+          own.add(Reflect.get(Object(said.body), 'sandboxID'));
+          made += 1;
+          if (made === 2) bothMade();
+          await both;
+        }
+        if (method !== 'GET' || !Array.isArray(said.body)) return said;
+        if (own.size === 0) return { ...said, body: [] };
         if (hidden <= 0) return said;
         hidden -= 1;
         return { ...said, body: said.body.filter((row) => !own.has(row.sandboxID)) };

@@ -60,10 +60,13 @@ export async function startPlatform(): Promise<TestPlatform> {
   };
 }
 
-/** An agent of `test/agents` in one file, with the runtime in it. */
-export async function bundleAgent(name: string): Promise<string> {
+/** The tests' own agent, which does what its prompt says. */
+export const commandsAgent: string = join(packages, 'agent-client/test/agents/commands.ts');
+
+/** An agent in one file, with the runtime in it. */
+export async function bundleAgent(path: string): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [join(packages, 'agent-client/test/agents', `${name}.ts`)],
+    entryPoints: [path],
     alias: { '@sandpiper/agent-runtime': join(packages, 'agent-runtime/src/index.ts') },
     bundle: true,
     write: false,
