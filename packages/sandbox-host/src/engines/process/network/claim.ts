@@ -1,0 +1,115 @@
+import { readdir, readlink, stat } from 'node:fs/promises';
+import { isAlive } from '../../../is-alive.js';
+import { blocksApartFrom, serviceAddress } from './address-plan.js';
+import { findNamespaces, linksGone, namespaceBlocks, namespacePath, removeNamespaces } from './namespaces.js';
+import { tableName } from './packet-filter.js';
+import { ip, nft, runOn } from './tools.js';
+
+/**
+ * Takes a block of addresses for this host. Whose a block is, is said by the packet filter's table of the block: it
+ * can be made only once in a network, whatever directories its hosts see, and has a chain named after its owner.
+ *
+ * @param before - The block this host's directory had, which is taken over as it is if its owner has died.
+ * @throws Error when every block is in use.
+ */
+export async function claimBlock(before: number | undefined): Promise<number> {
+  const owner = await ownerChain();
+  const owners = await blockOwners();
+  if (before !== undefined) {
+    const dead = owners.get(before);
+    if (dead && !(await mayLive(dead))) {
+      await nft(`rename chain inet ${tableName(before)} ${dead} ${owner}\n`);
+      return before;
+    }
+  }
+  const free = blocksApartFrom(await routedRanges()).filter((block) => !owners.has(block));
+  for (const block of free) {
+    const table = tableName(block);
+    try {
+      await nft(`create table inet ${table}\nadd chain inet ${table} ${owner}\n`);
+    } catch (error) {
+      if ((await blockOwners()).has(block)) continue;
+      throw error;
+    }
+    await ip(`address replace ${serviceAddress(block)}/32 dev lo\n`);
+    return block;
+  }
+  throw new Error('every range of addresses for sandboxes is in use on this machine');
+}
+
+/** Gives a block back with all that belongs to it. */
+export async function releaseBlock(block: number): Promise<void> {
+  await removeNamespaces(block, await findNamespaces(block));
+  await linksGone(block);
+  await ip(`address delete ${serviceAddress(block)}/32 dev lo\n`).catch(() => {});
+  await nft(`delete table inet ${tableName(block)}\n`);
+}
+
+/**
+ * Removes what dead hosts left, but for networks that a process still lives in.
+ *
+ * @param kept - A block that is spoken for.
+ */
+export async function releaseOrphans(kept?: number): Promise<void> {
+  // Looked at first: whoever claims a block meanwhile has its table before its namespaces.
+  const named = await namespaceBlocks();
+  const owners = await blockOwners();
+  for (const block of new Set([...named, ...owners.keys()])) {
+    const owner = owners.get(block);
+    if (block === kept || (owner && (await mayLive(owner)))) continue;
+    if (await anyoneWithin(await findNamespaces(block), block)) continue;
+    // Another host may be at the same.
+    await releaseBlock(block).catch(() => {});
+  }
+}
+
+/** Whether any host has a block. */
+export async function anyBlockClaimed(): Promise<boolean> {
+  return (await blockOwners()).size > 0;
+}
+
+/** Numbers of processes mean something only among those who count alike. */
+async function ownerChain(): Promise<string> {
+  const space = /\d+/.exec(await readlink('/proc/self/ns/pid'))?.[0] ?? '';
+  return `owner-${process.pid}-${space}`;
+}
+
+async function mayLive(owner: string): Promise<boolean> {
+  const [, pid, space] = owner.split('-');
+  const [, , own] = (await ownerChain()).split('-');
+  return space !== own || isAlive(Number(pid));
+}
+
+async function blockOwners(): Promise<Map<number, string>> {
+  const listed = await runOn('', 'nft', 'list', 'chains', 'inet');
+  const found = listed.matchAll(/^table inet sandpiper-(\d+) \{\n((?:\t.*\n|\n)*)\}/gm);
+  return new Map(
+    [...found].map(([, block, chains = '']) => [
+      Number(block),
+      /chain (owner-\d+-\d+) /.exec(chains)?.[1] ?? `owner-${process.pid}-unknown`,
+    ]),
+  );
+}
+
+/** Addresses this machine leads somewhere, in every table. */
+async function routedRanges(): Promise<string[]> {
+  const routes = await runOn('', 'ip', '-4', '-o', 'route', 'show', 'table', 'all');
+  return [...routes.matchAll(/^(?:[a-z]+ )?(\d+\.\d+\.\d+\.\d+(?:\/\d+)?) /gm)].map(
+    ([, range = '']) => range,
+  );
+}
+
+async function anyoneWithin(slots: number[], block: number): Promise<boolean> {
+  if (slots.length === 0) return false;
+  const spaces = await Promise.all(slots.map((slot) => inodeOf(namespacePath(block, slot))));
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lived = await Promise.all(pids.map((pid) => inodeOf(`/proc/${pid}/ns/net`)));
+  return lived.some((space) => space !== undefined && spaces.includes(space));
+}
+
+async function inodeOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ ino }) => ino,
+    () => undefined,
+  );
+}

@@ -1,0 +1,43 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { anyBlockClaimed } from './claim.js';
+import { anyLink } from './packet-filter.js';
+import { nft } from './tools.js';
+
+const setting = '/proc/sys/net/ipv4/ip_forward';
+
+/**
+ * Keeps a machine that did not forward packets from doing so for its neighbours, too. Those that another program
+ * leads somewhere by rewriting their target, as container engines do, pass.
+ */
+const guard = `
+table inet sandpiper {
+ chain through_host { type filter hook forward priority filter; }
+}
+flush chain inet sandpiper through_host
+add rule inet sandpiper through_host iifname ${anyLink} accept
+add rule inet sandpiper through_host oifname ${anyLink} accept
+add rule inet sandpiper through_host ct state established,related accept
+add rule inet sandpiper through_host ct status dnat accept
+add rule inet sandpiper through_host meta nfproto ipv4 drop
+`;
+
+/** Lets this machine forward what sandboxes send, unless it forwards already. */
+export async function enableForwarding(): Promise<void> {
+  if ((await readFile(setting, 'utf8')).trim() === '1') return;
+  await nft(guard);
+  await writeFile(setting, '1');
+}
+
+/** Leaves the machine as it was when no host needs it any more. */
+export async function restoreForwarding(): Promise<void> {
+  if (await anyBlockClaimed()) return;
+  // Without the guard it was not a host that turned it on.
+  const guarded = await nft('delete table inet sandpiper\n').then(
+    () => true,
+    () => false,
+  );
+  if (!guarded) return;
+  await writeFile(setting, '0');
+  // A host that started meanwhile may have found it on.
+  if (await anyBlockClaimed()) await enableForwarding();
+}

@@ -1,0 +1,248 @@
+import dns from 'node:dns';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect, isIP, isIPv4 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { type Duplex, pipeline } from 'node:stream';
+import { isWithin } from './address-plan.js';
+import { allowsAddress, allowsName, type EgressRules, isReserved } from './egress-rules.js';
+
+/** One sandbox, as the proxy knows it. */
+export interface ProxyClient {
+  rules: EgressRules;
+  /** Told, as `host:port`, what it was not let through to. */
+  onRefused: (target: string) => void;
+}
+
+const connectTimeoutMs = 10_000;
+/** Connections of one sandbox at a time. */
+const connectionsAllowed = 128;
+
+/** Why a request goes no further. */
+class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+interface Connection {
+  host: string;
+  sockets: { destroy(): unknown }[];
+}
+
+/**
+ * A forward proxy for HTTP, with CONNECT for everything else: the way out to hosts that are allowed by name. It looks
+ * a name up by itself at the moment of connecting, so no answer of a sandbox's own choosing counts, and a name that
+ * leads to this machine or into its neighbourhood leads nowhere. Sandboxes are told by the address they come from,
+ * which the packet filter vouches for.
+ */
+export class NamesProxy {
+  readonly #clients = new Map<string, { client: ProxyClient; open: Set<Connection> }>();
+  readonly #server: Server;
+
+  private constructor(readonly address: string) {
+    this.#server = createServer((incoming, response) => void this.#forward(incoming, response));
+    this.#server.on('connect', (incoming, socket: Duplex, head: Buffer) => {
+      void this.#tunnel(incoming, socket, head);
+    });
+  }
+
+  /** @param port - The one it had before, which programs may know; another where that one is taken. */
+  static async listen(address: string, port: number): Promise<NamesProxy> {
+    const proxy = new NamesProxy(address);
+    await proxy.#listen(port).catch(() => proxy.#listen(0));
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Serves a sandbox, or goes on by other rules: what these do not allow is cut. */
+  serve(address: string, client: ProxyClient): void {
+    const open = this.#clients.get(address)?.open ?? new Set<Connection>();
+    this.#clients.set(address, { client, open });
+    for (const connection of open) {
+      if (!allowsHost(client.rules, connection.host)) cut(connection);
+    }
+  }
+
+  forget(address: string): void {
+    for (const connection of this.#clients.get(address)?.open ?? []) cut(connection);
+    this.#clients.delete(address);
+  }
+
+  async close(): Promise<void> {
+    for (const address of [...this.#clients.keys()]) this.forget(address);
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  #listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, this.address, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+  }
+
+  async #tunnel(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    // Until there is somebody at the other end.
+    const onError = (): void => {};
+    socket.on('error', onError);
+    try {
+      const { host, port, address, connection } = await this.#admit(incoming, `http://${incoming.url ?? ''}`);
+      const upstream = connect({ host: address, port });
+      connection.sockets.push(socket, upstream);
+      upstream.setTimeout(connectTimeoutMs, () => upstream.destroy(new Error('timeout')));
+      upstream.once('error', () => {
+        if (upstream.connecting || !upstream.bytesWritten) answer(socket, 502, `${host} cannot be reached.`);
+      });
+      upstream.once('close', () => this.#done(incoming, connection));
+      upstream.once('connect', () => {
+        upstream.setTimeout(0);
+        socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        upstream.write(head);
+        pipeline(socket, upstream, socket, () => {});
+      });
+      socket.once('close', () => upstream.destroy());
+    } catch (error) {
+      answer(socket, ...refusalOf(error));
+    }
+  }
+
+  async #forward(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const { url, port, address, connection, host } = await this.#admit(incoming, incoming.url ?? '');
+      const upstream = request({
+        host: address,
+        port,
+        method: incoming.method,
+        path: url.pathname + url.search,
+        // What it asks for and what it says it asks for are the same.
+        headers: [...endToEnd(incoming.rawHeaders), 'Host', url.host, 'Connection', 'close'],
+        setHost: false,
+        agent: false,
+        timeout: connectTimeoutMs,
+      });
+      connection.sockets.push(incoming, upstream);
+      upstream.once('socket', (socket) => socket.once('connect', () => upstream.setTimeout(0)));
+      upstream.once('timeout', () => upstream.destroy(new Error('timeout')));
+      upstream.once('close', () => this.#done(incoming, connection));
+      upstream.once('response', (received) => {
+        response.writeHead(received.statusCode ?? 502, endToEnd(received.rawHeaders));
+        pipeline(received, response, () => {});
+      });
+      upstream.once('error', () => {
+        if (response.headersSent) response.destroy();
+        else refuse(response, 502, `${host} cannot be reached.`);
+      });
+      response.once('close', () => upstream.destroy());
+      incoming.pipe(upstream);
+    } catch (error) {
+      refuse(response, ...refusalOf(error));
+    }
+  }
+
+  /** Decides whether a request may go on, and to which address. */
+  async #admit(incoming: IncomingMessage, target: string) {
+    const served = this.#clients.get(incoming.socket.remoteAddress ?? '');
+    if (!served || !URL.canParse(target))
+      throw new Refusal(400, 'This is a proxy for http:// URLs and CONNECT.');
+    const { client, open } = served;
+    const url = new URL(target);
+    const host = url.hostname;
+    const port = Number(url.port || 80);
+    if (url.protocol !== 'http:') throw new Refusal(400, 'Use CONNECT for anything but http:// URLs.');
+    if (!allowsHost(client.rules, host)) {
+      client.onRefused(`${host}:${port}`);
+      throw new Refusal(403, `${host} is not among the hosts this sandbox may reach (network.allowOut).`);
+    }
+    if (open.size >= connectionsAllowed)
+      throw new Refusal(503, 'This sandbox has too many connections open.');
+    const connection: Connection = { host, sockets: [] };
+    open.add(connection);
+    try {
+      const address = (await lookUp(host)).find((found) => isFit(client.rules, found));
+      if (!address) {
+        client.onRefused(`${host}:${port}`);
+        throw new Refusal(403, `${host} leads to no address this sandbox may reach.`);
+      }
+      return { url, host, port, address, connection };
+    } catch (error) {
+      open.delete(connection);
+      throw error;
+    }
+  }
+
+  #done(incoming: IncomingMessage, connection: Connection): void {
+    this.#clients.get(incoming.socket.remoteAddress ?? '')?.open.delete(connection);
+  }
+}
+
+function allowsHost(rules: EgressRules, host: string): boolean {
+  return isIP(host) ? isIPv4(host) && allowsAddress(rules, host) : allowsName(rules, host);
+}
+
+/** Public addresses and those allowed by number; never this machine, whatever its addresses are. */
+function isFit(rules: EgressRules, address: string): boolean {
+  if (isWithin(address, '127.0.0.0/8') || isWithin(address, '0.0.0.0/8')) return false;
+  const own = Object.values(networkInterfaces()).flatMap((all = []) => all.map((one) => one.address));
+  if (own.includes(address)) return false;
+  return !isReserved(address) || allowsAddress(rules, address);
+}
+
+async function lookUp(host: string): Promise<string[]> {
+  if (isIPv4(host)) return [host];
+  // Not by the system's library, which has a few threads for all of this process.
+  const resolver = new dns.promises.Resolver({ timeout: 2_000, tries: 2 });
+  // The process may have been told others than the system's; bound when asked, since telling rebinds them.
+  resolver.setServers(dns.getServers());
+  return resolver.resolve4(host).catch(() => {
+    throw new Refusal(502, `${host} has no address.`);
+  });
+}
+
+function refusalOf(error: unknown): [status: number, message: string] {
+  return error instanceof Refusal ? [error.status, error.message] : [502, 'The host cannot be reached.'];
+}
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(`${message}\n`);
+}
+
+function answer(socket: Duplex, status: number, message: string): void {
+  socket.end(
+    `HTTP/1.1 ${status} Refused\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n${message}\n`,
+  );
+}
+
+function cut({ sockets }: Connection): void {
+  for (const socket of sockets) socket.destroy();
+}
+
+const perConnection = new Set([
+  'connection',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'upgrade',
+  'transfer-encoding',
+]);
+
+/** Headers that are not about this one connection (RFC 9110, section 7.6.1). */
+function endToEnd(raw: string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const [name = '', value = ''] = [raw[i], raw[i + 1]];
+    const lower = name.toLowerCase();
+    if (!perConnection.has(lower) && !lower.startsWith('proxy-')) kept.push(name, value);
+  }
+  return kept;
+}

@@ -1,0 +1,243 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import type { Endpoint, NetworkPolicy } from '../../engine.js';
+import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
+import { claimBlock, releaseBlock, releaseOrphans } from './claim.js';
+import { type EgressRules, opensAnything, readPolicy } from './egress-rules.js';
+import { enableForwarding, restoreForwarding } from './forwarding.js';
+import { isListening } from './listening.js';
+import { writeResolvConf } from './name-servers.js';
+import { NamesProxy } from './names-proxy.js';
+import {
+  findNamespaces,
+  linkIsThere,
+  makeNamespaces,
+  namespacePath,
+  removeNamespaces,
+} from './namespaces.js';
+import { readSlots, sandboxText, tableName, tableText, withoutSandboxText } from './packet-filter.js';
+import { inRounds, nft, runOn } from './tools.js';
+
+/** The network of one sandbox: a loopback of its own, and a link that leads where its policy says. */
+export interface SandboxNetwork {
+  /** What the sandbox's first process joins (setns(2)). */
+  readonly netns: string;
+  /** Settles when the policy is in force; until then nothing gets out. */
+  readonly ready: Promise<void>;
+  /** What programs have to know to get out at all, by the present policy. */
+  readonly environment: Record<string, string>;
+  /** Where the host reaches a port on which something in the network of process `pid` listens. */
+  dial(pid: number, port: number): Promise<Endpoint | undefined>;
+  /** Replaces the policy; connections it does not allow are cut. @throws HostError 400. */
+  setPolicy(policy: NetworkPolicy): Promise<void>;
+  /** Takes the network away. The processes in it have ended. */
+  close(): Promise<void>;
+}
+
+/** What is to be known about a sandbox to give it a network. */
+export interface NetworkOptions {
+  policy: NetworkPolicy;
+  /** Told, as `host:port`, what a program asked the proxy for in vain. */
+  onRefused: (target: string) => void;
+}
+
+/** Ready-made networks: as many creations in a row as do not wait for one. */
+const sparesKept = 2;
+/** Made in one go. */
+const mostAtOnce = 16;
+
+const stateSchema = z.object({ block: z.int(), proxyPort: z.int() });
+
+/** Gives sandboxes networks. Needs root, Linux, `ip` and `nft`. */
+export class SandboxNetworks {
+  readonly #free: number[] = [];
+  readonly #spares: Promise<number>[] = [];
+  /** Networks of sandboxes that ran under a host before this one. */
+  readonly #left: Map<string, number>;
+  readonly #make: (slot: number) => Promise<void>;
+  readonly #filter: (commands: string) => Promise<void>;
+  #forwarding: Promise<void> | undefined;
+  #closed = false;
+
+  private constructor(
+    private readonly block: number,
+    private readonly proxy: NamesProxy,
+    private readonly nameservers: string[],
+    /** Sandboxes' own resolv.conf(5). */
+    readonly resolvConf: string,
+    left: Map<string, number>,
+  ) {
+    this.#left = left;
+    const taken = new Set(left.values());
+    for (let slot = 1; slot < slotsPerBlock; slot++) if (!taken.has(slot)) this.#free.push(slot);
+    this.#make = inRounds<number>((slots) => makeNamespaces(block, slots), mostAtOnce);
+    this.#filter = inRounds<string>((texts) => nft(texts.join('')), mostAtOnce);
+  }
+
+  /**
+   * Claims addresses and builds the walls around them; proves by a first network that it can be done.
+   *
+   * @param directory - The host's own: the host that has it next takes over what this one leaves.
+   * @throws Error with what is missing.
+   */
+  static async open(directory: string): Promise<SandboxNetworks> {
+    for (const [tool, debianPackage] of [
+      ['ip', 'iproute2'],
+      ['nft', 'nftables'],
+    ] as const) {
+      await runOn('', tool, '-V').catch(() => {
+        throw new Error(`the package ${debianPackage} is not installed`);
+      });
+    }
+    const file = join(directory, 'network.json');
+    const before = await readFile(file, 'utf8').then(
+      (text) => stateSchema.safeParse(JSON.parse(text)).data,
+      () => undefined,
+    );
+    await releaseOrphans(before?.block);
+    const block = await claimBlock(before?.block);
+    let proxy: NamesProxy | undefined;
+    try {
+      proxy = await NamesProxy.listen(serviceAddress(block), before?.proxyPort ?? 0);
+      await writeFile(file, JSON.stringify({ block, proxyPort: proxy.port }));
+      await nft(tableText(block, proxy.port));
+      const left = readSlots(await runOn('', 'nft', 'list', 'map', 'inet', tableName(block), 'sandboxes'));
+      const unused = (await findNamespaces(block)).filter((slot) => ![...left.values()].includes(slot));
+      await removeNamespaces(block, unused);
+      const resolvConf = join(directory, 'resolv.conf');
+      const nameservers = await writeResolvConf(resolvConf);
+      const networks = new SandboxNetworks(block, proxy, nameservers, resolvConf, left);
+      networks.#keepSpares();
+      await networks.#spares[0];
+      return networks;
+    } catch (error) {
+      await proxy?.close();
+      await releaseBlock(block).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Gives a new sandbox a network. @throws HostError 400 when the policy cannot be kept to. */
+  async open(id: string, options: NetworkOptions): Promise<SandboxNetwork> {
+    const rules = readPolicy(options.policy);
+    const spare = this.#spares.shift() ?? this.#makeOne();
+    this.#keepSpares();
+    return this.#hand(id, await spare, rules, options);
+  }
+
+  /** Takes over the network of a sandbox that runs on; undefined where it has none. */
+  async attach(id: string, options: NetworkOptions): Promise<SandboxNetwork | undefined> {
+    const rules = readPolicy(options.policy);
+    const slot = this.#left.get(id);
+    if (slot === undefined) return undefined;
+    this.#left.delete(id);
+    return this.#hand(id, slot, rules, options);
+  }
+
+  /** Removes the networks of sandboxes that a host before this one had and that are not among these. */
+  async keepOnly(ids: readonly string[]): Promise<void> {
+    for (const [id, slot] of [...this.#left]) {
+      if (ids.includes(id)) continue;
+      this.#left.delete(id);
+      await this.#remove(id, slot);
+    }
+  }
+
+  /** Removes every network and all that belongs to them. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#spares);
+    await this.proxy.close();
+    await releaseBlock(this.block);
+    await releaseOrphans();
+    await restoreForwarding();
+  }
+
+  #hand(id: string, slot: number, first: EgressRules, { onRefused }: NetworkOptions): SandboxNetwork {
+    const { block, proxy } = this;
+    const { inner } = linkAddresses(block, slot);
+    let rules = first;
+    const enforce = async (): Promise<void> => {
+      proxy.serve(inner, { rules, onRefused });
+      await this.#filter(sandboxText({ block, slot, id }, rules, this.nameservers));
+      if (opensAnything(rules)) {
+        this.#forwarding ??= enableForwarding();
+        await this.#forwarding;
+      }
+    };
+    const ready = enforce();
+    // Whoever needs it hears of it; nobody has to.
+    ready.catch(() => {});
+    let closed: Promise<void> | undefined;
+    return {
+      netns: namespacePath(block, slot),
+      ready,
+      get environment() {
+        return rules.names.length > 0 ? proxyEnvironment(`http://${proxy.address}:${proxy.port}`) : {};
+      },
+      async dial(pid, port) {
+        return (await isListening(pid, port)) ? { host: inner, port } : undefined;
+      },
+      async setPolicy(policy) {
+        rules = readPolicy(policy);
+        await enforce();
+      },
+      close: () => {
+        closed ??= (async () => {
+          await ready.catch(() => {});
+          proxy.forget(inner);
+          await this.#remove(id, slot);
+        })();
+        return closed;
+      },
+    };
+  }
+
+  async #remove(id: string, slot: number): Promise<void> {
+    await this.#filter(withoutSandboxText({ block: this.block, slot, id }));
+    await removeNamespaces(this.block, [slot]);
+    this.#free.push(slot);
+  }
+
+  #keepSpares(): void {
+    while (!this.#closed && this.#spares.length < sparesKept) {
+      const spare = this.#makeOne();
+      spare.catch(() => {
+        // Tried again when one is needed.
+        const index = this.#spares.indexOf(spare);
+        if (index >= 0) this.#spares.splice(index, 1);
+      });
+      this.#spares.push(spare);
+    }
+  }
+
+  async #makeOne(): Promise<number> {
+    // The longest unused first: the kernel takes links down a moment after their namespaces.
+    const index = this.#free.findIndex((slot) => !linkIsThere(this.block, slot));
+    const [slot] = index < 0 ? [] : this.#free.splice(index, 1);
+    if (slot === undefined) throw new Error(`There are ${slotsPerBlock - 1} sandboxes: no address is left.`);
+    try {
+      await this.#make(slot);
+    } catch (error) {
+      this.#free.push(slot);
+      throw error;
+    }
+    return slot;
+  }
+}
+
+/** Names that programs know a proxy by; curl and its like want them in small letters. */
+function proxyEnvironment(url: string): Record<string, string> {
+  const direct = 'localhost,127.0.0.1';
+  return {
+    HTTP_PROXY: url,
+    HTTPS_PROXY: url,
+    NO_PROXY: direct,
+    http_proxy: url,
+    https_proxy: url,
+    no_proxy: direct,
+    // Node.js 22.21 and 24 and later: `fetch` looks at the above only when told so.
+    NODE_USE_ENV_PROXY: '1',
+  };
+}
