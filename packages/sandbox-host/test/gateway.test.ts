@@ -18,6 +18,13 @@ const server = http.createServer((request, response) => {
     return;
   }
   if (request.url === '/cut') { response.write('half'); setTimeout(() => response.destroy(), 50); return; }
+  if (request.url === '/trailers') {
+    response.writeHead(200, { trailer: 'x-sum' });
+    response.write('body');
+    response.addTrailers({ 'x-sum': '42' });
+    return response.end();
+  }
+  if (request.url === '/babble') return request.socket.end('HTTP/1.1 200 OK\\r\\nContent-Length: 1\\r\\nContent-Length: 2\\r\\n\\r\\n12');
   if (request.url === '/early') { response.writeHead(413); return response.end('too much'); }
   if (request.url === '/reset') return request.socket.destroy();
   response.writeHead(418, 'Short', [['X-Twice', '1'], ['X-Twice', '2']].flat());
@@ -132,6 +139,29 @@ describeHosts('the gateway', (fixture) => {
     expect([cut.status, await cut.json()]).toMatchObject([
       502,
       { message: 'The sandbox closed the connection' },
+    ]);
+  });
+
+  test('hands on trailers, and requests about the server itself', async () => {
+    const { hostname, port } = new URL(fixture.host.sandboxUrl);
+    const options = { hostname, port, headers: address(sandbox) };
+    const [response] = (await once(request({ ...options, path: '/trailers' }).end(), 'response')) as [
+      IncomingMessage,
+    ];
+    response.resume();
+    await once(response, 'end');
+    expect(response.trailers).toEqual({ 'x-sum': '42' });
+    const asked = request({ ...options, method: 'OPTIONS', path: '*' }).end();
+    const [about] = (await once(asked, 'response')) as [IncomingMessage];
+    about.resume();
+    expect(about.statusCode).toBe(418);
+  });
+
+  test('refuses an answer that could be read in two ways', async () => {
+    const response = await ask('/babble');
+    expect([response.status, await response.json()]).toMatchObject([
+      502,
+      { message: expect.stringMatching(/did not answer in HTTP/) },
     ]);
   });
 

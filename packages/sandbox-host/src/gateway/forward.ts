@@ -1,15 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { PassThrough, type Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
+import { type AnswerListener, AnswerParser } from './answer-parser.js';
 import { responseHeaders } from './headers.js';
+import type { Connection, ConnectionUser } from './upstream.js';
 
 /** One request on its way into a sandbox. */
 export interface Forwarding {
-  /** As the upstream knows the port. */
-  origin: string;
   request: IncomingMessage;
   response: ServerResponse;
+  /** Names and values, as the sandbox is sent them. */
   headers: string[];
+  /** Called when the answer begins. */
+  answered: () => void;
 }
 
 /**
@@ -17,106 +18,147 @@ export interface Forwarding {
  *
  * @throws the connection's error when nothing has been answered yet.
  */
-export function forward(
-  upstream: Dispatcher,
-  { origin, request, response, headers }: Forwarding,
-): Promise<void> {
+export function forward(connection: Connection, forwarding: Forwarding): Promise<void> {
   return new Promise((resolve, reject) => {
-    const body = takeBody(request);
-    const handler = new AnswerHandler(response, resolve, reject);
-    upstream.dispatch(
-      {
-        origin,
-        path: request.url ?? '/',
-        method: (request.method ?? 'GET') as Dispatcher.HttpMethod,
-        headers,
-        body: body ?? null,
-      },
-      handler,
-    );
+    new Exchange(connection, forwarding, resolve, reject).start();
   });
 }
 
-/** The body: whole where it has come already, which spares a small request the machinery of streams. */
-function takeBody(request: IncomingMessage): Buffer | Readable | undefined {
-  const { headers } = request;
-  if (headers['transfer-encoding'] === undefined && !Number(headers['content-length'])) return undefined;
-  if (request.complete && request.readableLength <= request.readableHighWaterMark)
-    return request.read() ?? undefined;
-  // Between the two, since ending the body early must not end the caller's connection with it.
-  const body = new PassThrough();
-  request.pipe(body);
-  request.once('error', (error) => body.destroy(error));
-  body.once('close', () => {
-    // The rest of a body that nobody wants is let go by, or the answer would not be read.
-    request.unpipe(body);
-    request.resume();
-  });
-  return body;
-}
+/** Bodies of up to so many bytes are joined with their heads. */
+const joinedBytes = 4096;
 
-/** Writes an answer to the caller as it comes, no faster than the caller reads. */
-class AnswerHandler implements Dispatcher.DispatchHandler {
-  readonly #response: ServerResponse;
-  readonly #resolve: () => void;
-  readonly #reject: (error: Error) => void;
+/** A request and its answer on a connection. Either side is read no faster than the other takes it. */
+class Exchange implements ConnectionUser, AnswerListener {
+  readonly #parser: AnswerParser;
+  /** Whether the sandbox has been sent the whole request. */
+  #sent = true;
+  #isChunked = false;
+  /** Whether a part of the answer's body has been handed on. */
+  #begun = false;
+  #over = false;
 
-  constructor(response: ServerResponse, resolve: () => void, reject: (error: Error) => void) {
-    this.#response = response;
-    this.#resolve = resolve;
-    this.#reject = reject;
+  constructor(
+    private readonly connection: Connection,
+    private readonly forwarding: Forwarding,
+    private readonly resolve: () => void,
+    private readonly reject: (error: Error) => void,
+  ) {
+    this.#parser = new AnswerParser(this, forwarding.request.method !== 'HEAD');
+    connection.user = this;
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    const response = this.#response;
-    if (response.destroyed) {
-      controller.abort(new Error('The caller has gone.'));
-      return;
-    }
+  start(): void {
+    const { request, response, headers } = this.forwarding;
+    const { socket } = this.connection;
     response.once('close', () => {
-      if (!response.writableFinished) controller.abort(new Error('The caller has gone.'));
+      if (!this.#over) this.#finish(new Error('The caller has gone.'));
     });
-  }
-
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    _headers: unknown,
-    statusMessage?: string,
-  ): void {
-    // An interim answer, such as 103, is for whoever asked for it: this gateway.
-    if (status < 200) return;
-    const response = this.#response;
-    response.writeHead(status, statusMessage, responseHeaders(rawHeadersOf(controller)));
-    // What has come together goes out together; what has come alone does not wait.
-    queueMicrotask(() => {
-      if (!response.writableEnded && response.writableLength === 0) response.flushHeaders();
-    });
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#response.write(chunk)) return;
-    controller.pause();
-    this.#response.once('drain', () => controller.resume());
-  }
-
-  onResponseEnd(): void {
-    this.#response.end();
-    this.#resolve();
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (!this.#response.headersSent) {
-      this.#reject(error);
+    let head = `${request.method} ${request.url} HTTP/1.1\r\n`;
+    for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+    this.#isChunked = request.headers['transfer-encoding'] !== undefined;
+    if (this.#isChunked) head += 'Transfer-Encoding: chunked\r\n';
+    head += 'Connection: keep-alive\r\n\r\n';
+    if (!this.#isChunked && !Number(request.headers['content-length'])) {
+      socket.write(head, 'latin1');
       return;
     }
-    // An answer that was cut must not look whole.
-    this.#response.destroy();
-    this.#resolve();
+    this.#sent = false;
+    socket.cork();
+    socket.write(head, 'latin1');
+    request.on('data', this.#sendPiece);
+    request.once('end', this.#sendEnd);
+    // What has come with the head goes out with it.
+    process.nextTick(() => socket.uncork());
   }
-}
 
-function rawHeadersOf(controller: Dispatcher.DispatchController): (string | Buffer)[] {
-  const { rawHeaders } = controller;
-  return Array.isArray(rawHeaders) ? rawHeaders : [];
+  readonly #sendPiece = (piece: Buffer): void => {
+    const { socket } = this.connection;
+    if (this.#isChunked) socket.write(`${piece.length.toString(16)}\r\n`, 'latin1');
+    let isReady = socket.write(piece);
+    if (this.#isChunked) isReady = socket.write('\r\n', 'latin1');
+    if (!isReady) this.forwarding.request.pause();
+  };
+
+  readonly #sendEnd = (): void => {
+    if (this.#isChunked) this.connection.socket.write('0\r\n\r\n', 'latin1');
+    this.#sent = true;
+  };
+
+  drained(): void {
+    if (!this.#sent) this.forwarding.request.resume();
+  }
+
+  received(bytes: Buffer): void {
+    try {
+      this.#parser.push(bytes);
+    } catch (error) {
+      this.#finish(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    const { response } = this.forwarding;
+    // A head that came alone does not wait for its body.
+    if (!this.#over && response.headersSent && !this.#begun) response.flushHeaders();
+  }
+
+  ended(error?: Error): void {
+    if (this.#over || (!error && this.#parser.close())) return;
+    this.#finish(error ?? new Error('The sandbox closed the connection.'));
+  }
+
+  head(status: number, reason: string, headers: string[]): void {
+    const { response, answered } = this.forwarding;
+    answered();
+    response.writeHead(status, reason, responseHeaders(headers));
+  }
+
+  data(piece: Buffer): void {
+    const { response } = this.forwarding;
+    this.#begun = true;
+    if (response.write(piece)) return;
+    const { socket } = this.connection;
+    socket.pause();
+    response.once('drain', () => socket.resume());
+  }
+
+  end(last: Buffer | undefined, trailers: string[]): void {
+    const { response } = this.forwarding;
+    for (let i = 0; i < trailers.length; i += 2) {
+      response.addTrailers([[trailers[i] ?? '', trailers[i + 1] ?? '']]);
+    }
+    // As text a short body goes out in one piece with the head, for half the price of two pieces.
+    if (last && !this.#begun && last.length <= joinedBytes) response.end(last.toString('latin1'), 'latin1');
+    else if (last) response.end(last);
+    else response.end();
+    this.#finish();
+  }
+
+  /** Ends the exchange once: whole, or for a reason. */
+  #finish(error?: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { request, response } = this.forwarding;
+    if (!this.#sent) {
+      request.off('data', this.#sendPiece).off('end', this.#sendEnd);
+      // The rest of a body that nobody wants is let go by, or the answer would not be read.
+      request.resume();
+    }
+    // Bytes may follow in the piece that held the end, so this waits until that has been read.
+    queueMicrotask(() => this.#release());
+    if (!error || response.headersSent) {
+      // An answer that was cut must not look whole.
+      if (error) response.destroy();
+      this.resolve();
+    } else this.reject(error);
+  }
+
+  #release(): void {
+    const { connection } = this;
+    if (!this.#sent || !this.#parser.keepsAlive) {
+      connection.user = undefined;
+      connection.socket.destroy();
+      return;
+    }
+    connection.socket.resume();
+    connection.release(this.#parser.keepAliveSeconds);
+  }
 }

@@ -8,13 +8,14 @@ import { headerOf } from '../http.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { forward } from './forward.js';
+import type { GatewayEvents } from './gateway-events.js';
 import type { GatewayTokens } from './gateway-tokens.js';
 import { requestHeaders } from './headers.js';
 import { Parking } from './parking.js';
 import { NotRunningError, refuse, refuseUpgrade } from './refusal.js';
 import type { Target } from './target.js';
 import { upgrade } from './upgrade.js';
-import { createUpstream, dial, originOf } from './upstream.js';
+import { dial, Upstream } from './upstream.js';
 
 /** The door to the ports of sandboxes. */
 export interface Gateway {
@@ -22,11 +23,16 @@ export interface Gateway {
   /** Finds the sandbox of a request that says nothing but a signature: the SDK's URLs on one address do so. */
   findBySignature(request: IncomingMessage): Target | undefined;
   upgrade(target: Target, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
-  close(): Promise<void>;
+  close(): void;
 }
 
-export function createGateway(sandboxes: SandboxManager, envd: Envd, tokens: GatewayTokens): Gateway {
-  const upstream = createUpstream(sandboxes);
+export function createGateway(
+  sandboxes: SandboxManager,
+  envd: Envd,
+  tokens: GatewayTokens,
+  events: GatewayEvents,
+): Gateway {
+  const upstream = new Upstream();
   const parking = new Parking();
 
   /** The sandbox, running and open to the caller; a paused one that may wake by itself is woken first. */
@@ -39,26 +45,53 @@ export function createGateway(sandboxes: SandboxManager, envd: Envd, tokens: Gat
     if (sandbox.isPaused) {
       // In E2B's words too, for which a paused sandbox is nowhere.
       if (!sandbox.settings.autoResume) throw new NotRunningError();
-      await parking.wake(sandbox);
+      await hold(sandbox);
     }
     return sandbox;
   }
 
+  async function hold(sandbox: Sandbox): Promise<void> {
+    const begun = performance.now();
+    let woken = false;
+    events.emit('hold', sandbox);
+    try {
+      await parking.wake(sandbox);
+      woken = true;
+    } finally {
+      events.emit('held', { sandbox, woken, elapsedMs: performance.now() - begun });
+    }
+  }
+
+  function admitted(sandbox: Sandbox, { port }: Target): void {
+    events.emit('decision', { sandbox, door: doorOf(port), refusal: undefined });
+  }
+
+  function refused({ sandboxId, port }: Target, status: number | undefined): void {
+    // Undefined when the answer had begun: that request was let in.
+    if (status === undefined) return;
+    events.emit('decision', { sandbox: sandboxes.find(sandboxId), door: doorOf(port), refusal: status });
+  }
+
   return {
     async handle(target, request, response) {
+      const begun = performance.now();
       try {
         const sandbox = await admit(target, request);
         if (target.port === envdPort) {
           await envd(sandbox, request, response);
+          admitted(sandbox, target);
           return;
         }
         const sent = requestHeaders(sandbox, target.port, request, await tokens.for(sandbox));
+        const connection =
+          upstream.takeFree(sandbox, target.port) ?? (await upstream.open(sandbox, target.port));
         // Whoever left while the sandbox woke up wants nothing done any more.
-        if (response.destroyed) return;
-        const origin = originOf(sandbox, target.port);
-        await forward(upstream, { origin, request, response, headers: sent });
+        if (response.destroyed) return connection.release(undefined);
+        admitted(sandbox, target);
+        const answered = (): void => void events.emit('answered', sandbox, performance.now() - begun);
+        await forward(connection, { request, response, headers: sent, answered });
       } catch (error) {
-        refuse(response, target, error);
+        refused(target, refuse(response, target, error));
       }
     },
     async upgrade(target, request, socket, head) {
@@ -67,9 +100,10 @@ export function createGateway(sandboxes: SandboxManager, envd: Envd, tokens: Gat
         const sent = requestHeaders(sandbox, target.port, request, await tokens.for(sandbox));
         const endpoint = await dial(sandbox, target.port);
         if (socket.destroyed) return;
+        admitted(sandbox, target);
         await upgrade(endpoint, { request, socket, head, headers: sent });
       } catch (error) {
-        refuseUpgrade(socket, target, error);
+        refused(target, refuseUpgrade(socket, target, error));
       }
     },
     findBySignature(request) {
@@ -77,8 +111,12 @@ export function createGateway(sandboxes: SandboxManager, envd: Envd, tokens: Gat
       const signed = sandboxes.list().find((sandbox) => isSigned(sandbox, request));
       return signed && { sandboxId: signed.id, port: envdPort };
     },
-    close: () => upstream.destroy(),
+    close: () => upstream.close(),
   };
+}
+
+function doorOf(port: number): 'port' | 'envd' {
+  return port === envdPort ? 'envd' : 'port';
 }
 
 /** @throws HostError 403 */

@@ -9,19 +9,24 @@ import { PortClosedError } from './upstream.js';
 /** The sandbox is not there, or, in E2B's words, as good as not there. */
 export class NotRunningError extends Error {}
 
-/** Answers a request that cannot be handed on; one whose answer has begun is cut instead. */
-export function refuse(response: ServerResponse, target: Target, error: unknown): void {
+/**
+ * Answers a request that cannot be handed on; one whose answer has begun is cut instead.
+ *
+ * @returns the status it was refused with.
+ */
+export function refuse(response: ServerResponse, target: Target, error: unknown): number | undefined {
   if (response.headersSent || response.destroyed) {
     response.destroy();
-    return;
+    return undefined;
   }
   const { status, headers, body } = refusal(target, error);
   // The rest of a body that nobody read would stand in the way of the next request.
   sendJson(response, status, body, { ...headers, connection: 'close' });
+  return status;
 }
 
 /** The same on a connection that was to change protocols. */
-export function refuseUpgrade(socket: Duplex, target: Target, error: unknown): void {
+export function refuseUpgrade(socket: Duplex, target: Target, error: unknown): number {
   const { status, headers, body } = refusal(target, error);
   const text = JSON.stringify(body);
   const lines = [
@@ -32,6 +37,7 @@ export function refuseUpgrade(socket: Duplex, target: Target, error: unknown): v
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
+  return status;
 }
 
 interface Refusal {

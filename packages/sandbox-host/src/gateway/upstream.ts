@@ -1,8 +1,6 @@
-import { connect } from 'node:net';
-import { Agent, type Dispatcher } from 'undici';
+import { connect, type Socket } from 'node:net';
 import type { Endpoint } from '../engines/engine.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
-import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 
 /** How long a port may take to open: a server that was just started needs a moment. */
 const dialMs = 1_000;
@@ -13,6 +11,9 @@ const dialPauseMs = 25;
  * default: a request that meets the closing of its connection cannot be sent again.
  */
 const idleMs = 1_000;
+/** So much sooner than the server says the connection is given up, and never kept longer than ten minutes. */
+const idleMarginMs = 1_000;
+const longestIdleMs = 600_000;
 
 /** Nothing listens on the port. */
 export class PortClosedError extends Error {}
@@ -40,40 +41,99 @@ async function findPort(sandbox: Sandbox, port: number): Promise<Endpoint> {
   }
 }
 
-/** Under which origin {@link createUpstream}'s dispatcher knows a port of a sandbox. */
-export function originOf(sandbox: Sandbox, port: number): string {
-  return `http://${sandbox.id}:${port}`;
+/** What a connection is used for at the moment. */
+export interface ConnectionUser {
+  received(bytes: Buffer): void;
+  drained(): void;
+  /** Nothing more comes: the server has ended the connection, or it broke. */
+  ended(error?: Error): void;
+}
+
+/** A connection to a port of a sandbox, for one request at a time. */
+export class Connection {
+  user: ConnectionUser | undefined;
+
+  constructor(
+    readonly socket: Socket,
+    private readonly kept: Connection[],
+  ) {
+    socket.on('data', (bytes: Buffer) => (this.user ? this.user.received(bytes) : socket.destroy()));
+    socket.on('drain', () => this.user?.drained());
+    socket.on('end', () => this.#end());
+    socket.on('error', (error) => this.#end(error));
+    socket.on('close', () => this.#end());
+    socket.on('timeout', () => socket.destroy());
+  }
+
+  /** Keeps it for the next request. */
+  release(keepAliveSeconds: number | undefined): void {
+    this.user = undefined;
+    const ms =
+      keepAliveSeconds === undefined
+        ? idleMs
+        : Math.min(keepAliveSeconds * 1000 - idleMarginMs, longestIdleMs);
+    if (ms <= 0 || this.socket.destroyed || this.socket.readableEnded) {
+      this.socket.destroy();
+      return;
+    }
+    this.socket.setTimeout(ms);
+    this.kept.push(this);
+  }
+
+  #end(error?: Error): void {
+    const { user } = this;
+    this.user = undefined;
+    user?.ended(error);
+    const index = this.kept.indexOf(this);
+    if (index >= 0) this.kept.splice(index, 1);
+    this.socket.destroy();
+  }
 }
 
 /**
  * Connections into sandboxes, kept for the next request. A port is looked up for a new connection only: one that is
  * there already leads to the process that accepted it, whoever has the port number by now.
  */
-export function createUpstream(sandboxes: SandboxManager): Dispatcher {
-  return new Agent({
-    // Streams may be silent for as long as they like, and so may an agent that thinks.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: idleMs,
-    pipelining: 1,
-    connect({ hostname, port }, callback) {
-      const sandbox = sandboxes.find(hostname);
-      if (!sandbox) {
-        callback(new PortClosedError(), null);
-        return;
-      }
-      dial(sandbox, Number(port || 80)).then(
-        (endpoint) => {
-          const socket = connect({ ...endpoint, noDelay: true });
-          socket.once('connect', () => {
-            socket.off('error', fail);
-            callback(null, socket);
-          });
-          const fail = (error: Error): void => callback(error, null);
-          socket.once('error', fail);
-        },
-        (error: Error) => callback(error, null),
-      );
-    },
-  });
+export class Upstream {
+  readonly #kept = new WeakMap<Sandbox, Map<number, Connection[]>>();
+  readonly #sockets = new Set<Socket>();
+
+  /** A connection that is free already; the one used last, which is the one that lives longest. */
+  takeFree(sandbox: Sandbox, port: number): Connection | undefined {
+    const kept = this.#kept.get(sandbox)?.get(port);
+    for (;;) {
+      const connection = kept?.pop();
+      if (connection?.socket.destroyed) continue;
+      connection?.socket.setTimeout(0);
+      return connection;
+    }
+  }
+
+  /** @throws PortClosedError, or the connection's error. */
+  async open(sandbox: Sandbox, port: number): Promise<Connection> {
+    const endpoint = await dial(sandbox, port);
+    const socket = connect({ ...endpoint, noDelay: true });
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.once('connect', () => {
+        socket.off('error', reject);
+        resolve();
+      });
+    });
+    return new Connection(socket, this.#keptOf(sandbox, port));
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #keptOf(sandbox: Sandbox, port: number): Connection[] {
+    const ports = this.#kept.get(sandbox) ?? new Map<number, Connection[]>();
+    this.#kept.set(sandbox, ports);
+    const kept = ports.get(port) ?? [];
+    ports.set(port, kept);
+    return kept;
+  }
 }
