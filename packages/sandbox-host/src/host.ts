@@ -18,7 +18,6 @@ import { endLeftovers, type Isolation, startProcessEngine } from './engines/proc
 import { createEnvd } from './envd/envd.js';
 import { HostError } from './errors.js';
 import { createGateway } from './gateway/gateway.js';
-import type { GatewayEvents } from './gateway/gateway-events.js';
 import { GatewayTokens, loadGatewayKey } from './gateway/gateway-tokens.js';
 import { findTarget } from './gateway/target.js';
 import { sendJson } from './http.js';
@@ -49,6 +48,11 @@ export interface SandboxHostOptions {
   apiKey?: string;
   /** How sandboxes are kept apart. Default: `namespaces` where this machine and user can make them. */
   isolation?: Isolation;
+  /**
+   * The size in MB of the swap file the host makes in `dataDir` while it runs, so that paused sandboxes can give back
+   * their memory. Needs root. Default: none; the machine's own swap is used if it has some.
+   */
+  swapFileMB?: number;
   /**
    * Serves HTTPS: with this certificate, or with a self-signed one for `domain`, this machine's loopback names and
    * `host`, which is kept in `dataDir` and which callers are to trust (`SandboxHost.certificate`). Default: HTTP.
@@ -112,6 +116,7 @@ async function startHost(
   const engine = await startProcessEngine({
     directory: data.path,
     isolation: options.isolation,
+    swapFileMB: options.swapFileMB,
   });
   const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));
   const uploadKey = newToken();
@@ -135,8 +140,7 @@ async function startHost(
   });
   await engine.keepOnly(catalog.images());
   const builder = new TemplateBuilder(catalog, sandboxes, uploads);
-  const gatewayEvents: GatewayEvents = new EventEmitter();
-  const gateway = createGateway(sandboxes, createEnvd(), tokens, gatewayEvents);
+  const gateway = createGateway(sandboxes, createEnvd(), tokens);
   let origin = '';
   const apiEvents: ApiEvents = new EventEmitter();
   const upload = uploadRoute(uploads, uploadKey, () => origin);

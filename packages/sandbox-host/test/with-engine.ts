@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll } from 'vitest';
 import type { EngineSandbox, ExitStatus, Limits } from '../src/engines/engine.js';
-import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
+import {
+  type ProcessEngine,
+  type ProcessEngineOptions,
+  startProcessEngine,
+} from '../src/engines/process/process-engine.js';
 
 /** Whether sandboxes can have namespaces here. */
 export const canIsolate: boolean = process.platform === 'linux' && process.getuid?.() === 0;
@@ -21,13 +25,13 @@ export interface EngineFixture {
 let started = 0;
 
 /** Starts an engine before the tests of a file and closes it, with all its sandboxes, after them. */
-export function useEngine(): EngineFixture {
+export function useEngine(options: Omit<ProcessEngineOptions, 'directory'> = {}): EngineFixture {
   const sandboxes: EngineSandbox[] = [];
   let directory: string;
   let engine: ProcessEngine;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'engine-'));
-    engine = await startProcessEngine({ directory });
+    engine = await startProcessEngine({ ...options, directory });
   });
   afterAll(async () => {
     await Promise.all(sandboxes.map((one) => one.destroy()));

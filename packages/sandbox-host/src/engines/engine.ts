@@ -21,6 +21,8 @@ export interface Capabilities {
   network: Capability;
   /** A paused sandbox uses no processor time. */
   freeze: Capability;
+  /** A paused sandbox gives back its memory, too. */
+  hibernate: Capability;
   /** A sandbox's files can be kept and started from again. */
   checkpoint: Capability;
 }
@@ -120,6 +122,12 @@ export interface StartOptions {
   network: NetworkPolicy;
 }
 
+/** Memory of the machine that a sandbox held before it was made to hibernate, and holds since. */
+export interface Hibernation {
+  residentBytesBefore: number;
+  residentBytesAfter: number;
+}
+
 /** One running sandbox, as the engine sees it. */
 export interface EngineSandbox {
   readonly files: SandboxFiles;
@@ -133,6 +141,14 @@ export interface EngineSandbox {
   pathInside(path: string): string;
   /** Stops every process where it stands. Starting new ones is up to the caller not to do. */
   freeze(): Promise<void>;
+  /**
+   * Freezes it, unless that has been done, and pushes its memory out to swap.
+   *
+   * @param signal - Stops the pushing half-way; it stays frozen.
+   * @throws HostError 501 where {@link Capabilities.hibernate} is absent.
+   */
+  hibernate(signal?: AbortSignal): Promise<Hibernation>;
+  /** Lets it go on, from a freeze or from hibernation: its memory comes back as it is needed. */
   thaw(): Promise<void>;
   /** Keeps the files as they are now as an image. The caller sees to it that nothing writes meanwhile. */
   checkpoint(): Promise<Image>;

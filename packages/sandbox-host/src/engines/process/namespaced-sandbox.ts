@@ -1,11 +1,13 @@
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readdir, readlink, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
-import type { EngineSandbox, Image } from '../engine.js';
-import type { ControlGroup } from './control-groups/control-group.js';
+import type { AdoptedSandbox, EngineProcess, EngineSandbox, Image } from '../engine.js';
+import { ControlGroup } from './control-groups/control-group.js';
 import { localFiles } from './files/local-files.js';
+import { hibernate } from './hibernate.js';
 import { trySignal } from './marked-processes.js';
+import type { SandboxNetwork } from './network/sandbox-networks.js';
 import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-scripts.js';
 import { reportOom } from './report-oom.js';
@@ -13,16 +15,18 @@ import { portScripts, portsDirectory, sandboxMounts, sandboxUid } from './root-f
 import { copyTree } from './shell.js';
 import { groupStats, processStats } from './stats.js';
 import {
+  findSupervisor,
   isRunning,
   type Supervisor,
   type SupervisorIdentity,
   startSupervisor,
+  supervisorIdentitySchema,
 } from './supervisor/supervisor.js';
 
 /** What a sandbox with namespaces of its own is made from. */
 export interface NamespacedSandboxOptions {
   id: string;
-  /** The sandbox's own directory on the host, not there yet. */
+  /** The sandbox's own directory on the host. Where it is there, its files are what the sandbox starts with. */
   directory: string;
   image: Image;
   /** The directory of a layer. */
@@ -30,28 +34,86 @@ export interface NamespacedSandboxOptions {
   /** Whether layers can be laid over each other; otherwise they are copied. */
   overlay: boolean;
   group: ControlGroup | undefined;
+  /** Undefined where sandboxes have to share the host's. */
+  network: SandboxNetwork | undefined;
 }
+
+/** What the next host needs to find the sandbox again: its first process, and its control groups. */
+const supervisorFile = 'supervisor.json';
+const groupsFile = 'control-groups.json';
 
 const userIds = { user: sandboxUid, root: 0 };
 
 /** Starts a sandbox with mount, process, IPC and host-name namespaces of its own. Needs root, Linux and Perl. */
-export async function startNamespacedSandbox(options: NamespacedSandboxOptions): Promise<EngineSandbox> {
-  const { id, directory, image, group, overlay } = options;
+export async function startNamespacedSandbox(
+  options: NamespacedSandboxOptions & {
+    /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
+    endWithHost: boolean;
+  },
+): Promise<EngineSandbox> {
+  const { id, directory, image, group, overlay, endWithHost } = options;
   const { root, upper, work } = placesIn(options);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await Promise.all([...new Set([root, upper, work])].map((path) => mkdir(path, { mode: 0o755 })));
+  const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
+  // A mount that need not survive the machine refuses to be made over what another has left.
+  if (!isNew) await rm(work, { recursive: true, force: true });
+  for (const path of new Set([root, upper, work])) await mkdir(path, { recursive: true, mode: 0o755 });
   const lower = image.layers.map(options.layerPath);
-  if (!overlay) for (const layer of lower) await copyTree(layer, root);
+  if (!overlay && isNew) for (const layer of lower) await copyTree(layer, root);
   const supervisor = await startSupervisor({
     id,
     directory,
     root,
-    mounts: sandboxMounts(root, overlay ? { lower, upper, work } : undefined),
-    networkNamespace: undefined,
-    endWithHost: true,
-    beforeCommands: async ({ pid }) => group?.add(pid),
+    mounts: sandboxMounts(root, overlay ? { lower, upper, work } : undefined, network?.resolvConf),
+    networkNamespace: network?.netns,
+    endWithHost,
+    async beforeCommands(identity) {
+      await Promise.all([
+        writeFile(join(directory, supervisorFile), JSON.stringify(identity)),
+        group?.keep(join(directory, groupsFile)),
+        group?.add(identity.pid),
+      ]);
+    },
   });
   return namespacedSandbox(options, supervisor);
+}
+
+/** Takes over a sandbox from the host before; undefined when its first process has ended. */
+export async function adoptNamespacedSandbox(
+  options: Omit<NamespacedSandboxOptions, 'group'>,
+): Promise<AdoptedSandbox | undefined> {
+  const { directory } = options;
+  const identity = await readIdentity(directory);
+  const supervisor = identity && (await findSupervisor(identity, directory));
+  if (!supervisor) return undefined;
+  const group = await ControlGroup.reopen(join(directory, groupsFile));
+  const sandbox = namespacedSandbox({ ...options, group }, supervisor);
+  const watched = supervisor.found.then((found) =>
+    Promise.all(
+      found.map(async ({ label, process }) => ({
+        label,
+        process: await reportOom(group, () => Promise.resolve<EngineProcess>(process)),
+      })),
+    ),
+  );
+  return { sandbox, processes: watched };
+}
+
+/** Ends a sandbox that nobody has adopted. */
+export async function endLeftSandbox(directory: string, keepFiles: boolean): Promise<void> {
+  const identity = await readIdentity(directory);
+  await endProcesses(identity, await ControlGroup.reopen(join(directory, groupsFile)));
+  if (!keepFiles) await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+}
+
+async function readIdentity(directory: string): Promise<SupervisorIdentity | undefined> {
+  const text = await readFile(join(directory, supervisorFile), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    return supervisorIdentitySchema.parse(JSON.parse(text));
+  } catch {
+    // The host ended while it wrote this, before anything could run.
+    return undefined;
+  }
 }
 
 function placesIn({
@@ -63,7 +125,7 @@ function placesIn({
 }
 
 function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Supervisor): EngineSandbox {
-  const { id, directory, image, group } = options;
+  const { id, directory, image, group, network } = options;
   const { pid } = supervisor.identity;
   // Held open, so that paths stay within this sandbox whatever process takes its number later.
   const rootFd = openSync(`/proc/${pid}/root`, 'r');
@@ -75,12 +137,19 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
     pathInside: (path) => path,
     async exec(command) {
       if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
-      const env = withPorts(command.env, portsDirectory, portScripts);
+      const env = network
+        ? { ...network.environment, ...command.env }
+        : withPorts(command.env, portsDirectory, portScripts);
       return reportOom(group, () => supervisor.start({ ...command, env }, userIds[command.user]));
     },
-    dial: (port) => dialPort(anchor + portsDirectory, port, () => sandboxPids(pid, group)),
+    dial: (port) =>
+      network?.dial(pid, port) ??
+      dialPort(anchor + portsDirectory, port, () => sandboxPids(pid, group)),
+    // Without a network of its own, what cannot be kept to is refused before it comes here.
+    setNetwork: async (policy) => network?.setPolicy(policy),
     freeze: () => group?.freeze() ?? supervisor.signalAll('SIGSTOP'),
     thaw: () => group?.thaw() ?? supervisor.signalAll('SIGCONT'),
+    hibernate: (signal) => hibernate(group, signal),
     async checkpoint() {
       const layer = `${id}-${Date.now().toString(36)}`;
       await copyTree(placesIn(options).upper, options.layerPath(layer));
@@ -88,11 +157,12 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
     },
     lost: supervisor.lost,
     stats: async () => groupStats(group) ?? processStats(await sandboxPids(pid, group)),
-    destroy() {
+    destroy({ keepFiles = false } = {}) {
       destroyed ??= (async () => {
         closeSync(rootFd);
         await endProcesses(supervisor.identity, group);
-        await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+        await network?.close();
+        if (!keepFiles) await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
       })();
       return destroyed;
     },
@@ -100,11 +170,15 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
 }
 
 /** Ends a sandbox's processes: the first of a process namespace takes all the others with it. */
-async function endProcesses(supervisor: SupervisorIdentity, group: ControlGroup | undefined): Promise<void> {
-  if (isRunning(supervisor)) trySignal(supervisor.pid, 'SIGKILL');
-  // What version 1 has frozen cannot die.
-  await group?.thaw();
-  while (isRunning(supervisor)) await new Promise((resolve) => setTimeout(resolve, 2));
+async function endProcesses(
+  supervisor: SupervisorIdentity | undefined,
+  group: ControlGroup | undefined,
+): Promise<void> {
+  const runs = (): boolean => supervisor !== undefined && isRunning(supervisor);
+  if (supervisor && runs()) trySignal(supervisor.pid, 'SIGKILL');
+  // What version 1 has frozen cannot die; a group that is gone holds nothing.
+  await group?.thaw().catch(() => {});
+  while (runs()) await new Promise((resolve) => setTimeout(resolve, 2));
   await group?.remove();
 }
 

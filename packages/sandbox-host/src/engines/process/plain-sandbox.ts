@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
 import type { EngineSandbox, Image } from '../engine.js';
 import { localFiles } from './files/local-files.js';
+import { hibernate } from './hibernate.js';
 import { launch } from './launch.js';
 import type { Launcher } from './launch-text.js';
 import {
@@ -20,7 +22,7 @@ import { processStats } from './stats.js';
 /** What a sandbox without namespaces is made from. */
 export interface PlainSandboxOptions {
   id: string;
-  /** The sandbox's own directory on the host, not there yet. */
+  /** The sandbox's own directory on the host. Where it is there, its files are what the sandbox starts with. */
   directory: string;
   image: Image;
   layerPath: (layer: string) => string;
@@ -36,7 +38,9 @@ export interface PlainSandboxOptions {
  */
 export async function startPlainSandbox(options: PlainSandboxOptions): Promise<EngineSandbox> {
   const { id, directory, image } = options;
-  for (const layer of image.layers) await copyTree(options.layerPath(layer), directory);
+  if (!existsSync(directory)) {
+    for (const layer of image.layers) await copyTree(options.layerPath(layer), directory);
+  }
   const ports = join(directory, 'run/sandpiper/ports');
   await mkdir(ports, { recursive: true });
   const groups = new Set<number>();
@@ -81,9 +85,12 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
       void process.ended.then(() => groups.delete(process.pid));
       return process;
     },
+    // What cannot be kept to is refused before it comes here.
+    setNetwork: async () => {},
     dial: (port) => dialPort(ports, port, everyProcess),
     freeze: () => signalMarkedProcesses(id, groups, 'SIGSTOP'),
     thaw: () => signalMarkedProcesses(id, groups, 'SIGCONT'),
+    hibernate: () => hibernate(undefined),
     async checkpoint() {
       const layer = `${id}-${Date.now().toString(36)}`;
       await copyTree(directory, options.layerPath(layer));
@@ -93,10 +100,10 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     // There is no process whose end would be the end of all.
     lost: new Promise(() => {}),
     stats: async () => processStats(await everyProcess()),
-    destroy() {
+    destroy({ keepFiles = false } = {}) {
       destroyed ??= (async () => {
         await killMarkedProcesses(id, groups);
-        await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+        if (!keepFiles) await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
       })();
       return destroyed;
     },

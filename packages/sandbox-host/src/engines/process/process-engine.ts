@@ -1,14 +1,18 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Capabilities, Capability, Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
-import { type ControlGroups, openControlGroups } from './control-groups/control-groups.js';
+import type { Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
+import { describeCapabilities } from './capabilities.js';
+import type { ControlGroup } from './control-groups/control-group.js';
+import { openControlGroups } from './control-groups/control-groups.js';
 import { killMarkedProcesses } from './marked-processes.js';
-import { startNamespacedSandbox } from './namespaced-sandbox.js';
+import { adoptNamespacedSandbox, endLeftSandbox, startNamespacedSandbox } from './namespaced-sandbox.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { writePortScripts } from './ports/port-scripts.js';
 import { makeSkeleton } from './root-fs.js';
 import { run } from './shell.js';
 import { supervisorScript } from './supervisor/supervisor-script.js';
+import { openSwap, removeOrphanedSwap } from './swap-file.js';
 
 /** How sandboxes are kept apart: each in Linux namespaces of its own, or by directory only. */
 export type Isolation = 'namespaces' | 'none';
@@ -18,6 +22,13 @@ export interface ProcessEngineOptions {
   directory: string;
   /** Default: namespaces where this machine and user can make them. */
   isolation?: Isolation | undefined;
+  /**
+   * Whether sandboxes outlive a host that is killed, so that its next start can adopt them; `endOthers` is then to be
+   * called. Default: the kernel ends them with the host.
+   */
+  keepSandboxes?: boolean | undefined;
+  /** The size of the swap file that is made for sandboxes that hibernate. Default: none is made. */
+  swapFileMB?: number | undefined;
 }
 
 /** An engine that is to be closed. */
@@ -38,8 +49,9 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const sandboxes = join(options.directory, 'sandboxes');
   const portScripts = join(options.directory, 'ports');
   const layerPath = (layer: string): string => join(layers, layer);
+  const { keepSandboxes = false } = options;
   // What a dead host left of running sandboxes is of no use without their processes.
-  await rm(sandboxes, { recursive: true, force: true });
+  if (!keepSandboxes) await rm(sandboxes, { recursive: true, force: true });
   await rm(layerPath(baseLayer), { recursive: true, force: true });
   await mkdir(layerPath(baseLayer), { recursive: true });
   await mkdir(sandboxes, { recursive: true });
@@ -51,7 +63,17 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   }
   if (obstacle) await makePlainSkeleton(layerPath(baseLayer));
   else await makeSkeleton(layerPath(baseLayer));
-  const controlGroups = obstacle ? undefined : await openControlGroups();
+  const controlGroups = obstacle
+    ? undefined
+    : await openControlGroups(keepSandboxes ? options.directory : undefined);
+  const swap = await openSwap(options.directory, obstacle ? 0 : options.swapFileMB);
+  let networkObstacle = obstacle;
+  const networks = obstacle
+    ? undefined
+    : await SandboxNetworks.open(options.directory).catch((error: unknown) => {
+        networkObstacle = error instanceof Error ? error.message : String(error);
+        return undefined;
+      });
   const endWithHost = await run('setpriv', '--pdeathsig', 'KILL', 'true').then(
     () => true,
     () => false,
@@ -59,24 +81,40 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const overlay = !obstacle && (await canOverlay(options.directory));
   await checkFormat(options.directory, obstacle ? 'plain' : overlay ? 'overlay' : 'copy');
 
-  const start = async (id: string, image: Image, { limits }: StartOptions): Promise<EngineSandbox> => {
+  /** Sandboxes of this host's own. */
+  const known = new Set<string>();
+  const start = async (id: string, image: Image, given: StartOptions): Promise<EngineSandbox> => {
+    known.add(id);
     const directory = join(sandboxes, id);
+    const hadFiles = existsSync(directory);
     if (obstacle) return startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost });
     const group = await controlGroups?.make(id, limits);
     try {
-      return await startNamespacedSandbox({ id, directory, image, layerPath, overlay, group });
+      const sandbox = { id, directory, image, layerPath, overlay, group };
+      return await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes });
     } catch (error) {
       await group?.remove();
-      await rm(directory, { recursive: true, force: true });
+      if (!hadFiles) await rm(directory, { recursive: true, force: true });
       throw error;
     }
   };
 
   return {
     name: 'process',
-    capabilities: describeCapabilities(obstacle, controlGroups),
+    capabilities: describeCapabilities({ obstacle, networkObstacle, groups: controlGroups, swap }),
     baseImage: { layers: [baseLayer] },
     start,
+    async adopt(id, image) {
+      const directory = join(sandboxes, id);
+      const adopted = await adoptNamespacedSandbox({ id, directory, image, layerPath, overlay });
+      if (adopted) known.add(id);
+      return adopted;
+    },
+    async endOthers(withFilesKept) {
+      const others = (await readdir(sandboxes)).filter((id) => !known.has(id));
+      for (const id of others) await endLeftSandbox(join(sandboxes, id), withFilesKept.includes(id));
+    },
+    removeFiles: (id) => rm(join(sandboxes, id), { recursive: true, force: true }),
     async removeImage(image, stillUsed) {
       const used = new Set([baseLayer, ...stillUsed.flatMap((one) => one.layers)]);
       for (const layer of image.layers) {
@@ -92,6 +130,8 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     async close() {
       await rm(sandboxes, { recursive: true, force: true });
       await controlGroups?.close();
+      await networks?.close();
+      await swap.close();
     },
   };
 }
@@ -112,6 +152,7 @@ async function checkFormat(directory: string, format: 'plain' | 'overlay' | 'cop
 export async function endLeftovers(directory: string): Promise<void> {
   const ids = await readdir(join(directory, 'sandboxes')).catch(() => []);
   for (const id of ids) await killMarkedProcesses(id, new Set());
+  await removeOrphanedSwap();
 }
 
 /** Runs the script that follows in namespaces of its own. */
@@ -161,44 +202,4 @@ async function canOverlay(directory: string): Promise<boolean> {
   );
   await rm(probe, { recursive: true, force: true });
   return works;
-}
-
-function describeCapabilities(obstacle: string | undefined, groups: ControlGroups | undefined): Capabilities {
-  const network =
-    'sandboxes share the network of the host; only Node.js and Python programs have ports of their own in each';
-  const checkpoint = { level: 'enforced', reason: 'files are copied while nothing runs' } as const;
-  if (obstacle) {
-    return {
-      isolation: {
-        level: 'absent',
-        reason: `sandboxes are directories and processes of the host: ${obstacle}`,
-      },
-      limits: { level: 'absent', reason: 'limits need control groups' },
-      network: { level: 'absent', reason: network },
-      freeze: { level: 'advisory', reason: 'processes get SIGSTOP, which others of the same user can undo' },
-      checkpoint,
-    };
-  }
-  return {
-    isolation: {
-      level: 'enforced',
-      reason: 'own mount, process, IPC and host-name namespaces, no capabilities',
-    },
-    limits: describeLimits(groups),
-    network: { level: 'absent', reason: network },
-    freeze: groups
-      ? { level: 'enforced', reason: `control group version ${groups.jobs.freeze.version}` }
-      : { level: 'advisory', reason: 'no control group can be made; processes get SIGSTOP' },
-    checkpoint,
-  };
-}
-
-function describeLimits(groups: ControlGroups | undefined): Capability {
-  const limited = (['cpu', 'memory', 'pids'] as const).filter((job) => groups?.jobs[job]);
-  const missing = (['cpu', 'memory', 'pids'] as const).filter((job) => !groups?.jobs[job]);
-  if (missing.length === 0) return { level: 'enforced', reason: 'control groups for cpu, memory and pids' };
-  const lack = `no control group can be made for ${missing.join(', ')}`;
-  return limited.length > 0
-    ? { level: 'advisory', reason: `only ${limited.join(', ')} is limited: ${lack}` }
-    : { level: 'absent', reason: lack };
 }

@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import * as z from 'zod';
 import type { EffectiveLimits } from './clamp-limits.js';
 import { pidsIn, readGroupFile, readGroupValue, removeGroup, writeGroupFile } from './group-files.js';
+import { reclaim } from './reclaim.js';
 
 /** The directory that does a job for one sandbox, and of which version it is. */
 export interface Group {
@@ -106,11 +109,6 @@ export class ControlGroup {
     await Promise.all(this.#directories.map((one) => writeGroupFile(one, 'cgroup.procs', String(pid))));
   }
 
-  /** The files to which a process writes 0 to put itself in. */
-  get procs(): string[] {
-    return this.#directories.map((one) => `${one}/cgroup.procs`);
-  }
-
   pids(): number[] {
     return pidsIn(this.jobs.freeze.directory);
   }
@@ -119,8 +117,11 @@ export class ControlGroup {
     return this.#setFrozen(true);
   }
 
-  thaw(): Promise<void> {
-    return this.#setFrozen(false);
+  async thaw(): Promise<void> {
+    await this.#setFrozen(false);
+    const { memory } = this.jobs;
+    // Swap is for what sleeps, not for more memory than the limit says.
+    if (memory?.version === 2) await writeGroupFile(memory.directory, 'memory.swap.max', '0').catch(() => {});
   }
 
   /** What its processes use and have used; undefined where that is not counted. */
@@ -131,14 +132,41 @@ export class ControlGroup {
       account.version === 2
         ? (readGroupValue(account.directory, 'cpu.stat', 'usage_usec') ?? 0) / 1_000
         : Number(readGroupFile(account.directory, 'cpuacct.usage')) / 1e6;
-    const usage = Number(
-      readGroupFile(memory.directory, memory.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'),
-    );
     const stat = readGroupFile(memory.directory, 'memory.stat');
     const value = (key: string): number => Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(stat)?.[1] ?? 0);
     // Files that live in memory only cannot be given up.
     const cacheBytes = Math.max(0, value(memory.version === 2 ? 'file' : 'cache') - value('shmem'));
-    return { cpuMs, memoryBytes: Math.max(0, usage - cacheBytes), cacheBytes };
+    return { cpuMs, memoryBytes: Math.max(0, this.residentBytes() - cacheBytes), cacheBytes };
+  }
+
+  /** Memory of the machine that is in use by it, of whatever kind. */
+  residentBytes(): number {
+    const { memory } = this.jobs;
+    if (!memory) return 0;
+    const file = memory.version === 2 ? 'memory.current' : 'memory.usage_in_bytes';
+    return Number(readGroupFile(memory.directory, file));
+  }
+
+  /**
+   * Has the kernel push its memory out to swap, and settles when that has been done as far as it can be.
+   *
+   * @param signal - Stops it half-way: what is out stays out until it is needed.
+   */
+  async pushOut(signal?: AbortSignal): Promise<void> {
+    const { memory } = this.jobs;
+    if (!memory) throw new Error('There is no control group of its memory.');
+    const { version, directory } = memory;
+    if (version === 1) return reclaim(directory, 'memory.force_empty', '1', signal);
+    await writeGroupFile(directory, 'memory.swap.max', String(this.limits.memoryMB * 2 ** 20));
+    if (existsSync(join(directory, 'memory.reclaim'))) {
+      return reclaim(directory, 'memory.reclaim', String(this.residentBytes()), signal);
+    }
+    // Kernels before 5.19: a lower bound makes it give back what is above.
+    try {
+      await reclaim(directory, 'memory.high', '0', signal);
+    } finally {
+      await writeGroupFile(directory, 'memory.high', 'max');
+    }
   }
 
   /** How many processes the kernel has killed because there was no memory left for them. */

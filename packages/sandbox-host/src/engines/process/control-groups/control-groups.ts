@@ -19,6 +19,8 @@ export interface ControlGroups {
   readonly jobs: GroupJobs;
   /** Makes the group of one sandbox. */
   make(id: string, limits: Limits): Promise<ControlGroup>;
+  /** Removes the groups of all other sandboxes, killing what is in them. */
+  keepOnly(ids: ReadonlySet<string>): Promise<void>;
   /** Removes what is left; sandboxes must have been destroyed. */
   close(): Promise<void>;
 }
@@ -89,6 +91,9 @@ export async function openControlGroups(durableFor?: string): Promise<ControlGro
       }
       return group;
     },
+    async keepOnly(ids) {
+      for (const place of made) await removeGroupsIn(place.directory, (id) => !ids.has(id));
+    },
     async close() {
       for (const place of made) await rmdir(place.directory).catch(() => {});
     },
@@ -147,9 +152,13 @@ async function removeOrphans(directory: string): Promise<void> {
     const owner = orphanName.exec(name)?.[1];
     if (owner === undefined || isAlive(Number(owner))) continue;
     const orphan = join(directory, name);
-    for (const entry of readdirSync(orphan, { withFileTypes: true })) {
-      if (entry.isDirectory()) await removeGroup(join(orphan, entry.name));
-    }
+    await removeGroupsIn(orphan, () => true);
     await rmdir(orphan).catch(() => {});
+  }
+}
+
+async function removeGroupsIn(directory: string, which: (name: string) => boolean): Promise<void> {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isDirectory() && which(entry.name)) await removeGroup(join(directory, entry.name));
   }
 }

@@ -1,0 +1,66 @@
+import type { Capabilities, Capability } from '../engine.js';
+import type { ControlGroups } from './control-groups/control-groups.js';
+import type { Swap } from './swap-file.js';
+
+/** What the engine found on this machine. */
+export interface Means {
+  /** Why sandboxes cannot have namespaces; undefined where they can. */
+  obstacle: string | undefined;
+  /** Why they have to share the host's network; undefined where each has its own. */
+  networkObstacle: string | undefined;
+  groups: ControlGroups | undefined;
+  swap: Swap;
+}
+
+/** What follows for sandboxes from what there is. */
+export function describeCapabilities({ obstacle, networkObstacle, groups, swap }: Means): Capabilities {
+  const network: Capability = networkObstacle
+    ? {
+        level: 'absent',
+        reason: `sandboxes share the network of the host, only Node.js and Python programs have ports of their own in each: ${networkObstacle}`,
+      }
+    : { level: 'enforced', reason: 'own network namespaces, and a packet filter on the host' };
+  const checkpoint = { level: 'enforced', reason: 'files are copied while nothing runs' } as const;
+  if (obstacle) {
+    return {
+      isolation: {
+        level: 'absent',
+        reason: `sandboxes are directories and processes of the host: ${obstacle}`,
+      },
+      limits: { level: 'absent', reason: 'limits need control groups' },
+      network,
+      freeze: { level: 'advisory', reason: 'processes get SIGSTOP, which others of the same user can undo' },
+      hibernate: { level: 'absent', reason: 'needs control groups' },
+      checkpoint,
+    };
+  }
+  return {
+    isolation: {
+      level: 'enforced',
+      reason: 'own mount, process, IPC and host-name namespaces, no capabilities',
+    },
+    limits: describeLimits(groups),
+    network,
+    freeze: groups
+      ? { level: 'enforced', reason: `control group version ${groups.jobs.freeze.version}` }
+      : { level: 'advisory', reason: 'no control group can be made; processes get SIGSTOP' },
+    hibernate: describeHibernation(groups, swap),
+    checkpoint,
+  };
+}
+
+function describeLimits(groups: ControlGroups | undefined): Capability {
+  const limited = (['cpu', 'memory', 'pids'] as const).filter((job) => groups?.jobs[job]);
+  const missing = (['cpu', 'memory', 'pids'] as const).filter((job) => !groups?.jobs[job]);
+  if (missing.length === 0) return { level: 'enforced', reason: 'control groups for cpu, memory and pids' };
+  const lack = `no control group can be made for ${missing.join(', ')}`;
+  return limited.length > 0
+    ? { level: 'advisory', reason: `only ${limited.join(', ')} is limited: ${lack}` }
+    : { level: 'absent', reason: lack };
+}
+
+function describeHibernation(groups: ControlGroups | undefined, { obstacle }: Swap): Capability {
+  if (!groups?.jobs.memory) return { level: 'absent', reason: 'no control group of memory can be made' };
+  if (obstacle) return { level: 'absent', reason: `${obstacle}: what is paused stays in memory` };
+  return { level: 'enforced', reason: 'memory is pushed out to swap' };
+}
