@@ -18,6 +18,7 @@ import { endLeftovers, type Isolation, startProcessEngine } from './engines/proc
 import { createEnvd } from './envd/envd.js';
 import { HostError } from './errors.js';
 import { createGateway } from './gateway/gateway.js';
+import type { GatewayEvents } from './gateway/gateway-events.js';
 import { GatewayTokens, loadGatewayKey } from './gateway/gateway-tokens.js';
 import { findTarget } from './gateway/target.js';
 import { sendJson } from './http.js';
@@ -140,7 +141,8 @@ async function startHost(
   });
   await engine.keepOnly(catalog.images());
   const builder = new TemplateBuilder(catalog, sandboxes, uploads);
-  const gateway = createGateway(sandboxes, createEnvd(), tokens);
+  const gatewayEvents: GatewayEvents = new EventEmitter();
+  const gateway = createGateway(sandboxes, createEnvd(), tokens, gatewayEvents);
   let origin = '';
   const apiEvents: ApiEvents = new EventEmitter();
   const upload = uploadRoute(uploads, uploadKey, () => origin);
