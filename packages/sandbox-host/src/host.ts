@@ -7,6 +7,7 @@ import { getRequestListener } from '@hono/node-server';
 import { absentRoutes } from './api/absent-routes.js';
 import type { ApiEvents } from './api/api-events.js';
 import { createApi } from './api/app.js';
+import { lifecycleRoutes } from './api/lifecycle-routes.js';
 import { observationRoutes } from './api/observation-routes.js';
 import { sandboxRoutes } from './api/sandbox-routes.js';
 import { snapshotRoutes } from './api/snapshot-routes.js';
@@ -26,8 +27,10 @@ import { keptFile } from './kept-file.js';
 import { checkCertificate, type TlsCertificate, takeCertificate } from './listener/certificate.js';
 import { certificateNames, withPort } from './listener/domain.js';
 import { type Doors, listen, originOf } from './listener/listen.js';
+import type { IdlePolicy } from './sandboxes/deadlines.js';
 import { newToken } from './sandboxes/identifiers.js';
 import { SandboxManager } from './sandboxes/sandbox-manager.js';
+import { sandboxRecordSchema } from './sandboxes/sandbox-record.js';
 import { openJournal } from './store/journal.js';
 import { templateSchema } from './templates/template.js';
 import { TemplateBuilder } from './templates/template-builder.js';
@@ -54,6 +57,18 @@ export interface SandboxHostOptions {
    * their memory. Needs root. Default: none; the machine's own swap is used if it has some.
    */
   swapFileMB?: number;
+  /**
+   * A sandbox this old ends, whether it runs or is paused; timeouts beyond it are refused or cut short.
+   * In milliseconds. Default: none.
+   */
+  maxAgeMs?: number;
+  /** A sandbox that was paused this long ago gives back its memory, where this machine can. Default: never. */
+  hibernateAfterMs?: number;
+  /**
+   * What becomes of sandboxes in which nothing has happened for a time, besides their timeout; each can have a
+   * policy of its own. Default: nothing, as with E2B.
+   */
+  idle?: IdlePolicy;
   /**
    * Serves HTTPS: with this certificate, or with a self-signed one for `domain`, this machine's loopback names and
    * `host`, which is kept in `dataDir` and which callers are to trust (`SandboxHost.certificate`). Default: HTTP.
@@ -125,10 +140,24 @@ async function startHost(
     engine.removeImage(image, [...catalog.images(), ...sandboxes.images()]);
   const tokens = new GatewayTokens(await loadGatewayKey(data.path));
   let domain: string | undefined;
-  const sandboxes: SandboxManager = new SandboxManager(engine, releaseImage, {
-    envs: tokens.environment,
-    get domain() {
-      return domain;
+  // What it lists ends with the machine, so it need not be on its disk.
+  const records = openJournal(join(data.path, 'sandboxes.jsonl'), 'sandboxes', sandboxRecordSchema, {
+    flush: false,
+  });
+  const sandboxes: SandboxManager = new SandboxManager({
+    engine,
+    store: records,
+    releaseImage,
+    platform: {
+      envs: tokens.environment,
+      get domain() {
+        return domain;
+      },
+    },
+    lifetimes: {
+      maxAgeMs: options.maxAgeMs,
+      hibernateAfterMs: options.hibernateAfterMs,
+      idle: options.idle,
     },
   });
   const uploads = new UploadedFiles(join(data.path, 'uploads'));
@@ -139,7 +168,8 @@ async function startHost(
     workdir: '/home/user',
     user: 'user',
   });
-  await engine.keepOnly(catalog.images());
+  await sandboxes.recover();
+  await engine.keepOnly([...catalog.images(), ...sandboxes.images()]);
   const builder = new TemplateBuilder(catalog, sandboxes, uploads);
   const gatewayEvents: GatewayEvents = new EventEmitter();
   const gateway = createGateway(sandboxes, createEnvd(), tokens, gatewayEvents);
@@ -149,6 +179,7 @@ async function startHost(
   const api = createApi(
     [
       ...sandboxRoutes(sandboxes, catalog, engine.capabilities),
+      ...lifecycleRoutes(sandboxes),
       ...observationRoutes(sandboxes, () => statfs(data.path)),
       ...snapshotRoutes(sandboxes, catalog),
       ...absentRoutes,
@@ -207,6 +238,7 @@ async function startHost(
   } catch (error) {
     await engine.close();
     templates.close();
+    records.close();
     throw error;
   }
   let closed: Promise<void> | undefined;
@@ -220,6 +252,7 @@ async function startHost(
       await stopped;
       await engine.close();
       templates.close();
+      records.close();
       await data.release();
     })();
     return closed;

@@ -201,7 +201,7 @@ export function sandboxRoutes(
         const sandbox = sandboxes.get(params.sandboxID ?? '');
         const resumed = await sandbox.resume((body.timeout ?? defaultSecondsV1) * 1000);
         if (!resumed) throw new HostError(409, `Sandbox "${sandbox.id}" is running already.`);
-        if (body.autoPause !== undefined) sandbox.settings.autoPause = body.autoPause;
+        if (body.autoPause !== undefined) sandbox.change({ autoPause: body.autoPause });
         return { body: created(sandbox) };
       },
     }),
@@ -249,14 +249,16 @@ export function sandboxRoutes(
       body: egressSchema.extend({ allow_internet_access: z.boolean().optional() }),
       status: 204,
       handle: ({ params, body }) => {
-        const { settings } = sandboxes.get(params.sandboxID ?? '');
+        const sandbox = sandboxes.get(params.sandboxID ?? '');
         refuseUnenforceable(
           { network: body, allow_internet_access: body.allow_internet_access },
           capabilities,
         );
         const { allowOut, denyOut } = body;
-        settings.network = { ...settings.network, allowOut, denyOut };
-        settings.allowInternetAccess = body.allow_internet_access;
+        sandbox.change({
+          network: { ...sandbox.settings.network, allowOut, denyOut },
+          allowInternetAccess: body.allow_internet_access,
+        });
         return {};
       },
     }),

@@ -155,8 +155,26 @@ export interface EngineSandbox {
   stats(): Promise<EngineStats>;
   /** Settles when the sandbox has come to an end by itself; it still has to be destroyed. */
   readonly lost: Promise<void>;
-  /** Ends every process and removes every trace. May be called again. */
-  destroy(): Promise<void>;
+  /**
+   * Ends every process and removes every trace. May be called again.
+   *
+   * @param options.keepFiles - Leaves the files, with which a {@link Engine.start} of the same id goes on.
+   */
+  destroy(options?: { keepFiles?: boolean }): Promise<void>;
+}
+
+/** A process that ran on while no host was there, or ended meanwhile. */
+export interface AdoptedProcess {
+  /** What {@link Command.label} was. */
+  label: string;
+  process: EngineProcess;
+}
+
+/** A sandbox that outlived its host. */
+export interface AdoptedSandbox {
+  sandbox: EngineSandbox;
+  /** Settles for a frozen sandbox only when it is thawed. */
+  processes: Promise<AdoptedProcess[]>;
 }
 
 /** Runs sandboxes in one particular way. */
@@ -166,6 +184,12 @@ export interface Engine {
   /** What the template `base` is made of. */
   readonly baseImage: Image;
   start(id: string, image: Image, options: StartOptions): Promise<EngineSandbox>;
+  /** Takes over a sandbox of a host that has ended. @returns undefined when nothing of it runs any more. */
+  adopt?(id: string, image: Image, options: StartOptions): Promise<AdoptedSandbox | undefined>;
+  /** Ends and removes every sandbox in the data directory that was neither started nor adopted here. */
+  endOthers?(withFilesKept: string[]): Promise<void>;
+  /** Removes the files that `destroy({ keepFiles: true })` left. */
+  removeFiles?(id: string): Promise<void>;
   removeImage(image: Image, stillUsed: Image[]): Promise<void>;
   /** Removes every image but these: what a host leaves that ended between making and recording one. */
   keepOnly(images: Image[]): Promise<void>;

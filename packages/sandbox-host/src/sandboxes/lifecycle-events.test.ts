@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { managerOf } from '../../test/manager-of.js';
 import { type ProcessEngine, startProcessEngine } from '../engines/process/process-engine.js';
-import { SandboxManager } from './sandbox-manager.js';
+import type { SandboxManager } from './sandbox-manager.js';
 import { defaultSettings } from './sandbox-settings.js';
 
 let directory: string;
@@ -14,7 +15,7 @@ let told: string[];
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sandpiper-events-'));
   engine = await startProcessEngine({ directory, isolation: 'none' });
-  manager = new SandboxManager(engine, async () => {}, { envs: {}, domain: undefined });
+  manager = managerOf(engine, directory);
   told = [];
   manager.events.on('transition', ({ sandbox, from, to, cause, elapsedMs }) => {
     expect(sandbox.state).toBe(to);
@@ -41,7 +42,7 @@ test('every step of a sandbox is told, with its cause, and the parts of its maki
     start: { startCmd: 'sleep 1000', readyCmd: 'true' },
   });
   const sandbox = manager.get(id);
-  await Promise.all([sandbox.pause(), sandbox.pause(), sandbox.resume(60_000, 'request')]);
+  await Promise.all([sandbox.pause(), sandbox.pause(), sandbox.resume(60_000, { cause: 'request' })]);
   await Promise.all([manager.kill(id), manager.kill(id)]);
   expect(told).toEqual([
     'boot',

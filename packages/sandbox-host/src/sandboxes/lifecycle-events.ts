@@ -8,6 +8,10 @@ export type Cause =
   | 'caller'
   /** Its timeout struck. */
   | 'timeout'
+  /** Nothing happened in it for as long as was set. */
+  | 'idle'
+  /** It is as old as the host lets sandboxes become. */
+  | 'age'
   /** A request came for it while it slept. */
   | 'request'
   /** It came to an end by itself. */
@@ -15,7 +19,9 @@ export type Cause =
   /** It could not be made, or its maker left meanwhile. */
   | 'failed'
   /** The host closes. */
-  | 'closing';
+  | 'closing'
+  /** The host was started again after an end that came unawares. */
+  | 'recovery';
 
 /** One step of a sandbox from a state to another, told once it has been taken. */
 export interface Transition {
@@ -43,6 +49,8 @@ export interface CreatePhase {
 interface LifecycleEventMap {
   transition: [Transition];
   phase: [CreatePhase];
+  /** A sandbox of the host before is this host's now, in the state it is in. */
+  adopted: [Sandbox];
 }
 
 /** Tells what happens to the sandboxes of a host. Listeners must not throw. */

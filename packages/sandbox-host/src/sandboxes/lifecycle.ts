@@ -28,10 +28,10 @@ export type SandboxEvent =
 const table: Record<SandboxState, Partial<Record<SandboxEvent, SandboxState>>> = {
   creating: { created: 'running', kill: 'killing' },
   running: { pause: 'pausing', kill: 'killing' },
-  pausing: { paused: 'paused', failed: 'running' },
+  pausing: { paused: 'paused', failed: 'running', kill: 'killing' },
   paused: { resume: 'resuming', hibernated: 'hibernated', kill: 'killing' },
   hibernated: { resume: 'resuming', kill: 'killing' },
-  resuming: { resumed: 'running', failed: 'paused' },
+  resuming: { resumed: 'running', failed: 'paused', kill: 'killing' },
   killing: { killed: 'gone' },
   gone: {},
 };

@@ -1,4 +1,5 @@
-import type { EngineProcess, EngineSandbox, TerminalSize } from '../engines/engine.js';
+import * as z from 'zod';
+import type { AdoptedProcess, EngineProcess, EngineSandbox, TerminalSize } from '../engines/engine.js';
 import type { SandboxUser } from '../engines/user.js';
 import { ProcessOutput } from './process-output.js';
 
@@ -13,7 +14,22 @@ export interface ProcessRequest {
   /** A name by which it can be found again. */
   tag?: string | undefined;
   terminal?: TerminalSize | undefined;
+  /** Whether what it writes is the sandbox's log. */
+  logged?: boolean | undefined;
 }
+
+/** Checks a request that comes back with a process that was adopted. */
+const requestSchema: z.ZodType<ProcessRequest> = z.object({
+  cmd: z.string(),
+  args: z.array(z.string()),
+  envs: z.record(z.string(), z.string()),
+  cwd: z.string(),
+  user: z.enum(['user', 'root']),
+  stdin: z.boolean(),
+  tag: z.string().optional(),
+  terminal: z.object({ cols: z.number(), rows: z.number() }).optional(),
+  logged: z.boolean().optional(),
+});
 
 /** A process of a sandbox that was started from outside. */
 export interface SandboxProcess {
@@ -45,7 +61,20 @@ export class ProcessTable {
       user: request.user,
       stdin: request.stdin,
       terminal: request.terminal,
+      label: JSON.stringify(request),
     });
+    return this.#add(request, process);
+  }
+
+  /** Goes on with processes that a host before this one started. @returns them. */
+  adopt(found: AdoptedProcess[]): SandboxProcess[] {
+    return found.flatMap(({ label, process }) => {
+      const request = requestSchema.safeParse(JSON.parse(label));
+      return request.success ? [this.#add(request.data, process)] : [];
+    });
+  }
+
+  #add(request: ProcessRequest, process: EngineProcess): SandboxProcess {
     const entry = { pid: process.pid, request, process, output: new ProcessOutput(process) };
     this.#running.set(entry.pid, entry);
     void process.ended.then(() => {

@@ -1,3 +1,5 @@
+import type { ProcessOutput } from './process-output.js';
+
 /** A line of a sandbox's log. */
 export interface LogLine {
   timestamp: Date;
@@ -27,6 +29,20 @@ export class SandboxLog {
   add(level: LogLine['level'], message: string): void {
     this.#lines.push({ timestamp: new Date(), level, message: message.slice(0, lineLength) });
     if (this.#lines.length > linesKept) this.#lines.shift();
+  }
+
+  /** Takes in what a server writes, to its end. @returns how it ended. */
+  async follow(output: ProcessOutput): Promise<string> {
+    for await (const event of output.read(new AbortController().signal)) {
+      if (event.type === 'end') {
+        const ended = event.status.signal ?? `exit code ${event.status.code}`;
+        this.add('warn', `The start command ended: ${ended}`);
+        return ended;
+      }
+      const text = Buffer.from(event.data).toString('utf8').trimEnd();
+      for (const line of text.split('\n')) this.add(event.type === 'stderr' ? 'error' : 'info', line);
+    }
+    return 'unknown';
   }
 
   lines({

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { managerOf } from '../../test/manager-of.js';
 import { type ProcessEngine, startProcessEngine } from '../engines/process/process-engine.js';
-import { SandboxManager } from './sandbox-manager.js';
 import { defaultSettings } from './sandbox-settings.js';
 
 let directory: string;
@@ -32,7 +32,7 @@ test('calls a sandbox older only than those that were not there when it was firs
       return engine.start(...given);
     },
   };
-  const manager = new SandboxManager(oneSlowStart, async () => {}, { envs: {}, domain: undefined });
+  const manager = managerOf(oneSlowStart, directory);
   const create = () => manager.create(engine.baseImage, { ...defaultSettings, templateId: 'base' });
   const askedFirst = create();
   const [second, third] = await Promise.all([create(), create()]);

@@ -1,31 +1,67 @@
 import { EventEmitter } from 'node:events';
-import type { Engine, Image } from '../engines/engine.js';
+import type { Engine, EngineSandbox, Image, StartOptions } from '../engines/engine.js';
 import { HostError } from '../errors.js';
+import type { Collection } from '../store/journal.js';
+import { askAgent } from './agent-status.js';
+import type { Deadline, Lifetimes } from './deadlines.js';
 import { newId, newToken } from './identifiers.js';
 import type { Cause, CreatePhase, LifecycleEvents } from './lifecycle-events.js';
 import type { Platform } from './platform.js';
-import { Sandbox } from './sandbox.js';
+import { Sandbox, type SandboxKeeper } from './sandbox.js';
+import type { SandboxRecord } from './sandbox-record.js';
 import type { SandboxSettings } from './sandbox-settings.js';
 import { startAgent } from './start-agent.js';
+
+/** What sandboxes are made with. */
+export interface SandboxManagerOptions {
+  engine: Engine;
+  /** Where it is kept which sandboxes there are. */
+  store: Collection<SandboxRecord>;
+  /** Told when a sandbox no longer needs what it was made from. */
+  releaseImage: (image: Image) => Promise<void>;
+  platform: Platform;
+  lifetimes?: Lifetimes;
+}
+
+/** What could not be done when it was due is tried again after this time. */
+const retryMs = 30_000;
 
 /** Makes sandboxes, knows them, and sees to their end. */
 export class SandboxManager {
   /** What happens to sandboxes, for whoever keeps books. */
   readonly events: LifecycleEvents = new EventEmitter();
+  readonly lifetimes: Lifetimes;
+  /** Asked for a sandbox that was made before, before a new one is made. */
+  takeReady?: (image: Image, settings: SandboxSettings) => Promise<Sandbox | undefined>;
   readonly #engine: Engine;
+  readonly #store: Collection<SandboxRecord>;
+  readonly #releaseImage: (image: Image) => Promise<void>;
+  readonly #keeper: SandboxKeeper;
   readonly #sandboxes = new Map<string, Sandbox>();
   /** Creations under way, which a closing host has to wait for. */
   readonly #creating = new Set<Promise<unknown>>();
   #lastStart = 0;
   #closed = false;
 
-  /** @param releaseImage - Told when a sandbox no longer needs what it was made from. */
-  constructor(
-    engine: Engine,
-    private readonly releaseImage: (image: Image) => Promise<void>,
-    private readonly platform: Platform,
-  ) {
+  constructor({ engine, store, releaseImage, platform, lifetimes = {} }: SandboxManagerOptions) {
     this.#engine = engine;
+    this.#store = store;
+    this.#releaseImage = releaseImage;
+    this.lifetimes = lifetimes;
+    this.#keeper = {
+      platform,
+      lifetimes,
+      canHibernate: engine.capabilities.hibernate.level !== 'absent',
+      start: (sandbox) => this.#start(sandbox),
+      removeFiles: async (sandbox) => engine.removeFiles?.(sandbox.id),
+      keep: (sandbox) => {
+        if (sandbox.state === 'gone') store.delete(sandbox.id);
+        else store.put(sandbox.id, sandbox.record());
+      },
+      changed: (transition) => this.events.emit('transition', transition),
+      strike: (sandbox) => void this.#strike(sandbox),
+      lost: (sandbox) => void this.#end(sandbox, 'lost'),
+    };
   }
 
   /** @throws HostError 404. */
@@ -51,6 +87,42 @@ export class SandboxManager {
     return [...this.#sandboxes.values()].map((one) => one.image);
   }
 
+  /**
+   * Goes on with the sandboxes of a host before this one, which may have ended at any moment: what runs or sleeps is
+   * adopted, what was half made or half ended is removed.
+   */
+  async recover(): Promise<void> {
+    const records = [...this.#store.values()];
+    for (const { startedAt } of records) this.#lastStart = Math.max(this.#lastStart, startedAt);
+    await Promise.all(records.map((record) => this.#recover(record)));
+    const idle = [...this.#sandboxes.values()].filter((one) => !one.record().keepsMemory);
+    await this.#engine.endOthers?.(idle.map(({ id }) => id));
+  }
+
+  async #recover(record: SandboxRecord): Promise<void> {
+    const sandbox = new Sandbox(record, this.#keeper);
+    this.#sandboxes.set(sandbox.id, sandbox);
+    const { state, keepsMemory, settings } = record;
+    try {
+      if (!settings.listed || state === 'creating' || state === 'killing') {
+        await this.#end(sandbox, 'recovery');
+        return;
+      }
+      const found = keepsMemory
+        ? await this.#engine.adopt?.(sandbox.id, sandbox.image, startOptions(settings))
+        : undefined;
+      if (keepsMemory && !found) {
+        await this.#end(sandbox, 'recovery');
+        return;
+      }
+      await sandbox.adopt(found);
+      this.events.emit('adopted', sandbox);
+    } catch (error) {
+      console.error(error);
+      await this.#end(sandbox, 'recovery');
+    }
+  }
+
   /** Makes a sandbox and waits until its agent, if it has one, is ready. What fails half-way is taken down. */
   create(image: Image, settings: SandboxSettings, signal?: AbortSignal): Promise<Sandbox> {
     const creation = this.#create(image, settings, signal);
@@ -63,35 +135,53 @@ export class SandboxManager {
   async #create(image: Image, settings: SandboxSettings, signal?: AbortSignal): Promise<Sandbox> {
     if (this.#closed) throw new HostError(503, 'The sandbox host is closing.');
     signal?.throwIfAborted();
-    const identity = {
-      id: newId(),
-      image,
-      accessToken: settings.secure ? newToken() : undefined,
-      trafficToken: settings.network.allowPublicTraffic === false ? newToken() : undefined,
-    };
-    const sandbox = new Sandbox(identity, settings, this.platform, {
-      changed: (transition) => this.events.emit('transition', transition),
-      expired: (expired) => void this.#expire(expired),
-    });
+    const { maxAgeMs } = this.lifetimes;
+    if (settings.listed && maxAgeMs !== undefined && settings.timeoutMs > maxAgeMs) {
+      throw new HostError(
+        400,
+        `The timeout of ${settings.timeoutMs / 1000} s is longer than the ${maxAgeMs / 1000} s this host lets a sandbox live.`,
+      );
+    }
+    const ready = settings.listed ? await this.#claim(image, settings) : undefined;
+    if (ready) return ready;
+    const now = Date.now();
+    const sandbox = new Sandbox(
+      {
+        id: newId(),
+        image,
+        settings,
+        accessToken: settings.secure ? newToken() : undefined,
+        trafficToken: settings.network.allowPublicTraffic === false ? newToken() : undefined,
+        state: 'creating',
+        startedAt: now,
+        stateSince: now,
+        endAt: now + settings.timeoutMs,
+        keepsMemory: true,
+        dozes: false,
+      },
+      this.#keeper,
+    );
+    try {
+      // Known before it is begun, so that a host that ends meanwhile finds what is to be removed.
+      this.#store.put(sandbox.id, sandbox.record());
+    } catch (cause) {
+      throw new HostError(507, 'The sandbox host cannot keep what it makes: its disk may be full.', {
+        cause,
+      });
+    }
     this.#sandboxes.set(sandbox.id, sandbox);
     try {
-      const { cpuCount, memoryMB, allowInternetAccess, network, start } = settings;
-      const { lost } = await this.#timed(sandbox, 'boot', () =>
-        sandbox.boot(() =>
-          this.#engine.start(sandbox.id, image, {
-            limits: { cpuCount, memoryMB },
-            network: {
-              internet: allowInternetAccess ?? true,
-              allowOut: network.allowOut ?? [],
-              denyOut: network.denyOut ?? [],
-            },
-          }),
-        ),
-      );
-      void lost.then(() => this.#end(sandbox, 'lost'));
+      await this.#timed('boot', async () => {
+        await sandbox.boot();
+        return sandbox;
+      });
+      const { start } = settings;
       if (start) {
         const given = signal ? AbortSignal.any([signal, sandbox.signal]) : sandbox.signal;
-        await this.#timed(sandbox, 'ready', () => startAgent(sandbox, start, given));
+        await this.#timed('ready', async () => {
+          await startAgent(sandbox, start, given);
+          return sandbox;
+        });
       }
       signal?.throwIfAborted();
       sandbox.ready(this.#nextStart());
@@ -104,11 +194,26 @@ export class SandboxManager {
     }
   }
 
-  async #timed<T>(sandbox: Sandbox, phase: CreatePhase['phase'], work: () => Promise<T>): Promise<T> {
+  #claim(image: Image, settings: SandboxSettings): Promise<Sandbox | undefined> {
+    return this.#timed('claim', async () => {
+      const sandbox = await this.takeReady?.(image, settings);
+      return sandbox?.claim(settings, this.#nextStart()) ? sandbox : undefined;
+    });
+  }
+
+  /** Tells how long a part of a creation took, if there is a sandbox at its end. */
+  async #timed<T extends Sandbox | undefined>(
+    phase: CreatePhase['phase'],
+    work: () => Promise<T>,
+  ): Promise<T> {
     const begun = performance.now();
-    const result = await work();
-    this.events.emit('phase', { sandbox, phase, elapsedMs: performance.now() - begun });
-    return result;
+    const sandbox = await work();
+    if (sandbox) this.events.emit('phase', { sandbox, phase, elapsedMs: performance.now() - begun });
+    return sandbox;
+  }
+
+  #start(sandbox: Sandbox): Promise<EngineSandbox> {
+    return this.#engine.start(sandbox.id, sandbox.image, startOptions(sandbox.settings));
   }
 
   /**
@@ -135,16 +240,45 @@ export class SandboxManager {
 
   async #end(sandbox: Sandbox, cause: Cause): Promise<boolean> {
     const ended = await sandbox.kill(cause);
-    if (this.#sandboxes.delete(sandbox.id)) await this.releaseImage(sandbox.image);
+    if (this.#sandboxes.delete(sandbox.id)) await this.#releaseImage(sandbox.image);
     return ended;
   }
 
-  async #expire(sandbox: Sandbox): Promise<void> {
+  async #strike(sandbox: Sandbox): Promise<void> {
+    const { deadline } = sandbox;
+    if (!deadline) return;
     try {
-      if (sandbox.settings.autoPause) await sandbox.pause('timeout');
-      else await this.#end(sandbox, 'timeout');
+      if (deadline.at > Date.now()) return sandbox.rearm();
+      if (deadline.cause === 'idle' && sandbox.state === 'running') {
+        const agent = await askAgent(sandbox);
+        // Busy, it is as if something had happened now; else since when it has not been is for it to say.
+        if (agent) sandbox.activity.touch(agent.busy ? Date.now() : agent.since);
+      }
+      await this.#carryOut(sandbox, deadline);
     } catch (error) {
-      sandbox.log.add('error', `The timeout could not be carried out: ${String(error)}`);
+      sandbox.log.add('error', `Its ${deadline.cause} could not be carried out: ${String(error)}`);
+      sandbox.rearm(Date.now() + retryMs);
     }
   }
+
+  async #carryOut(sandbox: Sandbox, { action, cause }: Deadline): Promise<void> {
+    // It may have been given more time, or something to do.
+    const { deadline } = sandbox;
+    if (!deadline || deadline.at > Date.now()) return sandbox.rearm();
+    if (action === 'kill') await this.#end(sandbox, cause);
+    else if (action === 'hibernate') await sandbox.hibernate(cause);
+    else await sandbox.pause({ cause, memory: cause !== 'timeout' || sandbox.settings.autoPauseMemory });
+  }
+}
+
+function startOptions(settings: SandboxSettings): StartOptions {
+  const { cpuCount, memoryMB, allowInternetAccess, network } = settings;
+  return {
+    limits: { cpuCount, memoryMB },
+    network: {
+      internet: allowInternetAccess ?? true,
+      allowOut: network.allowOut ?? [],
+      denyOut: network.denyOut ?? [],
+    },
+  };
 }

@@ -29,7 +29,10 @@ export interface SandboxSettings {
   /** As whom commands run that do not say. */
   user: SandboxUser;
   timeoutMs: number;
+  /** Whether the timeout pauses it instead of ending it. */
   autoPause: boolean;
+  /** Whether that pause keeps its processes, and not only its files. */
+  autoPauseMemory: boolean;
   autoResume: boolean;
   network: NetworkRules;
   allowInternetAccess?: boolean | undefined;
@@ -51,6 +54,7 @@ export const defaultSettings: Omit<SandboxSettings, 'templateId'> = {
   user: 'user',
   timeoutMs: 300_000,
   autoPause: false,
+  autoPauseMemory: true,
   autoResume: false,
   network: {},
   secure: true,

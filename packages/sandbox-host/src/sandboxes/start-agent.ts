@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { HostError } from '../errors.js';
+import { getFromPort } from './get-from-port.js';
 import type { Sandbox } from './sandbox.js';
 import type { StartCommand } from './sandbox-settings.js';
 
@@ -15,7 +16,7 @@ export async function startAgent(
   signal?: AbortSignal,
 ): Promise<void> {
   const { user, workdir } = sandbox.settings;
-  const shell = (script: string) =>
+  const shell = (script: string, logged: boolean) =>
     sandbox.start({
       cmd: '/bin/bash',
       args: ['-l', '-c', script],
@@ -23,24 +24,16 @@ export async function startAgent(
       cwd: workdir,
       user,
       stdin: false,
+      logged,
     });
-  const agent = await shell(command.startCmd);
+  const agent = await shell(command.startCmd, true);
   let ended: string | undefined;
-  void (async () => {
-    for await (const event of agent.output.read(new AbortController().signal)) {
-      if (event.type === 'end') {
-        ended = event.status.signal ?? `exit code ${event.status.code}`;
-        sandbox.log.add('warn', `The start command ended: ${ended}`);
-      } else {
-        const text = Buffer.from(event.data).toString('utf8').trimEnd();
-        for (const line of text.split('\n'))
-          sandbox.log.add(event.type === 'stderr' ? 'error' : 'info', line);
-      }
-    }
-  })();
+  void sandbox.log.follow(agent.output).then((status) => {
+    ended = status;
+  });
   if (!command.readyCmd) return;
   const isReady = readyCheck(sandbox, command.readyCmd, async (script) => {
-    const probe = await shell(script);
+    const probe = await shell(script, false);
     for await (const event of probe.output.read(signal ?? new AbortController().signal)) {
       if (event.type === 'end') return event.status.code === 0;
     }
@@ -80,13 +73,12 @@ function readyCheck(
   if (url && status) {
     const { port: urlPort, pathname, search } = new URL(url);
     return async () => {
-      const endpoint = await sandbox.engine.dial(Number(urlPort || 80));
-      if (!endpoint) return false;
-      const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
-      const response = await fetch(`http://${host}:${endpoint.port}${pathname}${search}`, {
-        redirect: 'manual',
-        signal: AbortSignal.timeout(5_000),
-      }).catch(() => undefined);
+      const response = await getFromPort(
+        sandbox.engine,
+        Number(urlPort || 80),
+        `${pathname}${search}`,
+        AbortSignal.timeout(5_000),
+      );
       await response?.body?.cancel();
       return response?.status === Number(status);
     };

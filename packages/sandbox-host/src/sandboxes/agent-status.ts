@@ -1,0 +1,27 @@
+import { pingResponseSchema } from '@sandpiper/protocol';
+import { getFromPort } from './get-from-port.js';
+import type { Sandbox } from './sandbox.js';
+
+/** Where an agent made with `@sandpiper/agent-runtime` listens when it is told nothing else. */
+const agentPort = 8080;
+const patienceMs = 5_000;
+
+/** What an agent says of itself. */
+export interface AgentStatus {
+  busy: boolean;
+  /** Since when, in Unix milliseconds, if it says so. */
+  since: number | undefined;
+}
+
+/** Asks the agent of a sandbox whether it is at work. @returns undefined where there is none, or no answer. */
+export async function askAgent(sandbox: Sandbox): Promise<AgentStatus | undefined> {
+  try {
+    const response = await getFromPort(sandbox.engine, agentPort, '/ping', AbortSignal.timeout(patienceMs));
+    const answer = pingResponseSchema.safeParse(await response?.json());
+    if (!answer.success) return undefined;
+    const { status, time_of_last_update: since } = answer.data;
+    return { busy: status === 'HealthyBusy', since: since === undefined ? undefined : since * 1000 };
+  } catch {
+    return undefined;
+  }
+}
