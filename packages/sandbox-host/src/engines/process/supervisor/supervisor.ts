@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import * as z from 'zod';
 import { HostError } from '../../../errors.js';
-import type { Command, EngineProcess, ExitStatus } from '../../engine.js';
+import type { AdoptedProcess, Command, EngineProcess, ExitStatus } from '../../engine.js';
 import { encodeFrame, frameReader } from './frames.js';
 import { seccompFilter } from './seccomp-filter.js';
 import { type Description, exitStatus, type Request, superviseProcess } from './supervised-process.js';
@@ -42,11 +43,11 @@ export interface SupervisorIdentity {
   startTime: string;
 }
 
-/** A process that was found when a sandbox was adopted. */
-export interface SupervisedProcess {
-  label: string;
-  process: EngineProcess;
-}
+/** An identity that was written to a file. */
+export const supervisorIdentitySchema: z.ZodType<SupervisorIdentity> = z.object({
+  pid: z.int().positive(),
+  startTime: z.string(),
+});
 
 interface Exit {
   told: Promise<ExitStatus>;
@@ -57,7 +58,7 @@ interface Exit {
 export class Supervisor {
   readonly lost: Promise<void>;
   /** The programs it had when this host came; settles when it first answers, which a frozen one does not. */
-  readonly found: Promise<SupervisedProcess[]>;
+  readonly found: Promise<AdoptedProcess[]>;
   readonly #socket: Socket;
   readonly #descriptors: number;
   readonly #answers = new Map<string, (fields: string[]) => void>();
@@ -73,7 +74,7 @@ export class Supervisor {
     // Held open, so that they stay this process's whichever takes its number later.
     this.#descriptors = openSync(`/proc/${identity.pid}/fd`, 'r');
     this.lost = new Promise<void>((resolve) => socket.once('close', () => resolve())).then(() => this.#end());
-    const found: SupervisedProcess[] = [];
+    const found: AdoptedProcess[] = [];
     this.found = new Promise((resolve) => {
       const receive = ([what = '', ...fields]: string[]): void => {
         const [first = '', ...rest] = fields;
@@ -113,11 +114,6 @@ export class Supervisor {
     await this.request('kill_all', signal.replace('SIG', ''));
   }
 
-  /** Takes the connection down, which leaves the sandbox as it is. */
-  disconnect(): void {
-    this.#socket.destroy();
-  }
-
   readonly request: Request = (what, ...fields) =>
     new Promise((resolve, reject) => {
       const tag = String(++this.#requests);
@@ -130,7 +126,7 @@ export class Supervisor {
       else this.#socket.write(encodeFrame([what, tag, ...fields]));
     });
 
-  #open(fields: string[]): SupervisedProcess | undefined {
+  #open(fields: string[]): AdoptedProcess | undefined {
     const [id = '', pid, label = '', terminal, stdin = '', stdout = '', stderr = '', status = ''] = fields;
     const description: Description = {
       id,
