@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive } from './is-alive.js';
 
+/** Temporary ones are named after their owner from the first moment on: `sandpiper-host-<pid>-<random>`. */
 const prefix = 'sandpiper-host-';
+/** Says whose a named one is. */
 const ownerFile = 'owner.pid';
 
 /** Where a host keeps what it has, and whether that ends with it. */
@@ -26,8 +28,7 @@ export async function takeDataDirectory(
 ): Promise<DataDirectory> {
   if (named === undefined) {
     await sweepTemporary(endLeftovers);
-    const path = await realpath(await mkdtemp(join(tmpdir(), prefix)));
-    await writeFile(join(path, ownerFile), String(process.pid));
+    const path = await realpath(await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`)));
     return {
       path,
       release: () => rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }),
@@ -53,9 +54,8 @@ async function sweepTemporary(endLeftovers: (path: string) => Promise<void>): Pr
   for (const name of await readdir(tmpdir()).catch(() => [])) {
     if (!name.startsWith(prefix)) continue;
     const path = join(tmpdir(), name);
-    const text = await readFile(join(path, ownerFile), 'utf8').catch(() => undefined);
-    // A directory without an owner yet is being made at this moment.
-    if (text === undefined || isAlive(Number(text))) continue;
+    const owner = Number.parseInt(name.slice(prefix.length), 10);
+    if (Number.isNaN(owner) || isAlive(owner)) continue;
     await endLeftovers(path);
     await rm(path, { recursive: true, force: true }).catch(() => {});
   }
