@@ -120,6 +120,8 @@ export interface NetworkPolicy {
 export interface StartOptions {
   limits: Limits;
   network: NetworkPolicy;
+  /** Told, as `host:port`, what a program asked for by name and may not reach. */
+  onRefused?: ((target: string) => void) | undefined;
 }
 
 /** Memory of the machine that a sandbox held before it was made to hibernate, and holds since. */
@@ -137,6 +139,8 @@ export interface EngineSandbox {
   exec(command: Command): Promise<EngineProcess>;
   /** Where port `port` of the sandbox is reached; undefined while nothing listens there. */
   dial(port: number): Promise<Endpoint | undefined>;
+  /** Replaces what it may connect to, for connections that are open, too. @throws HostError 400 where that makes no sense. */
+  setNetwork(policy: NetworkPolicy): Promise<void>;
   /** How a path inside the sandbox is spelt by programs that run there. */
   pathInside(path: string): string;
   /** Stops every process where it stands. Starting new ones is up to the caller not to do. */
@@ -185,12 +189,14 @@ export interface Engine {
   readonly baseImage: Image;
   start(id: string, image: Image, options: StartOptions): Promise<EngineSandbox>;
   /** Takes over a sandbox of a host that has ended. @returns undefined when nothing of it runs any more. */
-  adopt?(id: string, image: Image, options: StartOptions): Promise<AdoptedSandbox | undefined>;
+  adopt(id: string, image: Image, options: StartOptions): Promise<AdoptedSandbox | undefined>;
   /** Ends and removes every sandbox in the data directory that was neither started nor adopted here. */
-  endOthers?(withFilesKept: string[]): Promise<void>;
+  endOthers(withFilesKept: string[]): Promise<void>;
   /** Removes the files that `destroy({ keepFiles: true })` left. */
-  removeFiles?(id: string): Promise<void>;
+  removeFiles(id: string): Promise<void>;
   removeImage(image: Image, stillUsed: Image[]): Promise<void>;
+  /** How much room the last layer of an image takes, in bytes. */
+  imageBytes(image: Image): Promise<number>;
   /** Removes every image but these: what a host leaves that ended between making and recording one. */
   keepOnly(images: Image[]): Promise<void>;
 }

@@ -51,7 +51,7 @@ export async function startNamespacedSandbox(
     endWithHost: boolean;
   },
 ): Promise<EngineSandbox> {
-  const { id, directory, image, group, overlay, endWithHost } = options;
+  const { id, directory, image, group, network, overlay, endWithHost } = options;
   const { root, upper, work } = placesIn(options);
   const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
   // A mount that need not survive the machine refuses to be made over what another has left.
@@ -71,6 +71,7 @@ export async function startNamespacedSandbox(
         writeFile(join(directory, supervisorFile), JSON.stringify(identity)),
         group?.keep(join(directory, groupsFile)),
         group?.add(identity.pid),
+        network?.ready,
       ]);
     },
   });
@@ -143,8 +144,7 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
       return reportOom(group, () => supervisor.start({ ...command, env }, userIds[command.user]));
     },
     dial: (port) =>
-      network?.dial(pid, port) ??
-      dialPort(anchor + portsDirectory, port, () => sandboxPids(pid, group)),
+      network?.dial(pid, port) ?? dialPort(anchor + portsDirectory, port, () => sandboxPids(pid, group)),
     // Without a network of its own, what cannot be kept to is refused before it comes here.
     setNetwork: async (policy) => network?.setPolicy(policy),
     freeze: () => group?.freeze() ?? supervisor.signalAll('SIGSTOP'),

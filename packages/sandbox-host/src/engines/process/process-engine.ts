@@ -7,8 +7,11 @@ import type { ControlGroup } from './control-groups/control-group.js';
 import { openControlGroups } from './control-groups/control-groups.js';
 import { killMarkedProcesses } from './marked-processes.js';
 import { adoptNamespacedSandbox, endLeftSandbox, startNamespacedSandbox } from './namespaced-sandbox.js';
+import { SandboxNetworks } from './network/sandbox-networks.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { writePortScripts } from './ports/port-scripts.js';
+import { probeOptions } from './probe/probe-sandbox.js';
+import { proveCapabilities } from './probe/prove-capabilities.js';
 import { makeSkeleton } from './root-fs.js';
 import { run } from './shell.js';
 import { supervisorScript } from './supervisor/supervisor-script.js';
@@ -63,6 +66,8 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   }
   if (obstacle) await makePlainSkeleton(layerPath(baseLayer));
   else await makeSkeleton(layerPath(baseLayer));
+  const overlay = !obstacle && (await canOverlay(options.directory));
+  await checkFormat(options.directory, obstacle ? 'plain' : overlay ? 'overlay' : 'copy');
   const controlGroups = obstacle
     ? undefined
     : await openControlGroups(keepSandboxes ? options.directory : undefined);
@@ -78,8 +83,6 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     () => true,
     () => false,
   );
-  const overlay = !obstacle && (await canOverlay(options.directory));
-  await checkFormat(options.directory, obstacle ? 'plain' : overlay ? 'overlay' : 'copy');
 
   /** Sandboxes of this host's own. */
   const known = new Set<string>();
@@ -88,31 +91,44 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     const directory = join(sandboxes, id);
     const hadFiles = existsSync(directory);
     if (obstacle) return startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost });
-    const group = await controlGroups?.make(id, limits);
+    const network = await networks?.open(id, { policy: given.network, onRefused: given.onRefused });
+    let group: ControlGroup | undefined;
     try {
-      const sandbox = { id, directory, image, layerPath, overlay, group };
+      group = await controlGroups?.make(id, given.limits);
+      const sandbox = { id, directory, image, layerPath, overlay, group, network };
       return await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes });
     } catch (error) {
       await group?.remove();
+      await network?.close();
       if (!hadFiles) await rm(directory, { recursive: true, force: true });
       throw error;
     }
   };
 
+  const baseImage = { layers: [baseLayer] };
+  const capabilities = await proveCapabilities({
+    described: describeCapabilities({ obstacle, networkObstacle, groups: controlGroups, swap }),
+    start: () => start(`probe${process.pid}x${Date.now()}`, baseImage, probeOptions),
+    directory: options.directory,
+  });
+
   return {
     name: 'process',
-    capabilities: describeCapabilities({ obstacle, networkObstacle, groups: controlGroups, swap }),
-    baseImage: { layers: [baseLayer] },
+    capabilities,
+    baseImage,
     start,
-    async adopt(id, image) {
+    async adopt(id, image, given) {
       const directory = join(sandboxes, id);
-      const adopted = await adoptNamespacedSandbox({ id, directory, image, layerPath, overlay });
+      const network = await networks?.attach(id, { policy: given.network, onRefused: given.onRefused });
+      const adopted = await adoptNamespacedSandbox({ id, directory, image, layerPath, overlay, network });
+      if (!adopted) await network?.close();
       if (adopted) known.add(id);
       return adopted;
     },
     async endOthers(withFilesKept) {
       const others = (await readdir(sandboxes)).filter((id) => !known.has(id));
       for (const id of others) await endLeftSandbox(join(sandboxes, id), withFilesKept.includes(id));
+      await networks?.keepOnly([...known]);
     },
     removeFiles: (id) => rm(join(sandboxes, id), { recursive: true, force: true }),
     async removeImage(image, stillUsed) {
@@ -120,6 +136,10 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       for (const layer of image.layers) {
         if (!used.has(layer)) await rm(layerPath(layer), { recursive: true, force: true });
       }
+    },
+    async imageBytes(image) {
+      const kilobytes = await run('du', '-sk', layerPath(image.layers.at(-1) ?? baseLayer));
+      return Number.parseInt(kilobytes, 10) * 1024;
     },
     async keepOnly(images) {
       const used = new Set([baseLayer, ...images.flatMap((one) => one.layers)]);

@@ -98,10 +98,10 @@ export async function makeSkeleton(root: string): Promise<void> {
   }
   for (const name of systemSettings) {
     const source = join('/etc', name);
-    if (!existsSync(source)) continue;
+    if (!existsSync(source) && name !== 'resolv.conf') continue;
     const target = join(root, source);
     await mkdir(dirname(target), { recursive: true });
-    if (statSync(source).isDirectory()) await mkdir(target);
+    if (existsSync(source) && statSync(source).isDirectory()) await mkdir(target);
     else await writeFile(target, '');
   }
   await writeFile(join(root, 'etc/passwd'), users);
@@ -126,10 +126,12 @@ const bind = 4096;
  * Everything that is mounted in a sandbox, in order.
  *
  * @param layers - Directories, lowest first, and where to keep changes; undefined when `root` is a full copy.
+ * @param resolvConf - The resolv.conf(5) of sandboxes with a network of their own; undefined for the host's.
  */
 export function sandboxMounts(
   root: string,
   layers: { lower: string[]; upper: string; work: string } | undefined,
+  resolvConf: string | undefined,
 ): Mount[] {
   const mounts: Mount[] = [];
   const add = (source: string, target: string, type: string, flags: number, data = ''): void => {
@@ -150,7 +152,10 @@ export function sandboxMounts(
   for (const directory of systemDirectories) {
     if (existsSync(directory) && !isSymbolicLink(directory)) addBind(directory, system);
   }
-  for (const name of systemSettings) addBind(join('/etc', name), system);
+  for (const name of systemSettings) {
+    const file = join('/etc', name);
+    addBind(name === 'resolv.conf' ? (resolvConf ?? file) : file, system, file);
+  }
   // Only these two: what else lies beside them may be somebody's home.
   addBind(process.execPath, system, `${nodeDirectory}/bin/node`);
   const npm = join(dirname(process.execPath), '..', npmPackage);
@@ -164,7 +169,7 @@ export function sandboxMounts(
   add('tmpfs', '/dev/shm', 'tmpfs', nosuid | nodev, 'mode=1777,size=64m');
   for (const name of devices) addBind(join('/dev', name), 0);
   // Announcements are of processes, so they must not outlive them in a layer.
-  add('tmpfs', portsDirectory, 'tmpfs', nosuid | nodev | noexec, 'mode=1777,size=1m');
+  if (!resolvConf) add('tmpfs', portsDirectory, 'tmpfs', nosuid | nodev | noexec, 'mode=1777,size=1m');
   return mounts;
 }
 

@@ -23,6 +23,8 @@ import { inRounds, nft, runOn } from './tools.js';
 export interface SandboxNetwork {
   /** What the sandbox's first process joins (setns(2)). */
   readonly netns: string;
+  /** Its resolv.conf(5). */
+  readonly resolvConf: string;
   /** Settles when the policy is in force; until then nothing gets out. */
   readonly ready: Promise<void>;
   /** What programs have to know to get out at all, by the present policy. */
@@ -39,7 +41,7 @@ export interface SandboxNetwork {
 export interface NetworkOptions {
   policy: NetworkPolicy;
   /** Told, as `host:port`, what a program asked the proxy for in vain. */
-  onRefused: (target: string) => void;
+  onRefused?: ((target: string) => void) | undefined;
 }
 
 /** Ready-made networks: as many creations in a row as do not wait for one. */
@@ -64,8 +66,7 @@ export class SandboxNetworks {
     private readonly block: number,
     private readonly proxy: NamesProxy,
     private readonly nameservers: string[],
-    /** Sandboxes' own resolv.conf(5). */
-    readonly resolvConf: string,
+    private readonly resolvConf: string,
     left: Map<string, number>,
   ) {
     this.#left = left;
@@ -154,7 +155,12 @@ export class SandboxNetworks {
     await restoreForwarding();
   }
 
-  #hand(id: string, slot: number, first: EgressRules, { onRefused }: NetworkOptions): SandboxNetwork {
+  #hand(
+    id: string,
+    slot: number,
+    first: EgressRules,
+    { onRefused = () => {} }: NetworkOptions,
+  ): SandboxNetwork {
     const { block, proxy } = this;
     const { inner } = linkAddresses(block, slot);
     let rules = first;
@@ -172,6 +178,7 @@ export class SandboxNetworks {
     let closed: Promise<void> | undefined;
     return {
       netns: namespacePath(block, slot),
+      resolvConf: this.resolvConf,
       ready,
       get environment() {
         return rules.names.length > 0 ? proxyEnvironment(`http://${proxy.address}:${proxy.port}`) : {};
