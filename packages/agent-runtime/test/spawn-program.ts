@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -17,7 +16,8 @@ export interface Program {
 
 /** Builds and starts one of `test/programs`, from the sources; it is ended with the test. Resolves at its first line. */
 export async function spawnProgram(name: string, env: Record<string, string>): Promise<Program> {
-  const folder = await mkdtemp(join(tmpdir(), 'agent-runtime-'));
+  // Where the packages that are not bundled are found.
+  const folder = await mkdtemp(fileURLToPath(new URL('../node_modules/.program-', import.meta.url)));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const outfile = join(folder, 'program.mjs');
   const entry = fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url));
@@ -39,7 +39,8 @@ export async function spawnProgram(name: string, env: Record<string, string>): P
   });
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const lines: string[] = [];
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
+    void exit.then((code) => reject(new Error(`${name} ended with code ${code} before it said anything.`)));
     child.stdout.on('data', (data) => {
       lines.push(...String(data).trimEnd().split('\n'));
       resolve();

@@ -1,6 +1,7 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { agent } from '../../test/agent.js';
 import { eachDoor, json, post, type Send } from '../../test/each-door.js';
+import { eventually } from '../../test/eventually.js';
 
 const resumable = { 'x-stream-protocol': 'resumable-1' };
 const keyed = (key: string, more: Record<string, string> = {}): Record<string, string> => ({
@@ -128,7 +129,7 @@ describe('a key', () => {
       agent(async (request) => (request === 'wait' ? opened : request), { maxConcurrency: 1 }),
     );
     const waiting = send('/invocations', post('wait'));
-    await vi.waitFor(async () => expect((await json(await send('/ping'))).status).toBe('HealthyBusy'));
+    await eventually(async () => expect((await json(await send('/ping'))).status).toBe('HealthyBusy'));
     const refused = await send('/invocations', post({ a: 1 }, keyed('k')));
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
     expect((await send('/invocations/k')).status).toBe(404);
@@ -234,7 +235,7 @@ describe('a stream', () => {
       ),
     );
     const first = await send('/invocations', post({}, keyed('k', resumable)));
-    const resumed = await vi.waitFor(async () => {
+    const resumed = await eventually(async () => {
       const response = await send(
         '/invocations',
         post({}, keyed('k', { ...resumable, 'last-event-id': '1' })),
@@ -321,7 +322,7 @@ describe('the state of an invocation', () => {
     const { opened, open } = gate();
     const send = await serve(agent(async () => opened.then(() => ({ a: 1 }))));
     const answer = send('/invocations', post({}, keyed('a b')));
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await stateOf(send, 'a%20b')).toEqual({ invocation_id: 'a b', state: 'running' }),
     );
     open();
@@ -394,7 +395,7 @@ describe('cancelling', () => {
       }),
     );
     const answer = send('/invocations', post({}, keyed('k')));
-    await vi.waitFor(async () => expect((await send('/invocations/k')).status).toBe(200));
+    await eventually(async () => expect((await send('/invocations/k')).status).toBe(200));
     const deleted = await send('/invocations/k', { method: 'DELETE' });
     expect(deleted.status).toBe(202);
     expect((await json(await answer)).error_type).toBe('CancelledError');
@@ -472,7 +473,7 @@ describe('a caller that leaves', () => {
       );
       await readFrames(await send('/invocations', post({}, keyed('k', resumable))), 1);
       expect((await send('/ping')).status).toBe(200);
-      await vi.waitFor(() => expect(ended).toBe(true), { timeout: 10_000 });
+      await eventually(() => expect(ended).toBe(true));
     });
   }
 
@@ -493,8 +494,8 @@ describe('a caller that leaves', () => {
       ),
     );
     await readFrames(await send('/invocations', post({}, keyed('k', resumable))), 1);
-    await vi.waitFor(() => expect(reason).toMatchObject({ type: 'AbortError' }));
-    await vi.waitFor(async () =>
+    await eventually(() => expect(reason).toMatchObject({ type: 'AbortError' }));
+    await eventually(async () =>
       expect(await json(await send('/invocations/k'))).toMatchObject({ state: 'cancelled' }),
     );
   });

@@ -29,7 +29,7 @@ test('what is to be done at the end is done last first, after the last request',
   const { port } = await app.run({ port: 0, host: '127.0.0.1' });
   const answer = fetch(`http://127.0.0.1:${port}/invocations`, post({}));
   const ping = (): Promise<Response> => fetch(`http://127.0.0.1:${port}/ping`);
-  await expect.poll(async () => (await json(await ping())).status).toBe('HealthyBusy');
+  await expect.poll(async () => (await json(await ping())).status, { timeout: 15_000 }).toBe('HealthyBusy');
   const closing = app.close();
   finish();
   expect((await answer).status).toBe(200);

@@ -1,7 +1,8 @@
 import { Counter, register } from 'prom-client';
-import { describe, expect, onTestFinished, vi } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 import { agent } from '../../test/agent.js';
 import { eachDoor, post, type Send } from '../../test/each-door.js';
+import { eventually } from '../../test/eventually.js';
 
 /** The samples of `/metrics` by name and labels. */
 async function samples(send: Send): Promise<Record<string, number>> {
@@ -50,7 +51,7 @@ describe('metrics', () => {
       ),
     );
     const answer = send('/invocations', post({}));
-    await vi.waitFor(async () => expect((await samples(send)).agent_runtime_active).toBe(1));
+    await eventually(async () => expect((await samples(send)).agent_runtime_active).toBe(1));
     finish();
     await answer;
     expect((await samples(send)).agent_runtime_active).toBe(0);

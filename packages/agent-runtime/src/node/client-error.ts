@@ -10,11 +10,17 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex):
 }
 
 /** Answers with an error, and closes, where there is no response object to answer with. */
-export function refuse(socket: Duplex, status: number): void {
+export function refuse(socket: Duplex, status: number, ...headers: string[]): void {
   const message = STATUS_CODES[status] ?? 'Error';
   const body = JSON.stringify({ result: null, status: 'error', error: message, error_type: 'RequestError' });
   socket.end(
-    `HTTP/1.1 ${status} ${message}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    [
+      `HTTP/1.1 ${status} ${message}`,
+      'content-type: application/json; charset=utf-8',
+      `content-length: ${body.length}`,
+      ...headers,
+      'connection: close',
+      `\r\n${body}`,
+    ].join('\r\n'),
   );
 }

@@ -19,7 +19,7 @@ async function exchange(bytes: string, until: RegExp, withWebSocket = false): Pr
     isClosed = true;
   });
   socket.write(bytes);
-  await expect.poll(() => isClosed || until.test(answer)).toBe(true);
+  await expect.poll(() => isClosed || until.test(answer), { timeout: 15_000 }).toBe(true);
   return answer;
 }
 

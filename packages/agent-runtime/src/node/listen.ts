@@ -27,7 +27,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   // What Node would answer by itself, with an empty body, is answered like everything else.
   const server = createServer({ requireHostHeader: false }, onRequest);
   server.on('checkExpectation', onRequest);
-  server.on('connect', (_request, socket) => refuse(socket, 405));
+  server.on('connect', (_request, socket) => {
+    // Node has let go of it: an error that nobody listens to would end the process.
+    socket.on('error', () => socket.destroy());
+    refuse(socket, 405, 'allow: GET, HEAD, POST, DELETE, OPTIONS');
+  });
   server.keepAliveTimeout = keepAliveTimeoutMs;
   server.on('clientError', answerClientError);
   const upgrade = upgrader(options);

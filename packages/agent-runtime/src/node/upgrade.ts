@@ -66,5 +66,8 @@ async function open(
 // Loaded by agents that speak WebSocket only.
 async function createServer(maxPayload: number): Promise<WebSocketServer> {
   const { WebSocketServer } = await import('ws');
-  return new WebSocketServer({ noServer: true, maxPayload, clientTracking: false });
+  const server = new WebSocketServer({ noServer: true, maxPayload, clientTracking: false });
+  // RFC 6455, section 4.4: who speaks another version is told which there are.
+  server.on('wsClientError', (_error, socket) => refuse(socket, 400, 'sec-websocket-version: 13, 8'));
+  return server;
 }

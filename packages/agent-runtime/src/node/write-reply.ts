@@ -10,7 +10,8 @@ import { NodeSink } from './node-sink.js';
 export function writeReply(reply: Reply, request: IncomingMessage, response: ServerResponse): void {
   switch (reply.kind) {
     case 'body':
-      reply.headers.push('content-length', String(Buffer.byteLength(reply.body)));
+      // RFC 9110, section 8.6: what has no body by its status has no length either.
+      if (reply.status !== 204) reply.headers.push('content-length', String(Buffer.byteLength(reply.body)));
       if (request.complete || !hasBody(request)) answer(reply, response);
       // A body that came with its head is read by then.
       else

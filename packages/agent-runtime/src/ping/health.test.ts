@@ -25,7 +25,7 @@ describe('ping', () => {
     });
     expect(Number.isInteger(idle.time_of_last_update)).toBe(true);
     const answer = send('/invocations', post({}));
-    await expect.poll(async () => (await ping()).status).toBe('HealthyBusy');
+    await expect.poll(async () => (await ping()).status, { timeout: 15_000 }).toBe('HealthyBusy');
     finish();
     await answer;
     expect((await ping()).status).toBe('Healthy');

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
+import { eventually } from '../../test/eventually.js';
 
 const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -158,7 +159,7 @@ describe('an error in a stream', () => {
     expect(await (await send('/invocations', post({}))).text()).toBe(
       'data: {"error":"no","error_type":"Error"}\n\n',
     );
-    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce());
+    await eventually(() => expect(ended).toHaveBeenCalledOnce());
   });
 });
 
@@ -197,25 +198,24 @@ describe('a caller that leaves', () => {
     const reader = response.body?.getReader();
     await reader?.read();
     await reader?.cancel();
-    await vi.waitFor(() => expect(events).toEqual(['aborted', 'finally']), { timeout: 1000 });
-    await vi.waitFor(async () => expect((await json(await send('/ping'))).status).toBe('Healthy'));
+    await eventually(() => expect(events).toEqual(['aborted', 'finally']));
+    await eventually(async () => expect((await json(await send('/ping'))).status).toBe('Healthy'));
   });
 
   eachDoor('aborts the signal of a handler that gives a value', async (serve) => {
     let reason: unknown;
+    const leaving = new AbortController();
     const send = await serve(
       agent(async (_, { signal }) => {
         signal.addEventListener('abort', () => {
           reason = signal.reason;
         });
+        leaving.abort();
         await sleep(60_000, signal);
       }),
     );
-    const leaving = new AbortController();
-    const sent = send('/invocations', { ...post({}), signal: leaving.signal });
-    setTimeout(() => leaving.abort(), 50);
-    await sent.catch(() => {});
-    await vi.waitFor(() => expect(reason).toMatchObject({ type: 'AbortError' }), { timeout: 1000 });
+    await send('/invocations', { ...post({}), signal: leaving.signal }).catch(() => {});
+    await eventually(() => expect(reason).toMatchObject({ type: 'AbortError' }));
   });
 
   test('while its socket is full stops the generator within a second, and nothing piles up before', async () => {
@@ -236,7 +236,7 @@ describe('a caller that leaves', () => {
     const socket = connect(port, '127.0.0.1');
     socket.write('POST /invocations HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}');
     socket.pause();
-    await vi.waitFor(() => expect(made).toBeGreaterThan(10));
+    await eventually(() => expect(made).toBeGreaterThan(10));
     let before = -1;
     // The kernel's own buffers fill first.
     while (before !== made) {
@@ -246,7 +246,7 @@ describe('a caller that leaves', () => {
     expect(made * 10_000).toBeLessThan(32 * 1024 * 1024);
     expect(ended).toBe(false);
     socket.destroy();
-    await vi.waitFor(() => expect(ended).toBe(true), { timeout: 1000 });
+    await eventually(() => expect(ended).toBe(true));
   });
 
   test('an in-memory reader that does not read stops the generator', async () => {
@@ -312,6 +312,6 @@ test('a signal that already aborted says so at once', async () => {
   );
   const response = await app.fetch(new Request('http://agent/invocations', post({})));
   expect(response.status).toBe(504);
-  await vi.waitFor(() => expect(late).toBe(true));
+  await eventually(() => expect(late).toBe(true));
   await app.close();
 });

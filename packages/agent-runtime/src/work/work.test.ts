@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { agent, silent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
+import { eventually } from '../../test/eventually.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
 /** A promise that the test settles. */
@@ -24,7 +25,7 @@ describe('background work', () => {
     expect(await json(await send('/invocations', post({})))).toMatchObject({ result: 'answered' });
     expect(await json(await send('/ping'))).toMatchObject({ status: 'HealthyBusy' });
     resolve();
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await json(await send('/ping'))).toMatchObject({ status: 'Healthy' }),
     );
   });
@@ -36,7 +37,7 @@ describe('background work', () => {
     expect(app.tasks).toEqual([{ name: 'index', startedAt: expect.any(Date) }]);
     resolve(7);
     expect(await result).toBe(7);
-    await vi.waitFor(() => expect(app.tasks).toEqual([]));
+    await eventually(() => expect(app.tasks).toEqual([]));
     await app.close();
   });
 
@@ -45,7 +46,7 @@ describe('background work', () => {
     const app = new AgentRuntimeApp({ logger: { ...silent, error } });
     app.entrypoint((_, context) => context.waitUntil(Promise.reject(new Error('lost'))));
     await app.fetch(new Request('http://agent/invocations', post({}, { 'x-request-id': 'r' })));
-    await vi.waitFor(() => expect(error).toHaveBeenCalled());
+    await eventually(() => expect(error).toHaveBeenCalled());
     expect(error.mock.calls[0]?.[0]).toMatchObject({ request_id: 'r', error: 'lost' });
     await expect(
       app.task('sync', () => {
@@ -84,7 +85,7 @@ describe('closing', () => {
     const { promise, resolve } = pending<string>();
     const app = agent(() => promise);
     const fetched = app.fetch(new Request('http://agent/invocations', post({})));
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await json(await app.fetch(new Request('http://agent/ping')))).toMatchObject({
         status: 'HealthyBusy',
       }),
@@ -123,7 +124,7 @@ describe('concurrency', () => {
     const { promise, resolve } = pending<void>();
     const send = await serve(agent(() => promise, { maxConcurrency: 2 }));
     const running = [1, 2].map(() => send('/invocations', post({})));
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const response = await send('/invocations', post({}));
       expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
       expect((await json(response)).error).toContain('maxConcurrency');

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'tsup';
+import { build } from 'esbuild';
 import { describeContract } from './contract.js';
 import { findRuntime, startServer } from './runtime.js';
 
@@ -24,19 +24,14 @@ const agent :Workerd.Worker = (
 describeContract('workerd', findRuntime('@cloudflare', 'bin/workerd'), async (program) => {
   const folder = await mkdtemp(join(tmpdir(), 'sandpiper-worker-'));
   await build({
-    config: false,
-    // Not the root's, which leads to the sources.
-    tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
-    entry: [fileURLToPath(new URL('agent.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL('agent.ts', import.meta.url))],
+    outfile: join(folder, 'agent.js'),
+    bundle: true,
     format: 'esm',
     target: 'es2023',
-    outDir: folder,
-    splitting: false,
-    noExternal: [/.*/],
-    silent: true,
-    esbuildOptions: (options) => {
-      options.conditions = ['workerd', 'worker', 'browser'];
-    },
+    external: ['node:*'],
+    conditions: ['workerd', 'worker', 'browser'],
+    logLevel: 'error',
   });
   await writeFile(join(folder, 'config.capnp'), config);
   const server = await startServer(
