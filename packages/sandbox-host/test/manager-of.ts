@@ -1,19 +1,25 @@
 import { join } from 'node:path';
 import type { Engine } from '../src/engines/engine.js';
-import type { Lifetimes } from '../src/sandboxes/deadlines.js';
-import { SandboxManager } from '../src/sandboxes/sandbox-manager.js';
-import { sandboxRecordSchema } from '../src/sandboxes/sandbox-record.js';
-import { openJournal } from '../src/store/journal.js';
+import { SandboxManager, type SandboxManagerOptions } from '../src/sandboxes/sandbox-manager.js';
+import { type SandboxRecord, sandboxRecordSchema } from '../src/sandboxes/sandbox-record.js';
+import { type Journal, openJournal } from '../src/store/journal.js';
+
+/** Where a manager of sandboxes keeps its books. */
+export function recordsIn(directory: string): Journal<SandboxRecord> {
+  return openJournal(join(directory, 'sandboxes.jsonl'), 'sandboxes', sandboxRecordSchema, { flush: false });
+}
 
 /** A manager of sandboxes that keeps its books in a directory. */
-export function managerOf(engine: Engine, directory: string, lifetimes: Lifetimes = {}): SandboxManager {
+export function managerOf(
+  engine: Engine,
+  directory: string,
+  options: Partial<SandboxManagerOptions> = {},
+): SandboxManager {
   return new SandboxManager({
     engine,
-    store: openJournal(join(directory, 'sandboxes.jsonl'), 'sandboxes', sandboxRecordSchema, {
-      flush: false,
-    }),
+    store: recordsIn(directory),
     releaseImage: async () => {},
     platform: { envs: {}, domain: undefined },
-    lifetimes,
+    ...options,
   });
 }

@@ -9,7 +9,7 @@ import type { Cause, CreatePhase, LifecycleEvents } from './lifecycle-events.js'
 import type { Platform } from './platform.js';
 import { Sandbox, type SandboxKeeper } from './sandbox.js';
 import type { SandboxRecord } from './sandbox-record.js';
-import type { SandboxSettings } from './sandbox-settings.js';
+import { networkPolicy, type SandboxSettings } from './sandbox-settings.js';
 import { startAgent } from './start-agent.js';
 
 /** What sandboxes are made with. */
@@ -109,7 +109,7 @@ export class SandboxManager {
         return;
       }
       const found = keepsMemory
-        ? await this.#engine.adopt?.(sandbox.id, sandbox.image, startOptions(settings))
+        ? await this.#engine.adopt?.(sandbox.id, sandbox.image, startOptions(sandbox))
         : undefined;
       if (keepsMemory && !found) {
         await this.#end(sandbox, 'recovery');
@@ -213,7 +213,7 @@ export class SandboxManager {
   }
 
   #start(sandbox: Sandbox): Promise<EngineSandbox> {
-    return this.#engine.start(sandbox.id, sandbox.image, startOptions(sandbox.settings));
+    return this.#engine.start(sandbox.id, sandbox.image, startOptions(sandbox));
   }
 
   /**
@@ -271,14 +271,11 @@ export class SandboxManager {
   }
 }
 
-function startOptions(settings: SandboxSettings): StartOptions {
-  const { cpuCount, memoryMB, allowInternetAccess, network } = settings;
+function startOptions({ settings, log }: Sandbox): StartOptions {
+  const { cpuCount, memoryMB } = settings;
   return {
     limits: { cpuCount, memoryMB },
-    network: {
-      internet: allowInternetAccess ?? true,
-      allowOut: network.allowOut ?? [],
-      denyOut: network.denyOut ?? [],
-    },
+    network: networkPolicy(settings),
+    onRefused: (target) => log.add('warn', `Its rules do not let it reach ${target}.`),
   };
 }

@@ -1,3 +1,4 @@
+import type { NetworkPolicy } from '../engines/engine.js';
 import type { SandboxUser } from '../engines/user.js';
 
 /** What may reach a sandbox and what it may reach, as it was asked for. */
@@ -8,6 +9,18 @@ export interface NetworkRules {
   allowPublicTraffic?: boolean | undefined;
   /** The `Host` header requests arrive with in the sandbox; `${PORT}` stands for the port. */
   maskRequestHost?: string | undefined;
+}
+
+/** What it may reach, as the engine is told; everything when nothing is said. */
+export function networkPolicy({
+  network,
+  allowInternetAccess,
+}: Pick<SandboxSettings, 'network' | 'allowInternetAccess'>): NetworkPolicy {
+  return {
+    internet: allowInternetAccess ?? true,
+    allowOut: network.allowOut ?? [],
+    denyOut: network.denyOut ?? [],
+  };
 }
 
 /** A server that is started in each new sandbox, and the command that tells when it is ready. */

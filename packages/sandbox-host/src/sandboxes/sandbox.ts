@@ -11,7 +11,7 @@ import { type ProcessRequest, ProcessTable, type SandboxProcess } from './proces
 import { Sampler } from './sampler.js';
 import { SandboxLog } from './sandbox-log.js';
 import type { SandboxRecord } from './sandbox-record.js';
-import type { SandboxSettings } from './sandbox-settings.js';
+import { type NetworkRules, networkPolicy, type SandboxSettings } from './sandbox-settings.js';
 import { startAgent } from './start-agent.js';
 import { TimeToLive } from './time-to-live.js';
 
@@ -114,6 +114,11 @@ export class Sandbox {
     return this.#ending.signal;
   }
 
+  /** Processes that were killed so far because it had no memory left, as far as has been seen. */
+  get oomKills(): number {
+    return this.#oomKills;
+  }
+
   /** Whether it does not run but can be made to. */
   get isPaused(): boolean {
     return ['pausing', 'paused', 'hibernated', 'resuming'].includes(this.state);
@@ -172,6 +177,18 @@ export class Sandbox {
   change(settings: Partial<SandboxSettings>): void {
     Object.assign(this.#record.settings, settings);
     this.#keep();
+  }
+
+  /** Replaces what it may connect to, now and for the rest of its life. @throws HostError 400 for rules that are none. */
+  setNetwork(
+    rules: Pick<NetworkRules, 'allowOut' | 'denyOut'>,
+    allowInternetAccess: boolean | undefined,
+  ): Promise<void> {
+    return this.#oneAtATime(async () => {
+      const network = { ...this.settings.network, ...rules };
+      await this.#engine?.setNetwork(networkPolicy({ network, allowInternetAccess }));
+      this.change({ network, allowInternetAccess });
+    });
   }
 
   /** @param policy - `null` for none, undefined for the host's. */
