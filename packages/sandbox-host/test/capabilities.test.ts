@@ -1,0 +1,80 @@
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Capabilities, Capability } from '../src/engines/engine.js';
+import { proveCapabilities } from '../src/engines/process/probe/prove-capabilities.js';
+import { canIsolate, useEngine } from './with-engine.js';
+
+let temporary: string;
+beforeAll(() => {
+  temporary = mkdtempSync(join(tmpdir(), 'probe-'));
+  vi.stubEnv('TMPDIR', temporary);
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(temporary, { recursive: true });
+});
+
+const claim: Capability = { level: 'enforced', reason: 'so it is said' };
+const absent: Capability = { level: 'absent', reason: 'nobody says so' };
+const claims: Capabilities = {
+  isolation: claim,
+  limits: claim,
+  network: claim,
+  freeze: absent,
+  hibernate: absent,
+  checkpoint: claim,
+};
+const neverStarts = async () => {
+  throw new Error('no sandbox today');
+};
+
+describe.skipIf(!canIsolate)('capabilities of a host (need root on Linux)', () => {
+  const fixture = useEngine();
+  const plain = useEngine({ isolation: 'none' });
+
+  test('hold against a sandbox that tries to escape, to exceed and to connect out', () => {
+    const { isolation, limits, freeze } = fixture.engine.capabilities;
+    expect([isolation, limits, freeze].map(({ level }) => level)).toEqual([
+      'enforced',
+      'enforced',
+      'enforced',
+    ]);
+  });
+
+  test('are not claimed once a sandbox has got the better of them, also by the next host', async () => {
+    const options = { described: claims, start: () => plain.start(), directory: temporary };
+    const proven = await proveCapabilities(options);
+    expect(proven.isolation).toMatchObject({
+      level: 'absent',
+      reason: expect.stringContaining('read a file of the host, see the processes of the host'),
+    });
+    expect(proven.limits).toMatchObject({ level: 'absent', reason: expect.stringContaining('memory') });
+    expect(proven.network).toMatchObject({ level: 'absent', reason: expect.stringContaining('127.0.0.1') });
+    // Nothing to disprove, and nothing to try.
+    expect([proven.freeze, proven.checkpoint]).toEqual([absent, claim]);
+    expect(await proveCapabilities({ ...options, start: neverStarts })).toEqual(proven);
+  });
+
+  test('are proven anew when others could have written what was found before', async () => {
+    const options = { described: claims, start: () => plain.start(), directory: temporary };
+    await proveCapabilities(options);
+    const [directory = ''] = readdirSync(temporary).filter((name) => name.startsWith('sandpiper-probe-'));
+    for (const name of readdirSync(join(temporary, directory))) {
+      chmodSync(join(temporary, directory, name), 0o666);
+    }
+    expect((await proveCapabilities({ ...options, start: neverStarts })).isolation.level).toBe('advisory');
+  });
+
+  test('are at best advisory when they cannot be proven, and the host starts', async () => {
+    const described = { ...claims, isolation: { ...claim, reason: 'another key' } };
+    const { isolation, freeze } = await proveCapabilities({
+      described,
+      start: neverStarts,
+      directory: temporary,
+    });
+    expect(isolation).toEqual({ level: 'advisory', reason: 'another key; not proven: no sandbox today' });
+    expect(freeze).toEqual(absent);
+  });
+});
