@@ -32,6 +32,7 @@ import { newToken } from './sandboxes/identifiers.js';
 import { SandboxManager } from './sandboxes/sandbox-manager.js';
 import { sandboxRecordSchema } from './sandboxes/sandbox-record.js';
 import { openJournal } from './store/journal.js';
+import { cachedLayerSchema, LayerCache } from './templates/layer-cache.js';
 import { templateSchema } from './templates/template.js';
 import { TemplateBuilder } from './templates/template-builder.js';
 import { TemplateCatalog } from './templates/template-catalog.js';
@@ -136,8 +137,13 @@ async function startHost(
   });
   const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));
   const uploadKey = newToken();
-  const releaseImage = (image: Image): Promise<void> =>
-    engine.removeImage(image, [...catalog.images(), ...sandboxes.images()]);
+  const usedImages = (): Image[] => [
+    ...catalog.images(),
+    ...sandboxes.images(),
+    ...cache.images(),
+    ...builder.images(),
+  ];
+  const releaseImage = (image: Image): Promise<void> => engine.removeImage(image, usedImages());
   const tokens = new GatewayTokens(await loadGatewayKey(data.path));
   let domain: string | undefined;
   // What it lists ends with the machine, so it need not be on its disk.
@@ -168,9 +174,15 @@ async function startHost(
     workdir: '/home/user',
     user: 'user',
   });
+  const layers = openJournal(join(data.path, 'layers.jsonl'), 'layers', cachedLayerSchema);
+  const cache = new LayerCache({
+    store: layers,
+    measure: (image) => engine.imageBytes(image),
+    release: releaseImage,
+  });
+  const builder = new TemplateBuilder(catalog, sandboxes, uploads, cache);
   await sandboxes.recover();
-  await engine.keepOnly([...catalog.images(), ...sandboxes.images()]);
-  const builder = new TemplateBuilder(catalog, sandboxes, uploads);
+  await engine.keepOnly(usedImages());
   const gatewayEvents: GatewayEvents = new EventEmitter();
   const gateway = createGateway(sandboxes, createEnvd(), tokens, gatewayEvents);
   let origin = '';
@@ -238,6 +250,7 @@ async function startHost(
   } catch (error) {
     await engine.close();
     templates.close();
+    layers.close();
     records.close();
     throw error;
   }
@@ -252,6 +265,7 @@ async function startHost(
       await stopped;
       await engine.close();
       templates.close();
+      layers.close();
       records.close();
       await data.release();
     })();

@@ -2,8 +2,11 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Sandbox, Template } from 'e2b';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
+
+// Each starts several hosts.
+vi.setConfig({ testTimeout: 60_000 });
 
 let dataDir: string;
 beforeEach(async () => {
@@ -51,7 +54,7 @@ test('a data directory belongs to one host at a time, and its images to one form
   }
 });
 
-test('what is deleted leaves no layer behind', async () => {
+test('what is deleted leaves no layer behind but those that builds may need again', async () => {
   const host = await createSandboxHost({ dataDir });
   const layers = () => readdir(join(dataDir, 'layers'));
   await Template.build(Template().fromTemplate('base').runCmd('touch a'), 'one', connection(host));
@@ -61,8 +64,19 @@ test('what is deleted leaves no layer behind', async () => {
   for (const fork of forks) if (fork instanceof Sandbox) await fork.kill();
   await fetch(`${host.apiUrl}/templates/one`, { method: 'DELETE', headers: { 'x-api-key': host.apiKey } });
   await sandbox.kill();
-  expect(await layers()).toEqual(['base']);
+  const kept = await layers();
+  expect(kept.length).toBe(2);
   await host.close();
+
+  const again = await createSandboxHost({ dataDir });
+  const lines: string[] = [];
+  await Template.build(Template().fromTemplate('base').runCmd('touch a'), 'two', {
+    ...connection(again),
+    onBuildLogs: ({ message }) => void lines.push(message),
+  });
+  expect(lines.filter((line) => line.startsWith('CACHED'))).toHaveLength(1);
+  expect(await layers()).toEqual(kept);
+  await again.close();
 });
 
 test('a host that is closed during a build ends the build, and says so the next time', async () => {

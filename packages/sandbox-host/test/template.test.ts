@@ -91,6 +91,33 @@ describeHosts(
       expect(await Sandbox.list(fixture.connection).nextItems()).toEqual([]);
     });
 
+    test('is built anew only from the first step that is not as it was', async () => {
+      const build = async (name: string, greeting: string, options: { skipCache?: boolean } = {}) => {
+        const lines: string[] = [];
+        const template = Template()
+          .fromTemplate('base')
+          .runCmd('date +%s%N > first.txt')
+          .setEnvs({ GREETING: greeting })
+          .runCmd('echo "$GREETING $(cat first.txt)" > second.txt');
+        const onBuildLogs = (entry: { message: string }): void => void lines.push(entry.message);
+        await Template.build(template, name, { ...fixture.connection, ...options, onBuildLogs });
+        const sandbox = await fixture.create(name);
+        const { stdout } = await sandbox.commands.run('cat second.txt');
+        await sandbox.kill();
+        return { stdout, cached: lines.filter((line) => line.startsWith('CACHED')).length };
+      };
+      const first = await build('cached-one', 'hello');
+      expect(first.cached).toBe(0);
+      expect(await build('cached-two', 'hello')).toEqual({ stdout: first.stdout, cached: 2 });
+      const other = await build('cached-three', 'goodbye');
+      expect(other).toEqual({ stdout: first.stdout.replace('hello', 'goodbye'), cached: 1 });
+      const anew = await build('cached-four', 'hello', { skipCache: true });
+      expect(anew.cached).toBe(0);
+      expect(anew.stdout).not.toBe(first.stdout);
+      // What stands on a layer that was made anew is made anew, too.
+      expect(await build('cached-five', 'hello')).toEqual({ stdout: anew.stdout, cached: 2 });
+    });
+
     test('carries metadata, is listed, and can be deleted', async () => {
       const { apiUrl, apiKey } = fixture.connection;
       const call = async (method: string, path: string, body?: unknown) => {

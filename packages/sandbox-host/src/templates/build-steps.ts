@@ -12,6 +12,8 @@ export interface BuildStep {
   type: string;
   args: string[];
   filesHash?: string | undefined;
+  /** Carry it out even if the same was done before. */
+  force?: boolean | undefined;
 }
 
 /** What instructions set for those that follow, and for the sandboxes in the end. */
@@ -51,7 +53,29 @@ for entry in "$@"; do
   fi
 done`;
 
-/** Carries out one instruction. @throws HostError 400 when it cannot be. */
+/**
+ * Applies what an instruction says about those that follow.
+ *
+ * @returns whether there is nothing more to it.
+ */
+export function applyStep(state: BuildState, { type, args }: BuildStep): boolean {
+  const [first = ''] = args;
+  switch (type.toUpperCase()) {
+    case 'ENV':
+      for (let i = 0; i + 1 < args.length; i += 2) state.envs[args[i] ?? ''] = args[i + 1] ?? '';
+      return true;
+    case 'USER':
+      state.user = parseUser(first, state.user);
+      return true;
+    case 'WORKDIR':
+      state.workdir = posix.resolve(state.workdir, first);
+      return false;
+    default:
+      return false;
+  }
+}
+
+/** Carries out an instruction that changes files. @throws HostError 400 when it cannot be. */
 export async function runStep(
   sandbox: Sandbox,
   state: BuildState,
@@ -61,15 +85,7 @@ export async function runStep(
 ): Promise<void> {
   const [first = '', second = ''] = step.args;
   switch (step.type.toUpperCase()) {
-    case 'ENV':
-      for (let i = 0; i + 1 < step.args.length; i += 2)
-        state.envs[step.args[i] ?? ''] = step.args[i + 1] ?? '';
-      return;
-    case 'USER':
-      state.user = parseUser(first, state.user);
-      return;
     case 'WORKDIR': {
-      state.workdir = posix.resolve(state.workdir, first);
       await sandbox.engine.files.makeDirectory(state.workdir, state.user).catch((error: unknown) => {
         if (!HostError.isInstance(error) || error.status !== 409) throw error;
       });

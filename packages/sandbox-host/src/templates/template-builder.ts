@@ -1,9 +1,11 @@
+import type { Image } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { defaultSettings } from '../sandboxes/sandbox-settings.js';
 import { startAgent } from '../sandboxes/start-agent.js';
-import { type BuildState, type BuildStep, runStep } from './build-steps.js';
+import { applyStep, type BuildState, type BuildStep, runStep } from './build-steps.js';
+import { type LayerCache, layerKey } from './layer-cache.js';
 import type { Build, BuildLogEntry, Template } from './template.js';
 import type { TemplateCatalog } from './template-catalog.js';
 import type { UploadedFiles } from './uploaded-files.js';
@@ -14,6 +16,8 @@ export interface BuildPlan {
   fromImage?: string | undefined;
   startCmd?: string | undefined;
   readyCmd?: string | undefined;
+  /** Carry out every step, even if the same was done before. */
+  force?: boolean | undefined;
   steps: BuildStep[];
 }
 
@@ -22,14 +26,20 @@ const baseImage = /^e2bdev\/base(:latest)?$/;
 /** No build takes longer. */
 const buildTimeoutMs = 60 * 60_000;
 
-/** Carries out builds, each in a sandbox of its own. */
+/** So many layers are laid over each other; further steps share one. */
+const maxLayers = 12;
+
+/** Carries out builds: each step in a sandbox of its own, unless the same was done before. */
 export class TemplateBuilder {
   readonly #running = new Set<Promise<void>>();
+  /** What the builds under way stand on, by their ids. */
+  readonly #grounds = new Map<string, Image>();
 
   constructor(
     private readonly catalog: TemplateCatalog,
     private readonly sandboxes: SandboxManager,
     private readonly uploads: UploadedFiles,
+    private readonly cache: LayerCache,
   ) {}
 
   /** Runs a build to its end. What goes wrong is the build's status and log. */
@@ -38,6 +48,10 @@ export class TemplateBuilder {
     this.#running.add(running);
     const done = (): unknown => this.#running.delete(running);
     running.then(done, done);
+  }
+
+  images(): Image[] {
+    return [...this.#grounds.values()];
   }
 
   /** Waits for the builds under way, which end with their sandboxes. */
@@ -60,17 +74,42 @@ export class TemplateBuilder {
         workdir: from.result.workdir,
         user: from.result.user,
       };
-      sandbox = await this.sandboxes.create(from.result.image, {
-        ...defaultSettings,
-        templateId: template.templateID,
-        timeoutMs: buildTimeoutMs,
-        cpuCount: build.cpuCount,
-        memoryMB: build.memoryMB,
-        listed: false,
-      });
+      let { image } = from.result;
+      const stepOnto = (next: Image): void => {
+        image = next;
+        this.#grounds.set(build.buildID, next);
+      };
+      stepOnto(image);
+      const open = async (): Promise<Sandbox> =>
+        this.sandboxes.create(image, {
+          ...defaultSettings,
+          templateId: template.templateID,
+          timeoutMs: buildTimeoutMs,
+          cpuCount: build.cpuCount,
+          memoryMB: build.memoryMB,
+          listed: false,
+        });
+      const close = async (): Promise<void> => {
+        const ended = sandbox;
+        sandbox = undefined;
+        if (ended) await this.sandboxes.kill(ended.id);
+      };
       for (const [index, one] of plan.steps.entries()) {
         step = String(index + 1);
-        log('info', `[${step}/${plan.steps.length}] ${one.type} ${one.args.join(' ')}`);
+        const title = `[${step}/${plan.steps.length}] ${one.type} ${one.args.join(' ')}`;
+        if (applyStep(state, one)) {
+          log('info', title);
+          continue;
+        }
+        const key = layerKey(image, state, one);
+        const known = plan.force || one.force ? undefined : this.cache.find(key);
+        log('info', known ? `CACHED ${title}` : title);
+        if (known) {
+          stepOnto(known);
+          await close();
+          continue;
+        }
+        sandbox ??= await open();
         const files = one.filesHash;
         await runStep(
           sandbox,
@@ -79,12 +118,18 @@ export class TemplateBuilder {
           log,
           files ? () => this.uploads.open(template.templateID, files) : undefined,
         );
+        stepOnto(await sandbox.checkpoint());
+        await this.cache.put(key, image);
+        if (image.layers.length < maxLayers) await close();
       }
       step = 'finalize';
-      const image = await sandbox.checkpoint();
       const startCmd = plan.startCmd ?? from.result.startCmd;
       const readyCmd = plan.startCmd ? plan.readyCmd : (plan.readyCmd ?? from.result.readyCmd);
-      if (startCmd) await this.#tryStart(sandbox, state, { startCmd, readyCmd });
+      if (startCmd) {
+        await close();
+        sandbox = await open();
+        await this.#tryStart(sandbox, state, { startCmd, readyCmd });
+      }
       this.catalog.finish(template, build, { image, ...state, startCmd, readyCmd });
       log('info', 'Build finished');
     } catch (error) {
@@ -94,6 +139,7 @@ export class TemplateBuilder {
       if (!HostError.isInstance(error)) console.error(error);
       this.catalog.fail(template, build, { message, step });
     } finally {
+      this.#grounds.delete(build.buildID);
       if (sandbox) await this.sandboxes.kill(sandbox.id);
     }
   }
