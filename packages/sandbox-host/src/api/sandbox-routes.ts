@@ -248,17 +248,14 @@ export function sandboxRoutes(
       summary: 'Replace the rules of what a sandbox may reach',
       body: egressSchema.extend({ allow_internet_access: z.boolean().optional() }),
       status: 204,
-      handle: ({ params, body }) => {
+      handle: async ({ params, body }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
         refuseUnenforceable(
           { network: body, allow_internet_access: body.allow_internet_access },
           capabilities,
         );
         const { allowOut, denyOut } = body;
-        sandbox.change({
-          network: { ...sandbox.settings.network, allowOut, denyOut },
-          allowInternetAccess: body.allow_internet_access,
-        });
+        await sandbox.setNetwork({ allowOut, denyOut }, body.allow_internet_access);
         return {};
       },
     }),
