@@ -176,12 +176,14 @@ describeHosts(
     });
 
     test('refuses to promise a wall it cannot build, and says what it does not have', async () => {
-      await expect(fixture.create('base', { allowInternetAccess: false })).rejects.toThrow(
-        /share the network/,
-      );
-      await expect(fixture.create('base', { network: { denyOut: ['10.0.0.0/8'] } })).rejects.toThrow(
-        /share the network/,
-      );
+      const walls = [{ allowInternetAccess: false }, { network: { denyOut: ['10.0.0.0/8'] } }];
+      for (const options of walls) {
+        if (fixture.host.capabilities.network.level === 'enforced') {
+          await (await fixture.create('base', options)).kill();
+        } else {
+          await expect(fixture.create('base', options)).rejects.toThrow(/share the network/);
+        }
+      }
       expect((await call(fixture, 'GET', '/volumes')).body).toEqual({
         code: 501,
         message: 'This host has no volumes.',
