@@ -1,0 +1,99 @@
+import { setServers } from 'node:dns';
+import { ALL_TRAFFIC, CommandExitError, Sandbox } from 'e2b';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createSandboxHost, type SandboxHost } from '../src/index.js';
+import { canNetwork, Internet } from './network-namespaces.js';
+
+describe.skipIf(!canNetwork)("E2B's rules for the network", () => {
+  let host: SandboxHost;
+  let internet: Internet;
+  let connection: { apiUrl: string; sandboxUrl: string; apiKey: string };
+  const sandboxes: Sandbox[] = [];
+
+  beforeAll(async () => {
+    host = await createSandboxHost({ isolation: 'namespaces' });
+    const { apiUrl, sandboxUrl, apiKey } = host;
+    connection = { apiUrl, sandboxUrl, apiKey };
+    internet = new Internet();
+    const { addresses, resident } = internet;
+    await resident.tell('http', { host: '0.0.0.0', port: 80, says: 'web' });
+    await resident.tell('dns', { host: addresses.names, names: { 'allowed.test': addresses.open } });
+    setServers([addresses.names]);
+  });
+  afterAll(async () => {
+    await host?.close();
+    await internet?.end();
+  });
+
+  async function create(options: Parameters<typeof Sandbox.create>[1] = {}): Promise<Sandbox> {
+    const sandbox = await Sandbox.create('base', { ...connection, ...options });
+    sandboxes.push(sandbox);
+    return sandbox;
+  }
+  /** What a program that knows nothing of sandboxes gets from a URL. */
+  async function fetchIn(sandbox: Sandbox, url: string): Promise<string> {
+    const script = `import urllib.request as u; print(u.urlopen("${url}", timeout=10).read().decode())`;
+    const result = await sandbox.commands.run(`python3 -c '${script}'`).catch((error: unknown) => error);
+    return result instanceof CommandExitError ? 'refused' : (result as { stdout: string }).stdout.trim();
+  }
+
+  test('are enforced, and said to be', () => {
+    expect(host.capabilities.network).toMatchObject({ level: 'enforced' });
+  });
+
+  test('close the way out, open it again, and let names through alone', async () => {
+    const sandbox = await create({ allowInternetAccess: false });
+    const url = `http://${internet.addresses.open}/`;
+    expect(await fetchIn(sandbox, url)).toBe('refused');
+    await sandbox.updateNetwork({ allowInternetAccess: true });
+    expect(await fetchIn(sandbox, url)).toMatch(/^web/);
+    await sandbox.updateNetwork({ allowOut: ['allowed.test'], denyOut: [ALL_TRAFFIC] });
+    expect(await fetchIn(sandbox, url)).toBe('refused');
+    expect(await fetchIn(sandbox, 'http://allowed.test/here')).toBe('web allowed.test /here');
+    expect(await fetchIn(sandbox, 'http://else.test/')).toBe('refused');
+    const logs = await fetch(`${host.apiUrl}/v2/sandboxes/${sandbox.sandboxId}/logs`, {
+      headers: { 'x-api-key': host.apiKey },
+    });
+    expect(await logs.text()).toContain('else.test:80');
+  });
+
+  test('refuse what cannot be meant, and then make no sandbox', async () => {
+    await expect(create({ network: { denyOut: ['allowed.test'] } })).rejects.toThrow(
+      /names can only be allowed/,
+    );
+    expect((await Sandbox.list(connection).nextItems()).length).toBe(sandboxes.length);
+  });
+
+  test('leave each sandbox its own ports, whatever listens there, also on localhost only', async () => {
+    const [one, other] = await Promise.all([create({ allowInternetAccess: false }), create()]);
+    for (const sandbox of [one, other]) {
+      await sandbox.files.write('index.html', `from ${sandbox.sandboxId}`);
+      await sandbox.commands.run('python3 -m http.server 8000 --bind 127.0.0.1', {
+        background: true,
+        timeoutMs: 0,
+      });
+    }
+    for (const { sandboxId } of [one, other]) {
+      const headers = { 'e2b-sandbox-id': sandboxId, 'e2b-sandbox-port': '8000' };
+      await expect
+        .poll(async () => (await fetch(connection.sandboxUrl, { headers })).text(), { timeout: 20_000 })
+        .toBe(`from ${sandboxId}`);
+    }
+  });
+
+  test('cannot be undone from inside, not even by root', async () => {
+    const sandbox = await create({ allowInternetAccess: false });
+    for (const attempt of [
+      'ip address add 198.18.77.77/32 dev eth0',
+      'ip route add default dev lo',
+      'nft flush ruleset',
+      'echo 1 > /proc/sys/net/ipv4/ip_forward',
+      `python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'`,
+      `python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)'`,
+    ]) {
+      const result = await sandbox.commands.run(attempt, { user: 'root' }).catch((error: unknown) => error);
+      expect(result, attempt).toBeInstanceOf(CommandExitError);
+    }
+    expect(await fetchIn(sandbox, `http://${internet.addresses.open}/`)).toBe('refused');
+  });
+});
