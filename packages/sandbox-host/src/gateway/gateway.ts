@@ -5,6 +5,7 @@ import { headers } from '@sandpiper/protocol';
 import { type Envd, envdPort, isSigned } from '../envd/envd.js';
 import { HostError } from '../errors.js';
 import { headerOf } from '../http.js';
+import type { Holder } from '../sandboxes/activity.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { forward } from './forward.js';
@@ -35,16 +36,26 @@ export function createGateway(
   const upstream = new Upstream();
   const parking = new Parking();
 
-  /** The sandbox, running and open to the caller; a paused one that may wake by itself is woken first. */
-  async function admit(target: Target, request: IncomingMessage): Promise<Sandbox> {
+  /**
+   * The sandbox, running and open to the caller; a paused one that may wake by itself is woken first. Until `answer`
+   * is closed it is not idle.
+   */
+  async function admit(
+    target: Target,
+    request: IncomingMessage,
+    answer: ServerResponse | Duplex,
+  ): Promise<Sandbox> {
     const sandbox = sandboxes.find(target.sandboxId);
     if (!sandbox) throw new NotRunningError();
     if (target.port !== envdPort && sandbox.trafficToken !== undefined) {
       checkTrafficToken(request, sandbox.trafficToken);
     }
+    const release = sandbox.activity.hold(kindOf(target, request), `${request.method} ${request.url}`);
+    if (answer.destroyed) release();
+    else answer.once('close', release);
     if (sandbox.isPaused) {
       // In E2B's words too, for which a paused sandbox is nowhere.
-      if (!sandbox.settings.autoResume) throw new NotRunningError();
+      if (!sandbox.wakesOnRequest) throw new NotRunningError();
       await hold(sandbox);
     }
     return sandbox;
@@ -76,7 +87,7 @@ export function createGateway(
     async handle(target, request, response) {
       const begun = performance.now();
       try {
-        const sandbox = await admit(target, request);
+        const sandbox = await admit(target, request, response);
         if (target.port === envdPort) {
           await envd(sandbox, request, response);
           admitted(sandbox, target);
@@ -96,7 +107,7 @@ export function createGateway(
     },
     async upgrade(target, request, socket, head) {
       try {
-        const sandbox = await admit(target, request);
+        const sandbox = await admit(target, request, socket);
         const sent = requestHeaders(sandbox, target.port, request, await tokens.for(sandbox));
         const endpoint = await dial(sandbox, target.port);
         if (socket.destroyed) return;
@@ -117,6 +128,14 @@ export function createGateway(
 
 function doorOf(port: number): 'port' | 'envd' {
   return port === envdPort ? 'envd' : 'port';
+}
+
+function kindOf(
+  { port }: Target,
+  { url = '', headers: { upgrade: other } }: IncomingMessage,
+): Holder['kind'] {
+  if (other !== undefined) return 'stream';
+  return port === envdPort && url.startsWith('/process.Process/') ? 'command' : 'request';
 }
 
 /** @throws HostError 403 */

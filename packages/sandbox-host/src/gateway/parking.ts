@@ -14,12 +14,12 @@ export class Parking {
   constructor(private readonly limits: ParkingLimits = { requests: 100, ms: 30_000 }) {}
 
   /** Resolves when the sandbox runs. @throws HostError 503 when too many wait, or it takes too long. */
-  async wake(sandbox: Pick<Sandbox, 'id' | 'settings' | 'resume'>): Promise<void> {
-    const { id, settings } = sandbox;
+  async wake(sandbox: Pick<Sandbox, 'id' | 'wake'>): Promise<void> {
+    const { id } = sandbox;
     let lot = this.#waking.get(id);
     if (!lot) {
       const done = (): unknown => this.#waking.delete(id);
-      lot = { awake: sandbox.resume(settings.timeoutMs), waiting: 0 };
+      lot = { awake: sandbox.wake(), waiting: 0 };
       this.#waking.set(id, lot);
       lot.awake.then(done, done);
     }

@@ -27,7 +27,10 @@ export interface Explanation {
 export async function explain(sandbox: Sandbox): Promise<Explanation> {
   const agent = sandbox.state === 'running' ? await askAgent(sandbox) : undefined;
   const { state, stateSince, activity, leftMs, wakesOnRequest, deadline, idlePolicy } = sandbox;
-  const holders: Explanation['holders'] = activity.holders();
+  const holders: Explanation['holders'] = activity
+    .holders()
+    // What follows in a path may open something.
+    .map((holder) => ({ ...holder, what: holder.what.split('?', 1)[0] ?? '' }));
   if (agent?.busy) {
     holders.push({
       kind: 'agent',

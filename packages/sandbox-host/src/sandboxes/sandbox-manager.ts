@@ -251,8 +251,9 @@ export class SandboxManager {
       if (deadline.at > Date.now()) return sandbox.rearm();
       if (deadline.cause === 'idle' && sandbox.state === 'running') {
         const agent = await askAgent(sandbox);
-        // Busy, it is as if something had happened now; else since when it has not been is for it to say.
-        if (agent) sandbox.activity.touch(agent.busy ? Date.now() : agent.since);
+        // At work, it is as if something had happened now; else since when it has not been is for it to say.
+        if (agent?.busy) sandbox.activity.touch();
+        else if (agent?.since !== undefined) sandbox.activity.touch(agent.since);
       }
       await this.#carryOut(sandbox, deadline);
     } catch (error) {
