@@ -9,6 +9,7 @@ import type { ApiEvents } from './api/api-events.js';
 import { createApi } from './api/app.js';
 import { lifecycleRoutes } from './api/lifecycle-routes.js';
 import { observationRoutes } from './api/observation-routes.js';
+import { poolRoutes } from './api/pool-routes.js';
 import { sandboxRoutes } from './api/sandbox-routes.js';
 import { snapshotRoutes } from './api/snapshot-routes.js';
 import { templateRoutes } from './api/template-routes.js';
@@ -18,6 +19,7 @@ import type { Capabilities, Image } from './engines/engine.js';
 import { endLeftovers, type Isolation, startProcessEngine } from './engines/process/process-engine.js';
 import { createEnvd } from './envd/envd.js';
 import { HostError } from './errors.js';
+import { takeEvidence } from './evidence.js';
 import { createGateway } from './gateway/gateway.js';
 import type { GatewayEvents } from './gateway/gateway-events.js';
 import { GatewayTokens, loadGatewayKey } from './gateway/gateway-tokens.js';
@@ -28,6 +30,7 @@ import { checkCertificate, type TlsCertificate, takeCertificate } from './listen
 import { certificateNames, withPort } from './listener/domain.js';
 import { type Doors, listen, originOf } from './listener/listen.js';
 import type { IdlePolicy } from './sandboxes/deadlines.js';
+import { type PoolOption, Pools, poolRecordSchema } from './pool/pools.js';
 import { newToken } from './sandboxes/identifiers.js';
 import { SandboxManager } from './sandboxes/sandbox-manager.js';
 import { sandboxRecordSchema } from './sandboxes/sandbox-record.js';
@@ -82,6 +85,13 @@ export interface SandboxHostOptions {
    * their sandbox by headers.
    */
   domain?: string;
+  /**
+   * How many sandboxes of a template wait with their agent started, by the template's name; those set by
+   * `PUT /x/pools/{template}` at an earlier start are kept besides. Default: none.
+   */
+  pools?: Record<string, PoolOption>;
+  /** Whether `GET /metrics` is answered without the API key. Default: false. */
+  openMetrics?: boolean;
 }
 
 /** A running sandbox host. */
@@ -181,17 +191,32 @@ async function startHost(
     release: releaseImage,
   });
   const builder = new TemplateBuilder(catalog, sandboxes, uploads, cache);
+  const pools = new Pools(
+    sandboxes,
+    catalog,
+    openJournal(join(data.path, 'pools.jsonl'), 'pools', poolRecordSchema),
+  );
+  const apiEvents: ApiEvents = new EventEmitter();
+  const gatewayEvents: GatewayEvents = new EventEmitter();
+  const evidence = await takeEvidence({
+    directory: data.path,
+    api: apiEvents,
+    gateway: gatewayEvents,
+    lifecycle: sandboxes.events,
+    pools: () => pools.list(),
+    openMetrics: options.openMetrics ?? false,
+  });
   await sandboxes.recover();
   await engine.keepOnly(usedImages());
-  const gatewayEvents: GatewayEvents = new EventEmitter();
   const gateway = createGateway(sandboxes, createEnvd(), tokens, gatewayEvents);
   let origin = '';
-  const apiEvents: ApiEvents = new EventEmitter();
   const upload = uploadRoute(uploads, uploadKey, () => origin);
   const api = createApi(
     [
       ...sandboxRoutes(sandboxes, catalog, engine.capabilities),
       ...lifecycleRoutes(sandboxes),
+      ...poolRoutes(pools),
+      ...evidence.routes,
       ...observationRoutes(sandboxes, () => statfs(data.path)),
       ...snapshotRoutes(sandboxes, catalog),
       ...absentRoutes,
@@ -246,9 +271,13 @@ async function startHost(
     if (tls === true)
       certificate = await takeCertificate(data.path, certificateNames(address, options.domain));
     else if (tls) checkCertificate(tls);
+    pools.start(options.pools);
     server = await listen(doors, { port, host: address, tls: tls === true ? certificate : tls });
   } catch (error) {
+    await pools.close();
+    await sandboxes.close();
     await engine.close();
+    evidence.close();
     templates.close();
     layers.close();
     records.close();
@@ -258,12 +287,14 @@ async function startHost(
   const close = (): Promise<void> => {
     closed ??= (async () => {
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+      await pools.close();
       await sandboxes.close();
       await builder.close();
       server.closeAllConnections();
       gateway.close();
       await stopped;
       await engine.close();
+      evidence.close();
       templates.close();
       layers.close();
       records.close();

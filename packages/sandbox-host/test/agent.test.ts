@@ -3,13 +3,12 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Sandbox } from 'e2b';
-import { build } from 'esbuild';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
+import { bundleProgram } from './bundle-program.js';
 
 let host: SandboxHost;
 let sandbox: Sandbox;
@@ -19,22 +18,11 @@ let dataDir: string;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'agent-test-'));
   host = await createSandboxHost({ dataDir });
-  const runtime = fileURLToPath(new URL('../../agent-runtime/src/index.ts', import.meta.url));
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('programs/agent.ts', import.meta.url))],
-    alias: { '@sandpiper/agent-runtime': runtime },
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-  });
+  const program = await bundleProgram('agent.ts');
   const agent = async (): Promise<Sandbox> => {
     const { apiUrl, sandboxUrl, apiKey } = host;
     const made = await Sandbox.create({ apiUrl, sandboxUrl, apiKey });
-    await made.files.write('agent.mjs', outputFiles[0]?.text ?? '');
+    await made.files.write('agent.mjs', program);
     await made.commands.run('node agent.mjs', { background: true, timeoutMs: 0 });
     // A loaded machine may need more than the gateway waits for a port.
     await vi.waitFor(async () => expect((await ask(made, '/ping')).status).toBe(200), { timeout: 20_000 });

@@ -2,8 +2,8 @@ import * as z from 'zod';
 import type { Capabilities } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
-import { defaultSettings } from '../sandboxes/sandbox-settings.js';
 import type { TemplateCatalog } from '../templates/template-catalog.js';
+import { templateSettings } from '../templates/template-settings.js';
 import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
 import { created, detailed, listed, publicState } from './sandbox-views.js';
@@ -67,27 +67,21 @@ export function sandboxRoutes(
   const create =
     (version: 1 | 2) =>
     async ({ body, signal }: { body: z.output<typeof newSandboxSchema>; signal: AbortSignal }) => {
-      const { template, build, result } = catalog.resolve(body.templateID);
+      const resolved = catalog.resolve(body.templateID);
+      const { template, result } = resolved;
       refuseUnenforceable(body, capabilities);
       const sandbox = await sandboxes.create(
         result.image,
         {
-          ...defaultSettings,
-          templateId: template.templateID,
-          alias: template.names[0],
+          ...templateSettings(resolved),
           metadata: body.metadata ?? {},
           envs: { ...result.envs, ...body.envVars },
-          workdir: result.workdir,
-          user: result.user,
           timeoutMs: (body.timeout ?? (version === 1 ? defaultSecondsV1 : defaultSeconds)) * 1000,
           autoPause: body.autoPause ?? false,
           autoResume: body.autoResume?.enabled ?? false,
           network: body.network ?? {},
           allowInternetAccess: body.allow_internet_access,
           secure: version === 2 || (body.secure ?? false),
-          cpuCount: build.cpuCount,
-          memoryMB: build.memoryMB,
-          start: result.startCmd ? { startCmd: result.startCmd, readyCmd: result.readyCmd } : undefined,
         },
         signal,
       );

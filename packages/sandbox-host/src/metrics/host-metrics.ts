@@ -1,0 +1,34 @@
+import { Registry } from 'prom-client';
+import type { ApiEvents } from '../api/api-events.js';
+import type { GatewayEvents } from '../gateway/gateway-events.js';
+import type { PoolStatus } from '../pool/pool.js';
+import type { LifecycleEvents } from '../sandboxes/lifecycle-events.js';
+import { measureDoors } from './measure-doors.js';
+import { measurePools } from './measure-pools.js';
+import { measureProcess } from './measure-process.js';
+import { measureSandboxes } from './measure-sandboxes.js';
+
+/** What is measured. */
+export interface MetricSources {
+  api: ApiEvents;
+  gateway: GatewayEvents;
+  lifecycle: LifecycleEvents;
+  pools: () => PoolStatus[];
+}
+
+/** All metrics of one host as Prometheus text, and its content type. */
+export interface HostMetrics {
+  render(): Promise<{ contentType: string; text: string }>;
+}
+
+/** Measures a host from what it tells, each host in a registry of its own. */
+export function createHostMetrics({ api, gateway, lifecycle, pools }: MetricSources): HostMetrics {
+  const registry = new Registry();
+  measureSandboxes(registry, lifecycle, gateway);
+  measureDoors(registry, api, gateway);
+  measurePools(registry, pools);
+  measureProcess(registry);
+  return {
+    render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}

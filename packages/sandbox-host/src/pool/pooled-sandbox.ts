@@ -1,0 +1,82 @@
+import { bindTokenVariable } from '@sandpiper/protocol';
+import type { Image } from '../engines/engine.js';
+import { newToken } from '../sandboxes/identifiers.js';
+import type { Sandbox } from '../sandboxes/sandbox.js';
+import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
+import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
+import { bindAgent, isBindable } from './bind-agent.js';
+
+/** Where an agent listens whose environment says nothing else. */
+const agentPort = 8080;
+/** It lives until it is taken or no longer wanted. */
+const waitsMs = 10 * 365 * 24 * 3600 * 1000;
+
+/** A sandbox that waits, with its agent started, for whoever asks for one like it. */
+export class PooledSandbox {
+  private constructor(
+    readonly sandbox: Sandbox,
+    private readonly settings: SandboxSettings,
+    /** Opens the agent for its first caller; undefined where there is none that can be bound. */
+    private readonly bindToken: string | undefined,
+  ) {}
+
+  /**
+   * Makes one. A template whose ready command does not tell when its agent can be bound is started unbindable.
+   *
+   * @throws Error when the sandbox or its agent cannot be started.
+   */
+  static async make(
+    manager: SandboxManager,
+    image: Image,
+    settings: SandboxSettings,
+    signal: AbortSignal,
+  ): Promise<PooledSandbox> {
+    const make = (envs: Record<string, string>): Promise<Sandbox> =>
+      manager.create(
+        image,
+        { ...settings, envs: { ...settings.envs, ...envs }, listed: false, timeoutMs: waitsMs },
+        signal,
+      );
+    if (!settings.start?.readyCmd) return new PooledSandbox(await make({}), settings, undefined);
+    const bindToken = newToken();
+    const sandbox = await make({ [bindTokenVariable]: bindToken });
+    try {
+      const endpoint = await sandbox.engine.dial(portOf(settings));
+      if (endpoint) {
+        // Something that answers and does not know of binding is not held back either.
+        return new PooledSandbox(sandbox, settings, (await isBindable(endpoint)) ? bindToken : undefined);
+      }
+    } catch (error) {
+      await manager.kill(sandbox.id);
+      throw error;
+    }
+    // Whatever listens later would wait for its owner for ever.
+    await manager.kill(sandbox.id);
+    return new PooledSandbox(await make({}), settings, undefined);
+  }
+
+  /** Whether it can become a sandbox with these settings without being started anew. */
+  suits({ envs, network, allowInternetAccess }: SandboxSettings): boolean {
+    if (allowInternetAccess === false || network.allowOut?.length || network.denyOut?.length) return false;
+    // Commands are given their environment one by one; only an agent that runs already has to be told.
+    if (this.bindToken !== undefined || !this.settings.start) return true;
+    const names = Object.keys(envs);
+    return names.every((name) => this.settings.envs[name] === envs[name]);
+  }
+
+  get isAlive(): boolean {
+    return this.sandbox.state === 'running';
+  }
+
+  /** Makes its agent the caller's. @throws Error when the agent does not take it; it is of no use then. */
+  async bind({ envs, metadata }: SandboxSettings): Promise<void> {
+    if (this.bindToken === undefined) return;
+    const endpoint = await this.sandbox.engine.dial(portOf(this.settings));
+    if (!endpoint) throw new Error('The agent listens no more.');
+    await bindAgent(endpoint, this.bindToken, { env: envs, metadata });
+  }
+}
+
+function portOf({ envs }: SandboxSettings): number {
+  return Number(envs.AGENT_RUNTIME_PORT ?? envs.PPIO_AGENT_PORT ?? envs.PORT) || agentPort;
+}

@@ -1,0 +1,21 @@
+import { defaultSettings, type SandboxSettings } from '../sandboxes/sandbox-settings.js';
+import type { TemplateCatalog } from './template-catalog.js';
+
+/** How a sandbox of a template is when its caller asks for nothing more. */
+export function templateSettings({
+  template,
+  build,
+  result,
+}: ReturnType<TemplateCatalog['resolve']>): SandboxSettings {
+  return {
+    ...defaultSettings,
+    templateId: template.templateID,
+    alias: template.names[0],
+    envs: { ...result.envs },
+    workdir: result.workdir,
+    user: result.user,
+    cpuCount: build.cpuCount,
+    memoryMB: build.memoryMB,
+    start: result.startCmd ? { startCmd: result.startCmd, readyCmd: result.readyCmd } : undefined,
+  };
+}

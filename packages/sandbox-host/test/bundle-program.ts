@@ -1,0 +1,20 @@
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/** A program of `test/programs` as one file, with the agent runtime of this repository in it. */
+export async function bundleProgram(name: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL(`programs/${name}`, import.meta.url))],
+    alias: {
+      '@sandpiper/agent-runtime': fileURLToPath(new URL('../../agent-runtime/src/index.ts', import.meta.url)),
+    },
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+  });
+  return outputFiles[0]?.text ?? '';
+}
