@@ -78,6 +78,7 @@ export function sandboxRoutes(
           envs: { ...result.envs, ...body.envVars },
           timeoutMs: (body.timeout ?? (version === 1 ? defaultSecondsV1 : defaultSeconds)) * 1000,
           autoPause: body.autoPause ?? false,
+          autoPauseMemory: body.autoPauseMemory ?? true,
           autoResume: body.autoResume?.enabled ?? false,
           network: body.network ?? {},
           allowInternetAccess: body.allow_internet_access,
@@ -106,9 +107,13 @@ export function sandboxRoutes(
     return page(found, query, (one) => one.id, listed);
   };
 
-  const connect = async (id: string, timeout: number): Promise<{ body: unknown; status: number }> => {
+  const connect = async (
+    id: string,
+    timeout: number,
+    memory: boolean | undefined,
+  ): Promise<{ body: unknown; status: number }> => {
     const sandbox = sandboxes.get(id);
-    const resumed = await sandbox.resume(timeout * 1000);
+    const resumed = await sandbox.resume(timeout * 1000, { memory });
     if (!resumed) sandbox.extendTimeout(timeout * 1000);
     return { body: created(sandbox), status: resumed ? 201 : 200 };
   };
@@ -175,7 +180,8 @@ export function sandboxRoutes(
       summary: 'Connect to a sandbox, resuming it if it is paused',
       body: connectSchema,
       status: 200,
-      handle: ({ params, body }) => connect(params.sandboxID ?? '', body.timeout ?? defaultSeconds),
+      handle: ({ params, body }) =>
+        connect(params.sandboxID ?? '', body.timeout ?? defaultSeconds, body.memory),
     }),
     route({
       method: 'post',
@@ -183,7 +189,8 @@ export function sandboxRoutes(
       summary: 'Connect to a sandbox (SDKs before 2.51)',
       body: connectSchema,
       status: 200,
-      handle: ({ params, body }) => connect(params.sandboxID ?? '', body.timeout ?? defaultSecondsV1),
+      handle: ({ params, body }) =>
+        connect(params.sandboxID ?? '', body.timeout ?? defaultSecondsV1, body.memory),
     }),
     route({
       method: 'post',
@@ -206,11 +213,9 @@ export function sandboxRoutes(
       body: z.object({ memory: z.boolean().optional() }),
       status: 204,
       handle: async ({ params, body }) => {
-        if (body.memory === false) {
-          throw new HostError(400, 'This host pauses sandboxes in memory; it cannot keep the files alone.');
-        }
         const sandbox = sandboxes.get(params.sandboxID ?? '');
-        if (!(await sandbox.pause())) throw new HostError(409, `Sandbox "${sandbox.id}" is paused already.`);
+        if (!(await sandbox.pause({ memory: body.memory })))
+          throw new HostError(409, `Sandbox "${sandbox.id}" is paused already.`);
         return {};
       },
     }),

@@ -1,0 +1,48 @@
+import { Template, waitForPort } from 'e2b';
+import { expect, test } from 'vitest';
+import { describeHosts } from './with-host.js';
+
+const server = `const { appendFileSync, readFileSync } = require('node:fs');
+appendFileSync('starts', 'start ');
+require('node:http').createServer((request, response) => response.end(readFileSync('starts'))).listen(8080);`;
+
+describeHosts('a pause that keeps the files alone', (fixture) => {
+  test('ends the processes, and a resume starts the template on the files that are there', async () => {
+    const template = Template()
+      .fromTemplate('base')
+      .runCmd(`cat > server.js <<'END'\n${server}\nEND`)
+      .setStartCmd('node server.js', waitForPort(8080));
+    await Template.build(template, `files-${fixture.isolation}`, fixture.connection);
+    const sandbox = await fixture.create(`files-${fixture.isolation}`);
+    await sandbox.commands.run('echo kept > file; echo too > "$HOME/other"');
+    const background = sandbox.commands.run('sleep 1000', { timeoutMs: 0 });
+    background.catch(() => {});
+    const starts = async (): Promise<string> => {
+      const response = await fetch(fixture.host.sandboxUrl, {
+        headers: { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '8080' },
+      });
+      return `${response.status} ${await response.text()}`;
+    };
+    expect(await starts()).toBe('200 start ');
+    expect(await sandbox.pause({ keepMemory: false })).toBe(true);
+    expect(await sandbox.pause({ keepMemory: false })).toBe(false);
+    await expect(background).rejects.toThrow();
+    expect((await sandbox.getInfo()).state).toBe('paused');
+    expect(await starts()).toMatch(/^502/);
+    for (let times = 2; times < 4; times++) {
+      await sandbox.connect();
+      expect(await starts()).toBe(`200 ${'start '.repeat(times)}`);
+      expect((await sandbox.commands.run('cat file other; pgrep -x sleep | wc -l')).stdout).toBe(
+        'kept\ntoo\n0\n',
+      );
+      await sandbox.pause({ keepMemory: false });
+    }
+    await sandbox.connect();
+    // With its memory kept, but not wanted any more.
+    await sandbox.pause();
+    await sandbox.connect({ onResume: 'reboot' });
+    expect(await starts()).toBe(`200 ${'start '.repeat(5)}`);
+    await sandbox.pause({ keepMemory: false });
+    expect(await sandbox.kill()).toBe(true);
+  }, 90_000);
+});
