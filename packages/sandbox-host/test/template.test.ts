@@ -91,6 +91,31 @@ describeHosts(
       expect(await Sandbox.list(fixture.connection).nextItems()).toEqual([]);
     });
 
+    test('holds its sandboxes to its network rules, whatever these ask for', async () => {
+      const { apiUrl, apiKey } = fixture.connection;
+      const describeNetwork = (network: unknown) =>
+        fetch(`${apiUrl}/x/templates/closed/metadata`, {
+          method: 'PUT',
+          headers: { 'x-api-key': apiKey },
+          body: JSON.stringify({ network }),
+        });
+      await Template.build(Template().fromTemplate('base'), 'closed', fixture.connection);
+      expect((await describeNetwork({ allowInternet: false })).status).toBe(400);
+      expect((await describeNetwork({ allowInternetAccess: false })).status).toBe(204);
+      const creation = fixture.create('closed', { allowInternetAccess: true });
+      if (fixture.host.capabilities.network.level !== 'enforced') {
+        await expect(creation).rejects.toThrow(/cannot keep a sandbox from the network/);
+        return;
+      }
+      const sandbox = await creation;
+      expect((await sandbox.getInfo()).allowInternetAccess).toBe(false);
+      const { snapshotId } = await sandbox.createSnapshot();
+      await sandbox.kill();
+      const again = await fixture.create(snapshotId, { allowInternetAccess: true });
+      expect((await again.getInfo()).allowInternetAccess).toBe(false);
+      await again.kill();
+    });
+
     test('is built anew only from the first step that is not as it was', async () => {
       const build = async (name: string, greeting: string, options: { skipCache?: boolean } = {}) => {
         const lines: string[] = [];

@@ -2,7 +2,9 @@ import * as z from 'zod';
 import type { Capabilities } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
+import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
 import type { TemplateCatalog } from '../templates/template-catalog.js';
+import { restrictEgress } from '../templates/template-policy.js';
 import { templateSettings } from '../templates/template-settings.js';
 import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
@@ -30,7 +32,11 @@ const egressSchema = z.object({
 });
 const networkSchema = egressSchema.extend({
   allowPublicTraffic: z.boolean().optional(),
-  maskRequestHost: z.string().max(255).optional(),
+  maskRequestHost: z
+    .string()
+    .max(255)
+    .regex(/^[\x21-\x7e]*$/, 'cannot be a Host header')
+    .optional(),
 });
 const newSandboxSchema = z.object({
   templateID: z.string().min(1),
@@ -69,7 +75,11 @@ export function sandboxRoutes(
     async ({ body, signal }: { body: z.output<typeof newSandboxSchema>; signal: AbortSignal }) => {
       const resolved = catalog.resolve(body.templateID);
       const { template, result } = resolved;
-      refuseUnenforceable(body, capabilities);
+      const egress = restrictEgress(template, {
+        network: body.network ?? {},
+        allowInternetAccess: body.allow_internet_access,
+      });
+      refuseUnenforceable(egress, capabilities);
       const sandbox = await sandboxes.create(
         result.image,
         {
@@ -80,8 +90,7 @@ export function sandboxRoutes(
           autoPause: body.autoPause ?? false,
           autoPauseMemory: body.autoPauseMemory ?? true,
           autoResume: body.autoResume?.enabled ?? false,
-          network: body.network ?? {},
-          allowInternetAccess: body.allow_internet_access,
+          ...egress,
           secure: version === 2 || (body.secure ?? false),
         },
         signal,
@@ -249,12 +258,11 @@ export function sandboxRoutes(
       status: 204,
       handle: async ({ params, body }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
-        refuseUnenforceable(
-          { network: body, allow_internet_access: body.allow_internet_access },
-          capabilities,
-        );
-        const { allowOut, denyOut } = body;
-        await sandbox.setNetwork({ allowOut, denyOut }, body.allow_internet_access);
+        const { allowOut, denyOut, allow_internet_access: allowInternetAccess } = body;
+        const template = catalog.find(sandbox.settings.templateId) ?? { metadata: {} };
+        const egress = restrictEgress(template, { network: { allowOut, denyOut }, allowInternetAccess });
+        refuseUnenforceable(egress, capabilities);
+        await sandbox.setNetwork(egress.network, egress.allowInternetAccess);
         return {};
       },
     }),
@@ -275,12 +283,12 @@ function parseMetadata(text: string): [string, string][] {
 
 /** Who asks for a wall and gets none must not be left to believe in it. */
 function refuseUnenforceable(
-  body: Pick<z.output<typeof newSandboxSchema>, 'allow_internet_access' | 'network'>,
-  { network }: Capabilities,
+  { network, allowInternetAccess }: Pick<SandboxSettings, 'network' | 'allowInternetAccess'>,
+  capabilities: Capabilities,
 ): void {
-  if (network.level === 'enforced') return;
-  const { denyOut } = body.network ?? {};
+  if (capabilities.network.level === 'enforced') return;
   // Allowing alone takes nothing away.
-  if (body.allow_internet_access !== false && !denyOut?.length) return;
-  throw new HostError(400, `This host cannot keep a sandbox from the network: ${network.reason}.`);
+  if (allowInternetAccess !== false && !network.denyOut?.length) return;
+  const { reason } = capabilities.network;
+  throw new HostError(400, `This host cannot keep a sandbox from the network: ${reason}.`);
 }

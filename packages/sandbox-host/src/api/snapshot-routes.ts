@@ -25,6 +25,8 @@ export function snapshotRoutes(sandboxes: SandboxManager, catalog: TemplateCatal
     const snapshot = known ?? catalog.create(name, sandbox.id);
     const build = catalog.addBuild(snapshot, [defaultTag], settings);
     const { envs, workdir, user, start } = settings;
+    // The template's rules hold for what was made of it.
+    catalog.describe(snapshot, { metadata: catalog.find(settings.templateId)?.metadata ?? {} });
     catalog.finish(snapshot, build, { image, envs, workdir, user, ...start });
     return snapshot;
   };

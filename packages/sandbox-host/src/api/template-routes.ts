@@ -9,6 +9,7 @@ import {
   parseReference,
   type TemplateCatalog,
 } from '../templates/template-catalog.js';
+import { policyOf } from '../templates/template-policy.js';
 import type { UploadedFiles } from '../templates/uploaded-files.js';
 import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
@@ -247,6 +248,7 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
       body: z.record(z.string(), z.unknown()),
       status: 204,
       handle: ({ params, body }) => {
+        policyOf(body);
         catalog.describe(template(params), { metadata: body });
         return {};
       },

@@ -1,0 +1,61 @@
+import * as z from 'zod';
+import { HostError } from '../errors.js';
+import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
+import type { Template } from './template.js';
+
+/** What a sandbox may reach. */
+type Egress = Pick<SandboxSettings, 'network' | 'allowInternetAccess'>;
+
+/** What a template's metadata says to this host; the rest is the deployer's own. */
+const policySchema = z.looseObject({
+  network: z
+    .strictObject({
+      allowInternetAccess: z.boolean().optional(),
+      allowOut: z.array(z.string()).optional(),
+      denyOut: z.array(z.string()).optional(),
+    })
+    .optional(),
+});
+
+/** @throws HostError 400 for metadata whose `network` is not understood. */
+export function policyOf(metadata: Record<string, unknown>): z.output<typeof policySchema> {
+  const parsed = policySchema.safeParse(metadata);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(
+    ({ path, message }) => `${['metadata', ...path].join('.')}: ${message}`,
+  );
+  throw new HostError(400, issues.join('; '));
+}
+
+/**
+ * What a sandbox of a template may reach when it asks for something: the stricter of the two. Where both take the
+ * network away, only what both except is left open; where one does, what that one excepts.
+ */
+export function restrictEgress({ metadata }: Pick<Template, 'metadata'>, asked: Egress): Egress {
+  const { network: own } = policyOf(metadata);
+  if (!own) return asked;
+  const { allowOut = [], denyOut = [] } = asked.network;
+  const ownAllowed = own.allowOut ?? [];
+  const exceptions = !isStrict(own)
+    ? allowOut
+    : isStrict({ ...asked.network, allowInternetAccess: asked.allowInternetAccess })
+      ? allowOut.filter((target) => ownAllowed.includes(target))
+      : ownAllowed;
+  const closed = own.allowInternetAccess === false || asked.allowInternetAccess === false;
+  return {
+    network: {
+      ...asked.network,
+      allowOut: exceptions,
+      denyOut: [...new Set([...(own.denyOut ?? []), ...denyOut])],
+    },
+    allowInternetAccess: closed ? false : asked.allowInternetAccess,
+  };
+}
+
+/** Allowing alone takes nothing away. */
+function isStrict(rules: {
+  allowInternetAccess?: boolean | undefined;
+  denyOut?: string[] | undefined;
+}): boolean {
+  return rules.allowInternetAccess === false || (rules.denyOut?.length ?? 0) > 0;
+}
