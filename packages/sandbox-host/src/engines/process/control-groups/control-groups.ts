@@ -92,7 +92,9 @@ export async function openControlGroups(durableFor?: string): Promise<ControlGro
       return group;
     },
     async keepOnly(ids) {
-      for (const place of made) await removeGroupsIn(place.directory, (id) => !ids.has(id));
+      for (const place of made) {
+        if (used.has(place)) await removeGroupsIn(place.directory, (id) => !ids.has(id));
+      }
     },
     async close() {
       for (const place of made) await rmdir(place.directory).catch(() => {});
@@ -148,7 +150,7 @@ async function handDown(directory: string, controller: string): Promise<boolean>
 }
 
 async function removeOrphans(directory: string): Promise<void> {
-  for (const name of readdirSync(directory)) {
+  for (const name of groupsIn(directory)) {
     const owner = orphanName.exec(name)?.[1];
     if (owner === undefined || isAlive(Number(owner))) continue;
     const orphan = join(directory, name);
@@ -158,7 +160,17 @@ async function removeOrphans(directory: string): Promise<void> {
 }
 
 async function removeGroupsIn(directory: string, which: (name: string) => boolean): Promise<void> {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    if (entry.isDirectory() && which(entry.name)) await removeGroup(join(directory, entry.name));
+  for (const name of groupsIn(directory)) {
+    if (which(name)) await removeGroup(join(directory, name));
+  }
+}
+
+/** None where the directory has gone: hosts that start at the same time remove the same orphans. */
+function groupsIn(directory: string): string[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return [];
   }
 }

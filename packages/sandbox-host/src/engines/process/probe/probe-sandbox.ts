@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { text } from 'node:stream/consumers';
 import type {
   Capabilities,
@@ -23,6 +24,9 @@ import {
 
 /** Small enough to reach every limit at once. */
 const limits: Required<Limits> = { cpuCount: 0.4, memoryMB: 64, pids: 32 };
+
+/** Where clouds tell a machine its credentials. */
+const metadataService = '169.254.169.254:80';
 
 /** How the probe sandbox is started. */
 export const probeOptions: StartOptions = {
@@ -84,13 +88,18 @@ async function tryToConnect(sandbox: EngineSandbox): Promise<string | undefined>
   await once(server, 'listening');
   try {
     const { port } = server.address() as AddressInfo;
+    // The host itself gets through, or a refusal would mean nothing.
+    await once(connect(port, '127.0.0.1').resume(), 'close');
     const gateway = (await perl(sandbox, gatewayScript)).output;
-    const targets = ['127.0.0.1', ...(gateway ? [gateway] : [])].map((host) => `${host}:${port}`);
+    const own = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .filter(({ family, internal }) => family === 'IPv4' && !internal)
+      .slice(0, 8);
+    const hosts = new Set(['127.0.0.1', ...(gateway ? [gateway] : []), ...own.map(({ address }) => address)]);
+    const targets = [...[...hosts].map((host) => `${host}:${port}`), metadataService];
     const { output } = await perl(sandbox, connectScript, targets);
     const reached = output.split('\n').filter(Boolean);
-    return reached.length > 0
-      ? `a sandbox without network reached the host at ${reached.join(', ')}`
-      : undefined;
+    return reached.length > 0 ? `a sandbox that may reach nothing reached ${reached.join(', ')}` : undefined;
   } finally {
     server.close();
   }
