@@ -56,8 +56,7 @@ export class PooledSandbox {
   }
 
   /** Whether it can become a sandbox with these settings without being started anew. */
-  suits({ envs, network, allowInternetAccess }: SandboxSettings): boolean {
-    if (allowInternetAccess === false || network.allowOut?.length || network.denyOut?.length) return false;
+  suits({ envs }: SandboxSettings): boolean {
     // Commands are given their environment one by one; only an agent that runs already has to be told.
     if (this.bindToken !== undefined || !this.settings.start) return true;
     const names = Object.keys(envs);
@@ -68,13 +67,21 @@ export class PooledSandbox {
     return this.sandbox.state === 'running';
   }
 
-  /** Makes its agent the caller's. @throws Error when the agent does not take it; it is of no use then. */
-  async bind({ envs, metadata }: SandboxSettings): Promise<void> {
+  /** Makes it the caller's: its network, then its agent. @throws Error when it is of no use any more. */
+  async bind(wanted: SandboxSettings): Promise<void> {
+    if (egressOf(wanted) !== egressOf(this.settings)) {
+      await this.sandbox.setNetwork(wanted.network, wanted.allowInternetAccess);
+    }
     if (this.bindToken === undefined) return;
     const endpoint = await this.sandbox.engine.dial(portOf(this.settings));
     if (!endpoint) throw new Error('The agent listens no more.');
-    await bindAgent(endpoint, this.bindToken, { env: envs, metadata });
+    await bindAgent(endpoint, this.bindToken, { env: wanted.envs, metadata: wanted.metadata });
   }
+}
+
+function egressOf({ network, allowInternetAccess }: SandboxSettings): string {
+  const { allowOut = [], denyOut = [] } = network;
+  return JSON.stringify([allowInternetAccess ?? true, allowOut, denyOut]);
 }
 
 function portOf({ envs }: SandboxSettings): number {
