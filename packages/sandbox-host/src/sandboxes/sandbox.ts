@@ -163,7 +163,8 @@ export class Sandbox {
       {
         maxAgeMs: settings.listed ? maxAgeMs : undefined,
         hibernateAfterMs: this.#keeper.canHibernate ? hibernateAfterMs : undefined,
-        idle: this.idlePolicy,
+        // What waits in a pool is idle by its nature.
+        idle: settings.listed ? this.idlePolicy : undefined,
       },
     );
   }
