@@ -16,8 +16,9 @@ import { Ledger } from './invocation/ledger/ledger.js';
 import type { Services } from './invocation/services.js';
 import { Lifespan, type LifespanHook } from './lifespan/lifespan.js';
 import { jsonLogger, type Logger } from './log/logger.js';
-import { Health, type RegisterPing } from './ping/health.js';
+import { Health, type PingHandler } from './ping/health.js';
 import type { Listener, Platform } from './platform.js';
+import { type Register, registrar } from './registration/registrar.js';
 import { Routes } from './routes/routes.js';
 import type { WebSocketHandler } from './websocket/agent-socket.js';
 import { WebSockets } from './websocket/websockets.js';
@@ -51,14 +52,24 @@ export class PortableApp {
   readonly idleTimeout: number = 0;
   readonly #health = new Health();
   /** Registers a judge of the agent's health, in place of "busy while it works": a function, or a method, as a decorator. */
-  readonly ping: RegisterPing = this.#health.register;
+  readonly ping: Register<PingHandler> = registrar((judge) => {
+    this.#health.handler = judge;
+  });
   readonly #lifespan = new Lifespan();
   readonly #binder: Binder;
   readonly #middlewares: Middleware[] = [];
+  /** Adds a middleware, a function or a decorated method, inside those added before. */
+  readonly middleware: Register<Middleware> = registrar((middleware) => {
+    this.#middlewares.push(middleware);
+  });
   readonly #services: Services;
   readonly #authenticate: Guard | undefined;
   readonly #invocations: Invocations;
   readonly #webSockets: WebSockets;
+  /** Registers the handler of `WS /ws`, a function or a decorated method. Only where {@link PortableApp.run} listens. */
+  readonly websocket: Register<WebSocketHandler> = registrar((handler) => {
+    this.#webSockets.handler = handler;
+  });
   readonly #routes: Routes;
   readonly #hono = new HonoLayer();
   #ready: Promise<void> | undefined;
@@ -116,18 +127,6 @@ export class PortableApp {
   /** The background tasks that run. */
   get tasks(): TaskInfo[] {
     return this.#services.tasks.list();
-  }
-
-  /** Adds a middleware inside those added before. Gives it back as it is. */
-  middleware<M extends Middleware>(middleware: M): M {
-    this.#middlewares.push(middleware);
-    return middleware;
-  }
-
-  /** Registers the handler of `WS /ws`. Gives it back as it is. Only where {@link PortableApp.run} listens. */
-  websocket<H extends WebSocketHandler>(handler: H): H {
-    this.#webSockets.handler = handler;
-    return handler;
   }
 
   /** Registers what is done before the first request. */
@@ -188,6 +187,7 @@ export class PortableApp {
       webSockets: this.#webSockets,
       guard: this.#guard,
       maxMessageSize: config.maxRequestSize,
+      bufferBytes: config.streamBufferBytes,
       answer: (incoming) => this.#routes.answer(new Call(incoming), this.#admit),
     });
     const listener = await this.#listener;
@@ -208,7 +208,7 @@ export class PortableApp {
     const incoming = new WebIncoming(request);
     const call = new Call(incoming);
     if (execution?.waitUntil) call.keepAlive = (until) => execution.waitUntil?.(until);
-    return toResponse(await this.#routes.answer(call, this.#admit), incoming);
+    return this.#toResponse(await this.#routes.answer(call, this.#admit), incoming);
   };
 
   /**
@@ -278,14 +278,20 @@ export class PortableApp {
     const response = await compose(this.#middlewares, call.incoming.toRequest(), (request) =>
       this.#hono.isUsed ? this.#hono.run(request, inner) : inner(request),
     );
+    if (response.status === 0)
+      throw new TypeError('A middleware returned Response.error(), which no caller can be sent.');
     return { kind: 'passed', response, headers: [] };
+  }
+
+  #toResponse(reply: Reply, incoming: WebIncoming): Response {
+    return toResponse(reply, incoming, this.#services.config.streamBufferBytes);
   }
 
   async #inner(outer: Call, request: Request): Promise<Response> {
     const incoming = new WebIncoming(request);
     const call = new Call(incoming, outer);
     try {
-      return toResponse(await this.#routes.route(call), incoming);
+      return this.#toResponse(await this.#routes.route(call), incoming);
     } finally {
       outer.failure = call.failure;
       outer.invocationId = call.invocationId;

@@ -19,6 +19,7 @@ describe('a configuration', () => {
       maxRequestSize: 1024 * 1024,
       maxConcurrency: Number.MAX_SAFE_INTEGER,
       heartbeatMs: 15_000,
+      streamBufferBytes: 16 * 1024,
       resumeGraceMs: 30_000,
       shutdownGraceMs: 25_000,
       retention: { count: 1000, bytes: 64 * 1024 * 1024, ms: 300_000 },
@@ -63,7 +64,23 @@ describe('a configuration', () => {
     expect(() => under({}, { port: 70_000, timeoutMs: -1 })).toThrow(
       /port .*timeoutMs \(AGENT_RUNTIME_TIMEOUT_MS\)/,
     );
-    expect(() => under({ PPIO_AGENT_TIMEOUT: 'soon' })).toThrow(/timeoutMs/);
+    expect(() => under({}, { retention: { count: -1 } })).toThrow(/retention\.count: /);
     expect(() => under({}, { maxConcurrenzy: 1 })).toThrow(/maxConcurrenzy/);
+  });
+
+  test.each([
+    ['PORT', '99999', 'port'],
+    ['PPIO_AGENT_PORT', 'http', 'port'],
+    ['PPIO_AGENT_TIMEOUT', 'soon', 'timeoutMs'],
+    ['AGENT_RUNTIME_TIMEOUT', 'soon', 'timeoutMs'],
+    ['AGENT_RUNTIME_TIMEOUT_MS', '-1', 'timeoutMs'],
+  ])('that is wrong in %s is refused by that name', (variable, value, option) => {
+    expect(() => under({ [variable]: value })).toThrow(`${option} (${variable}): `);
+  });
+
+  test('of auth that is wrong in the environment names its variables', () => {
+    expect(() => under({ AGENT_RUNTIME_AUTH_JWT_JWKS: 'no url' })).toThrow(
+      /auth\S* \(AGENT_RUNTIME_AUTH_\*\): /,
+    );
   });
 });

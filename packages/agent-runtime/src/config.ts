@@ -21,6 +21,8 @@ export interface RuntimeConfig {
   maxConcurrency?: number | undefined;
   /** After how many milliseconds of silence a stream carries a heartbeat. Default: 15,000. */
   heartbeatMs?: number | undefined;
+  /** How many bytes may wait for a reader that is slower than its stream, before the stream stops. Default: 16 KiB. */
+  streamBufferBytes?: number | undefined;
   /** How long an invocation with a key goes on when its caller is gone, in milliseconds. Default: 30,000. */
   resumeGraceMs?: number | undefined;
   /** How long shutdown waits for running invocations, in milliseconds, before it aborts them. Default: 25,000. */
@@ -75,6 +77,7 @@ export interface ResolvedConfig {
   maxRequestSize: number;
   maxConcurrency: number;
   heartbeatMs: number;
+  streamBufferBytes: number;
   resumeGraceMs: number;
   shutdownGraceMs: number;
   retention: { count: number; bytes: number; ms: number };
@@ -101,6 +104,8 @@ const configSchema: z.ZodMiniType<ResolvedConfig> = z.strictObject({
   // The largest count there is, for "no limit": zod takes no infinity for a number.
   maxConcurrency: z._default(whole(1), Number.MAX_SAFE_INTEGER),
   heartbeatMs: z._default(milliseconds(1), 15_000),
+  // Below this a connection would crawl: it is the buffer of what comes in, too.
+  streamBufferBytes: z._default(whole(1024), 16 * 1024),
   resumeGraceMs: z._default(milliseconds(), 30_000),
   shutdownGraceMs: z._default(milliseconds(), 25_000),
   retention: z.prefault(
@@ -134,23 +139,23 @@ const configSchema: z.ZodMiniType<ResolvedConfig> = z.strictObject({
 
 /** Fills in what an option leaves open: from the environment, then from the defaults (contract, section 7). */
 export function resolveConfig(config: RuntimeConfig): ResolvedConfig {
-  const given = Object.entries(config).filter(([, value]) => value !== undefined);
-  const parsed = configSchema.safeParse({ ...fromEnvironment(), ...Object.fromEntries(given) });
+  const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+  const { values, variables } = fromEnvironment();
+  const parsed = configSchema.safeParse({ ...values, ...given });
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => ({
     path: issue.path.map(String),
     message: issue.message,
   }));
   const list = issues.map(({ path, message }) => {
-    const option = path.join('.');
-    return option ? `${option} (${variableOf(option)}): ${message}` : message;
+    const [option = ''] = path;
+    // The variable that was set, or else the one that could be.
+    const variable = Object.hasOwn(given, option) ? variableOf(option) : variables[option];
+    const name = path.join('.');
+    if (!name) return message;
+    return `${name}${variable ? ` (${variable})` : ''}: ${message}`;
   });
   throw new ValidationError(`The runtime's configuration is wrong: ${list.join('; ')}`, { issues });
-}
-
-/** `timeoutMs` is set by `AGENT_RUNTIME_TIMEOUT_MS`. */
-function variableOf(option: string): string {
-  return `AGENT_RUNTIME_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 }
 
 const scalars = [
@@ -162,31 +167,55 @@ const scalars = [
   'maxRequestSize',
   'maxConcurrency',
   'heartbeatMs',
+  'streamBufferBytes',
   'resumeGraceMs',
   'shutdownGraceMs',
   'enableMetrics',
 ] as const;
 
-function fromEnvironment(): Record<string, unknown> {
+/** `timeoutMs` is set by `AGENT_RUNTIME_TIMEOUT_MS`; undefined for what no single variable sets. */
+function variableOf(option: string): string | undefined {
+  if (option === 'auth') return 'AGENT_RUNTIME_AUTH_*';
+  if (option !== 'corsOrigins' && !scalars.some((scalar) => scalar === option)) return undefined;
+  return `AGENT_RUNTIME_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+}
+
+interface FromEnvironment {
+  readonly values: Record<string, unknown>;
+  /** Which variable each value is of. */
+  readonly variables: Record<string, string>;
+}
+
+function fromEnvironment(): FromEnvironment {
   const env = environment();
-  const found: Record<string, unknown> = {};
-  const set = (option: string, value: unknown): void => {
+  const found: FromEnvironment = { values: {}, variables: {} };
+  const set = (
+    option: string,
+    variable: string | undefined,
+    read = (text: string): unknown => text,
+  ): void => {
+    const text = variable && env[variable];
     // An empty variable is how a shell or a manifest says "not set".
-    if (value !== undefined && value !== '') found[option] = value;
+    if (!text) return;
+    found.values[option] = read(text);
+    found.variables[option] = variable;
   };
-  set('port', env.PORT);
-  set('host', env.PPIO_AGENT_HOST);
-  set('port', env.PPIO_AGENT_PORT);
-  set('debug', env.PPIO_AGENT_DEBUG);
   // Seconds, as the Python SDK counts.
-  set('timeoutMs', env.PPIO_AGENT_TIMEOUT && Number(env.PPIO_AGENT_TIMEOUT) * 1000);
-  set('timeoutMs', env.AGENT_RUNTIME_TIMEOUT && Number(env.AGENT_RUNTIME_TIMEOUT) * 1000);
-  for (const option of scalars) set(option, env[variableOf(option)]);
-  set('auth', authFrom(env));
-  set(
-    'corsOrigins',
-    env.AGENT_RUNTIME_CORS_ORIGINS?.split(',').map((origin) => origin.trim()),
-  );
+  const seconds = (text: string): number => Number(text) * 1000;
+  // The later goes before the earlier.
+  set('port', 'PORT');
+  set('host', 'PPIO_AGENT_HOST');
+  set('port', 'PPIO_AGENT_PORT');
+  set('debug', 'PPIO_AGENT_DEBUG');
+  set('timeoutMs', 'PPIO_AGENT_TIMEOUT', seconds);
+  set('timeoutMs', 'AGENT_RUNTIME_TIMEOUT', seconds);
+  for (const option of scalars) set(option, variableOf(option));
+  set('corsOrigins', variableOf('corsOrigins'), (text) => text.split(',').map((origin) => origin.trim()));
+  const auth = authFrom(env);
+  if (auth) {
+    found.values.auth = auth;
+    found.variables.auth = String(variableOf('auth'));
+  }
   return found;
 }
 

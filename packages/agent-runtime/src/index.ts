@@ -29,6 +29,7 @@ export type { Middleware, Next } from './http/middleware.js';
 export type { LifespanHook } from './lifespan/lifespan.js';
 export type { LogFunction, Logger } from './log/logger.js';
 export { AgentRuntimeApp } from './node/node-app.js';
-export type { PingHandler, PingResult, RegisterPing } from './ping/health.js';
+export type { PingHandler, PingResult } from './ping/health.js';
+export type { Register } from './registration/registrar.js';
 export type { AgentSocket, WebSocketHandler } from './websocket/agent-socket.js';
 export type { TaskInfo } from './work/tasks.js';

@@ -20,6 +20,8 @@ export interface ListenOptions {
   readonly webSockets: WebSockets;
   /** What a request to speak another protocol must get past. */
   readonly guard: Guard;
+  /** How many bytes may wait for a slow reader of a stream. */
+  readonly bufferBytes: number;
   /** The largest WebSocket message, in bytes. */
   readonly maxMessageSize: number;
   answer(incoming: Incoming): Reply | Promise<Reply>;

@@ -1,6 +1,8 @@
 import type { RequestContext } from '../src/context/request-context.js';
 import type { InputSchema } from '../src/entrypoint/input-schema.js';
+import type { Next } from '../src/http/middleware.js';
 import type { AgentRuntimeApp } from '../src/node/node-app.js';
+import type { AgentSocket } from '../src/websocket/agent-socket.js';
 
 /** Decorated classes, apart because the test runner's own compiler leaves decorators alone; see entrypoint.test.ts. */
 export function counter(app: AgentRuntimeApp): new () => { count: number } {
@@ -78,6 +80,24 @@ export function judge(app: AgentRuntimeApp): new () => { mood: string } {
     @app.ping
     async check(): Promise<string> {
       return this.mood;
+    }
+  };
+}
+
+export function greeterOfSockets(app: AgentRuntimeApp): new () => { name: string } {
+  return class {
+    name = 'nobody';
+
+    @app.middleware
+    async sign(request: Request, next: Next): Promise<Response> {
+      const response = await next(request);
+      response.headers.set('x-name', this.name);
+      return response;
+    }
+
+    @app.websocket
+    async greet(socket: AgentSocket): Promise<void> {
+      await socket.send(`Hello from ${this.name}`);
     }
   };
 }

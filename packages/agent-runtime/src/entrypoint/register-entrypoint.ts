@@ -1,4 +1,5 @@
 import type { RequestContext } from '../context/request-context.js';
+import { registrar } from '../registration/registrar.js';
 import type { Entrypoint, EntrypointOptions, Handler } from './handler.js';
 import type { InputSchema } from './input-schema.js';
 
@@ -57,16 +58,9 @@ export function entrypointRegistrar(register: (entrypoint: Entrypoint) => void):
     handler: AnyMethod,
     input: InputSchema<unknown> | undefined,
     context: ClassMethodDecoratorContext | undefined,
-  ): AnyMethod | undefined => {
-    if (!context) {
-      register({ handler, input });
-      return handler;
-    }
-    // The instance is not made yet; a decorator may only say what to do then.
-    context.addInitializer(function (this: unknown) {
-      register({ handler: handler.bind(this), input });
-    });
-    return undefined;
+  ): unknown => {
+    const registerChecked = registrar<AnyMethod>((given) => register({ handler: given, input }));
+    return context ? registerChecked(handler, context) : registerChecked(handler);
   };
   const entrypoint = (
     first: AnyMethod | EntrypointOptions<unknown>,

@@ -86,8 +86,8 @@ function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
 /** Statuses whose answers have no body, not even an empty one (Fetch standard, "null body status"). */
 const bodiless: readonly number[] = [101, 103, 204, 205, 304];
 
-/** Makes a reply a web `Response`. */
-export function toResponse(reply: Reply, incoming: WebIncoming): Response {
+/** Makes a reply a web `Response`. @param bufferBytes - How many bytes may wait for a slow reader of a stream. */
+export function toResponse(reply: Reply, incoming: WebIncoming, bufferBytes: number): Response {
   const headers = toWebHeaders(
     reply.kind === 'passed' ? [...reply.headers, ...fromResponse(reply.response)] : reply.headers,
   );
@@ -97,7 +97,7 @@ export function toResponse(reply: Reply, incoming: WebIncoming): Response {
       return new Response(body, { status: reply.status, headers });
     }
     case 'stream': {
-      const sink = new WebSink(() => incoming.gone());
+      const sink = new WebSink(bufferBytes, () => incoming.gone());
       reply.open(sink);
       return new Response(sink.readable, { status: reply.status, headers });
     }
@@ -108,16 +108,13 @@ export function toResponse(reply: Reply, incoming: WebIncoming): Response {
   }
 }
 
-/** How many bytes wait for a slow reader before the stream stops, as in Node's own response. */
-const highWaterMark = 16 * 1024;
-
 class WebSink implements Sink {
   onDrain: (() => void) | undefined;
   readonly readable: ReadableStream<Uint8Array>;
   readonly #encoder = new TextEncoder();
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  constructor(onCancel: () => void) {
+  constructor(highWaterMark: number, onCancel: () => void) {
     this.readable = new ReadableStream(
       {
         start: (controller) => {

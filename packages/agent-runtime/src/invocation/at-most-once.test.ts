@@ -326,14 +326,16 @@ describe('the state of an invocation', () => {
       expect(await stateOf(send, 'a%20b')).toEqual({ invocation_id: 'a b', state: 'running' }),
     );
     open();
-    await answer;
+    const told = await json(await answer);
     expect(await stateOf(send, 'a%20b')).toEqual({
       invocation_id: 'a b',
       state: 'succeeded',
       result: { a: 1 },
     });
     const events = await (await send('/invocations/a%20b/events')).text();
-    expect(events).toMatch(/^id: 1\ndata: \{"a":1\}\n\nevent: done\nid: 2\ndata: \{"status":"success"/);
+    const done = { status: 'success', duration: told.duration, metadata: told.metadata };
+    expect(told.duration).toBeGreaterThan(0);
+    expect(events).toBe(`id: 1\ndata: {"a":1}\n\nevent: done\nid: 2\ndata: ${JSON.stringify(done)}\n\n`);
   });
 
   eachDoor('is failed, with its error', async (serve) => {

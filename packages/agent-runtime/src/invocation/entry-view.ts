@@ -3,7 +3,7 @@ import type { Call } from '../http/call.js';
 import type { Reply } from '../http/reply.js';
 import { toJson } from '../json/to-json.js';
 import { eventStreamHeaders, Frames } from '../stream/frames.js';
-import type { ResponseFormat } from './envelope.js';
+import { finalFrame, type ResponseFormat } from './envelope.js';
 import type { Entry } from './ledger/entry.js';
 import type { Answer, Outcome } from './outcome.js';
 import { attach, ensure, valuesReply, type Wishes } from './reply-from.js';
@@ -41,14 +41,11 @@ export async function eventsReply(
     headers: eventStreamHeaders(true),
     open: (sink) => {
       const frames = new Frames(sink, wishes);
-      if (outcome.failure) {
-        const json = toJson(failureOf(outcome.failure.error));
-        frames.end(after < 1 ? { value: { event: 'error', json }, id: 1 } : undefined);
-        return;
-      }
-      if (after < 1) frames.write(toJson(resultOf(outcome, format)), 1);
-      const json = toJson({ status: 'success', duration: 0, metadata: { invocation_id: entry.id } });
-      frames.end(after < 2 ? { value: { event: 'done', json }, id: 2 } : undefined);
+      const { failure, requestId, seconds } = outcome;
+      if (!failure && after < 1) frames.write(toJson(resultOf(outcome, format)), 1);
+      const value = finalFrame({ requestId, invocationId: entry.id }, seconds, failure);
+      const id = failure ? 1 : 2;
+      frames.end(after < id ? { value, id } : undefined);
     },
   };
 }

@@ -5,20 +5,28 @@ import { type BodyReply, jsonReply } from '../http/reply.js';
 import { toJson } from '../json/to-json.js';
 import type { FinalFrame } from '../stream/frames.js';
 
+type Ids = Pick<Call, 'requestId' | 'invocationId'>;
+
 /** The two wire families of the contract. */
 export type ResponseFormat = 'envelope' | 'raw';
 
 /** The body of a success; `value` is JSON text. */
-export function successBody(format: ResponseFormat, value: string, call: Call): string {
+export function successBody(format: ResponseFormat, value: string, call: Call, seconds: number): string {
   if (format === 'raw') return value;
   // Put together by hand: the value is JSON already, and this is on every request's way.
   const requestId = JSON.stringify(call.requestId);
   const invocationId = call.invocationId === call.requestId ? requestId : JSON.stringify(call.invocationId);
-  return `{"result":${value},"status":"success","duration":${call.seconds()},"metadata":{"request_id":${requestId},"invocation_id":${invocationId}}}`;
+  return `{"result":${value},"status":"success","duration":${seconds},"metadata":{"request_id":${requestId},"invocation_id":${invocationId}}}`;
 }
 
 /** How an error is told in this family (contract, section 3). The raw one names the type of the runtime's own refusals only. */
-export function errorReply(format: ResponseFormat, thrown: unknown, call: Call, debug: boolean): BodyReply {
+export function errorReply(
+  format: ResponseFormat,
+  thrown: unknown,
+  call: Call,
+  debug: boolean,
+  seconds: number = call.seconds(),
+): BodyReply {
   const { status, message, type, details, stack, headers } = describeError(thrown);
   const more = { ...(details !== undefined && { details }), ...(debug && { stack }) };
   const told =
@@ -30,16 +38,16 @@ export function errorReply(format: ResponseFormat, thrown: unknown, call: Call, 
           error: message,
           error_type: type,
           ...more,
-          duration: call.seconds(),
+          duration: seconds,
           metadata: metadata(call),
         };
   return jsonReply(status, toJson(told), ...Object.entries(headers).flat());
 }
 
 /** How a stream tells that it came to its end, or what it broke off for (contract, section 4). */
-export function finalFrame(call: Call, thrown?: { readonly error: unknown }): FinalFrame {
+export function finalFrame(call: Ids, seconds: number, thrown?: { readonly error: unknown }): FinalFrame {
   if (!thrown) {
-    const done = { status: 'success', duration: call.seconds(), metadata: metadata(call) };
+    const done = { status: 'success', duration: seconds, metadata: metadata(call) };
     return { event: 'done', json: JSON.stringify(done) };
   }
   const { message, type } = describeError(thrown.error);
@@ -47,6 +55,6 @@ export function finalFrame(call: Call, thrown?: { readonly error: unknown }): Fi
 }
 
 /** What an answer says about its request. */
-function metadata(call: Call): { request_id: string; invocation_id: string } {
+function metadata(call: Ids): { request_id: string; invocation_id: string } {
   return { request_id: call.requestId, invocation_id: call.invocationId };
 }

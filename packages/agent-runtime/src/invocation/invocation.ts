@@ -16,7 +16,7 @@ import { isUnwanted, timedOut } from './endings.js';
 import { errorReply, finalFrame, successBody } from './envelope.js';
 import type { Entry } from './ledger/entry.js';
 import type { EventLog } from './ledger/event-log.js';
-import { type Encoding, LogOutlet } from './log-outlet.js';
+import { LogOutlet } from './log-outlet.js';
 import type { Outcome } from './outcome.js';
 import type { Services } from './services.js';
 
@@ -90,8 +90,10 @@ export class Invocation {
       else if (value instanceof Response) this.#openBody(value);
       else if (iterator) this.#openValues(iterator);
       else {
-        const body = successBody(this.#services.config.responseFormat, toJson(value), this.#call);
-        this.#openAnswer(jsonReply(200, body));
+        const json = toJson(value);
+        const seconds = this.#call.seconds();
+        const body = successBody(this.#services.config.responseFormat, json, this.#call, seconds);
+        this.#openAnswer(jsonReply(200, body), seconds);
         this.#release();
       }
     } catch (error) {
@@ -111,18 +113,20 @@ export class Invocation {
     this.#deadline = setTimeout(() => this.#cancellation.cancel(timedOut(timeoutMs)), timeoutMs);
   }
 
-  #openAnswer({ status, headers, body }: Omit<BodyReply, 'kind'>, failure?: Thrown): void {
+  #openAnswer({ status, headers, body }: Omit<BodyReply, 'kind'>, seconds: number, failure?: Thrown): void {
     this.#isOpen = true;
-    this.#entry.open({ kind: 'answer', status, headers, body, bytes: body.length, failure });
-    this.#services.metrics?.answered(this.#call.seconds());
-    this.#settle(failure);
+    const { requestId } = this.#call;
+    const bytes = body.length;
+    this.#entry.open({ kind: 'answer', status, headers, body, bytes, requestId, seconds, failure });
+    this.#services.metrics?.answered(seconds);
+    this.#settle(failure, seconds);
   }
 
   #openValues(iterator: AnyIterator): void {
     const log = this.#services.ledger.createLog<string, FinalFrame>(this.#entry.isRecorded);
     const start = this.#starter(iterator, log, {
       item: toJson,
-      end: (thrown) => finalFrame(this.#call, thrown),
+      end: (thrown, seconds) => finalFrame(this.#call, seconds, thrown),
     });
     this.#isOpen = true;
     this.#entry.open({ kind: 'values', log, start, bytes: 0, forget: () => log.forget() });
@@ -135,7 +139,7 @@ export class Invocation {
       throw new TypeError('The handler returned Response.error(), which no caller can be sent.');
     const headers = fromResponse(response);
     if (!body) {
-      this.#openAnswer({ status, headers, body: '' });
+      this.#openAnswer({ status, headers, body: '' }, this.#call.seconds());
       this.#release();
       return;
     }
@@ -150,11 +154,12 @@ export class Invocation {
   #starter<Item extends { readonly length: number }, End>(
     iterator: AnyIterator,
     log: EventLog<Item, End>,
-    encoding: Encoding<Item, End>,
+    encoding: StreamEncoding<Item, End>,
   ): () => void {
     const end = (thrown: Thrown | undefined): End => {
-      this.#settle(thrown);
-      return encoding.end(thrown);
+      const seconds = this.#call.seconds();
+      this.#settle(thrown, seconds);
+      return encoding.end(thrown, seconds);
     };
     const outlet = new LogOutlet(log, { item: encoding.item, end }, this.#onValue);
     let hasStarted = false;
@@ -171,16 +176,17 @@ export class Invocation {
 
   #fail(error: unknown): void {
     const { responseFormat, debug } = this.#services.config;
-    this.#openAnswer(errorReply(responseFormat, error, this.#call, debug), { error });
+    const seconds = this.#call.seconds();
+    this.#openAnswer(errorReply(responseFormat, error, this.#call, debug, seconds), seconds, { error });
   }
 
   /** What came of it is known. */
-  #settle(thrown: Thrown | undefined): void {
+  #settle(thrown: Thrown | undefined, seconds: number): void {
     clearTimeout(this.#deadline);
     const state = this.#stateAfter(thrown);
     this.#services.ledger.end(this.#entry, state);
     const errorType = thrown && this.#logFailure(thrown.error);
-    this.#services.metrics?.ended(state, errorType, this.#call.seconds());
+    this.#services.metrics?.ended(state, errorType, seconds);
     this.#span?.end(thrown?.error instanceof Error ? thrown.error : undefined);
   }
 
@@ -218,6 +224,12 @@ export class Invocation {
     else this.#context.log.error({ ...fields, stack }, 'The handler failed.');
     return type;
   }
+}
+
+/** How the values of a stream become the events of a log, and its end the last of them. */
+interface StreamEncoding<Item, End> {
+  item(value: unknown): Item;
+  end(thrown: Thrown | undefined, seconds: number): End;
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -13,6 +13,9 @@ export interface Answer extends Remembered {
   readonly status: number;
   readonly headers: ReplyHeaders;
   readonly body: string;
+  readonly requestId: string;
+  /** How long it took. */
+  readonly seconds: number;
   /** What the handler threw, when that is what is answered. */
   readonly failure?: Thrown | undefined;
 }

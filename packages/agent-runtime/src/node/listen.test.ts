@@ -1,11 +1,16 @@
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { agent } from '../../test/agent.js';
+import type { AgentRuntimeApp } from './node-app.js';
 
 /** Starts an echoing agent, sends bytes over one connection, and gives what came back until it holds `until`. */
-async function exchange(bytes: string, until: RegExp, withWebSocket = false): Promise<string> {
+async function exchange(
+  bytes: string,
+  until: RegExp,
+  prepare?: (app: AgentRuntimeApp) => void,
+): Promise<string> {
   const app = agent((request) => request);
-  if (withWebSocket) app.websocket(() => {});
+  prepare?.(app);
   onTestFinished(() => app.close());
   const { port } = await app.run({ port: 0, host: '127.0.0.1' });
   const socket = connect(port, '127.0.0.1');
@@ -36,11 +41,11 @@ test('a connection outlives answers that needed no body', async () => {
 test('a wish to speak another protocol is passed over, body and all', async () => {
   const headers =
     'connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n';
-  for (const withWebSocket of [false, true]) {
+  for (const prepare of [undefined, (app: AgentRuntimeApp) => void app.websocket(() => {})]) {
     const answer = await exchange(
       `${post('"first"', headers)}${post('"second"')}`,
       /"result":"second"/,
-      withWebSocket,
+      prepare,
     );
     expect(answer).toContain('"result":"first"');
     expect(answer).toContain('"result":"second"');
@@ -63,4 +68,22 @@ test.each([
 test('a request without a host, or with an expectation nobody knows, is answered as it is', async () => {
   expect(await exchange('GET /ping HTTP/1.1\r\n\r\n', /Healthy/)).toMatch(/^HTTP\/1\.1 200 /);
   expect(await exchange(post('"a"', 'expect: tea\r\n'), /"result":"a"/)).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+// RFC 9112, section 3.2: origin-form, absolute-form, and what is neither.
+test.each([
+  ['/ping', 200],
+  ['/ping?a=//b', 200],
+  ['http://other.example/ping', 200],
+  ['http://user:secret@other.example/ping?a', 200],
+  ['//ping', 404],
+  ['//evil.example/ping', 404],
+  ['/./ping', 200],
+  ['/%70ing', 404],
+  ['http://[::1', 404],
+])('GET %s leads to the same answer with a middleware as without', async (target, status) => {
+  const bytes = `GET ${target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`;
+  const plain = await exchange(bytes, /never/);
+  const behind = await exchange(bytes, /never/, (app) => app.middleware((request, next) => next(request)));
+  expect([plain, behind].map((answer) => answer.slice(9, 12))).toEqual([String(status), String(status)]);
 });

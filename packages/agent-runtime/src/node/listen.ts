@@ -25,7 +25,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     serve(options.answer, request, response);
   };
   // What Node would answer by itself, with an empty body, is answered like everything else.
-  const server = createServer({ requireHostHeader: false }, onRequest);
+  const server = createServer({ requireHostHeader: false, highWaterMark: options.bufferBytes }, onRequest);
   server.on('checkExpectation', onRequest);
   server.on('connect', (_request, socket) => {
     // Node has let go of it: an error that nobody listens to would end the process.

@@ -13,12 +13,14 @@ export class NodeIncoming implements Incoming {
 
   /** @param response - Where the answer goes: when it closes unfinished, the caller has left. */
   constructor(request: IncomingMessage, response: Writable) {
-    const url = request.url ?? '/';
-    const end = url.indexOf('?');
+    const target = request.url ?? '/';
+    const end = target.indexOf('?');
+    const path = end < 0 ? target : target.slice(0, end);
     this.method = request.method ?? 'GET';
-    this.path = end < 0 ? url : url.slice(0, end);
     this.#request = request;
     this.#response = response;
+    // Read as a URL, as the web's door and middleware read it, wherever that can make a difference.
+    this.path = plainPath.test(path) ? path : this.#url().pathname;
   }
 
   header(name: string): string | undefined {
@@ -57,18 +59,30 @@ export class NodeIncoming implements Incoming {
 
   toRequest(): Request {
     const { method } = this;
-    const base = `http://${this.header('host')}`;
-    const url = new URL(this.#request.url ?? '/', URL.canParse(base) ? base : 'http://localhost');
     const gone = new AbortController();
     this.onGone(() => gone.abort());
     const body =
       method === 'GET' || method === 'HEAD' ? null : (Readable.toWeb(this.#request) as ReadableStream);
-    return new Request(url, {
+    return new Request(this.#url(), {
       method,
       headers: this.headers(),
       signal: gone.signal,
       ...(body && { body, duplex: 'half' }),
     });
+  }
+
+  /** Of an origin-form and of an absolute-form target alike (RFC 9112, section 3.2). */
+  #url(): URL {
+    const { url: target = '/' } = this.#request;
+    const base = `http://${this.header('host')}`;
+    const origin = URL.canParse(base) ? new URL(base).origin : 'http://localhost';
+    const text = target.startsWith('/') ? `${origin}${target}` : target;
+    // What is no URL leads nowhere.
+    const url = new URL(URL.canParse(text) ? text : `${origin}/*`);
+    // No `Request` can have credentials in its URL.
+    url.username = '';
+    url.password = '';
+    return url;
   }
 
   onGone(callback: () => void): void {
@@ -77,6 +91,9 @@ export class NodeIncoming implements Incoming {
     else response.on('close', () => response.writableFinished || callback());
   }
 }
+
+/** A path that every reader reads alike: with no dots, doubled slashes, escapes or others that URLs rewrite. */
+const plainPath = /^\/(?:[\w-]+(?:\/[\w-]+)*)?$/;
 
 /** A request to speak another protocol: its connection is its own, and closing it in whatever way is leaving. */
 export class UpgradeIncoming extends NodeIncoming {

@@ -6,14 +6,6 @@ export type PingResult = string | boolean | { status: string; message?: string |
 /** Judges the agent's health in place of the runtime. */
 export type PingHandler = () => PingResult | Promise<PingResult>;
 
-/** Registers a judge of the agent's health, in place of "busy while it works". */
-export interface RegisterPing {
-  /** As a decorator of a method: registers it when the class is instantiated, with the instance as `this`. */
-  <This>(method: (this: This) => ReturnType<PingHandler>, context: ClassMethodDecoratorContext<This>): void;
-  /** Gives it back as it is. */
-  <H extends PingHandler>(handler: H): H;
-}
-
 /** How the agent is, and since when (contract, section 6). */
 export class Health {
   /** Replaces the automatic judgement. */
@@ -22,19 +14,6 @@ export class Health {
   #forced: PingStatus | undefined;
   #last: PingStatus = PingStatus.Healthy;
   #changedAt = Date.now();
-
-  /** The `ping` of an app; a decorator is called with no `this`. */
-  readonly register = ((handler: PingHandler, context?: ClassMethodDecoratorContext) => {
-    if (!context) {
-      this.handler = handler;
-      return handler;
-    }
-    const health = this;
-    context.addInitializer(function (this: unknown) {
-      health.handler = handler.bind(this);
-    });
-    return undefined;
-  }) as RegisterPing;
 
   /** Work has begun, or all of it has ended. Noted at once: work that falls between two pings counts too. */
   setBusy(busy: boolean): void {

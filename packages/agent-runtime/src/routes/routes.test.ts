@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { silent } from '../../test/agent.js';
+import { agent, silent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import type { RuntimeConfig } from '../config.js';
 import type { Middleware } from '../http/middleware.js';
@@ -147,6 +147,16 @@ describe('middleware', () => {
     },
   );
 
+  eachDoor('that returns an error of the network is a 500', async (serve) => {
+    const app = agent(() => 1);
+    app.middleware(() => Response.error());
+    const response = await (await serve(app))('/invocations', post({}));
+    expect([response.status, (await json(response)).error]).toEqual([
+      500,
+      expect.stringContaining('Response.error()'),
+    ]);
+  });
+
   eachDoor('that returns nothing is a 500, which is logged, and the agent goes on', async (serve) => {
     const logged: unknown[] = [];
     const app = new AgentRuntimeApp({
@@ -188,7 +198,7 @@ describe('middleware', () => {
     const reader = response.body?.getReader();
     expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('data: 1\n\n');
     await reader?.cancel();
-    await expect.poll(() => finished, { timeout: 1000 }).toBe(true);
+    await expect.poll(() => finished, { timeout: 15_000 }).toBe(true);
   });
 });
 

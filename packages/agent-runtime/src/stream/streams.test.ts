@@ -249,6 +249,29 @@ describe('a caller that leaves', () => {
     await eventually(() => expect(ended).toBe(true));
   });
 
+  test('holds as much for a slow reader as it was told, and not much more', async () => {
+    const made = async (streamBufferBytes: number): Promise<number> => {
+      let bytes = 0;
+      const app = agent(
+        function* () {
+          for (;;) {
+            bytes += 1000;
+            yield 'x'.repeat(1000);
+          }
+        },
+        { streamBufferBytes },
+      );
+      const response = await app.fetch(new Request('http://agent/invocations', post({})));
+      await eventually(() => expect(bytes).toBeGreaterThanOrEqual(streamBufferBytes - 10_000));
+      await sleep(50);
+      await response.body?.cancel();
+      await app.close();
+      return bytes;
+    };
+    expect(await made(20_000)).toBeLessThan(25_000);
+    expect(await made(1_000_000)).toBeLessThan(1_010_000);
+  });
+
   test('an in-memory reader that does not read stops the generator', async () => {
     let made = 0;
     const app = agent(function* () {

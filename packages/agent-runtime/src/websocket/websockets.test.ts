@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { agent } from '../../test/agent.js';
+import { decorated } from '../../test/compile-decorated.js';
 import { eventually } from '../../test/eventually.js';
 import type { RuntimeConfig } from '../config.js';
 import type { WebSocketHandler } from './agent-socket.js';
@@ -92,6 +93,18 @@ describe('a WebSocket', () => {
     const { socket, closed } = open(port);
     socket.on('open', () => socket.send('x'.repeat(101)));
     expect(await closed).toBe(1009);
+  });
+
+  test('and a middleware may be decorated methods, whose instance is then their this', async () => {
+    const app = agent(() => 1);
+    onTestFinished(() => app.close());
+    const greeter = new ((await decorated()).greeterOfSockets(app))();
+    greeter.name = 'Ada';
+    const { port } = await app.run({ port: 0, host: '127.0.0.1' });
+    const { messages, closed } = open(port);
+    await closed;
+    expect(messages).toEqual(['Hello from Ada']);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).headers.get('x-name')).toBe('Ada');
   });
 
   test('that is none but says so is answered, and the next one served', async () => {
