@@ -12,7 +12,7 @@ const blockBits = 13;
 /** As many sandboxes as a host has addresses for; the first pair is the host's own. */
 export const slotsPerBlock: number = 2 ** (blockBits - 1);
 
-export const blockCount: number = pools.reduce((sum, pool) => sum + pool.blocks, 0);
+const blockCount = pools.reduce((sum, pool) => sum + pool.blocks, 0);
 
 /** The addresses of a block, as a CIDR range. */
 export function blockRange(block: number): string {

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, constants, readFile, writeFile } from 'node:fs/promises';
 import { anyBlockClaimed } from './claim.js';
 import { anyLink } from './packet-filter.js';
 import { nft } from './tools.js';
@@ -21,9 +21,17 @@ add rule inet sandpiper through_host ct status dnat accept
 add rule inet sandpiper through_host meta nfproto ipv4 drop
 `;
 
+/** @throws Error where this machine does not forward packets and cannot be made to. */
+export async function checkForwarding(): Promise<void> {
+  if (await isForwarding()) return;
+  await access(setting, constants.W_OK).catch(() => {
+    throw new Error('the kernel setting net.ipv4.ip_forward is 0 and cannot be written');
+  });
+}
+
 /** Lets this machine forward what sandboxes send, unless it forwards already. */
 export async function enableForwarding(): Promise<void> {
-  if ((await readFile(setting, 'utf8')).trim() === '1') return;
+  if (await isForwarding()) return;
   await nft(guard);
   await writeFile(setting, '1');
 }
@@ -40,4 +48,8 @@ export async function restoreForwarding(): Promise<void> {
   await writeFile(setting, '0');
   // A host that started meanwhile may have found it on.
   if (await anyBlockClaimed()) await enableForwarding();
+}
+
+async function isForwarding(): Promise<boolean> {
+  return (await readFile(setting, 'utf8')).trim() === '1';
 }

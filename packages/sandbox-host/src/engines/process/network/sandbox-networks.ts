@@ -5,7 +5,7 @@ import type { Endpoint, NetworkPolicy } from '../../engine.js';
 import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
 import { claimBlock, releaseBlock, releaseOrphans } from './claim.js';
 import { type EgressRules, opensAnything, readPolicy } from './egress-rules.js';
-import { enableForwarding, restoreForwarding } from './forwarding.js';
+import { checkForwarding, enableForwarding, restoreForwarding } from './forwarding.js';
 import { isListening } from './listening.js';
 import { writeResolvConf } from './name-servers.js';
 import { NamesProxy } from './names-proxy.js';
@@ -58,6 +58,7 @@ export class SandboxNetworks {
   /** Networks of sandboxes that ran under a host before this one. */
   readonly #left: Map<string, number>;
   readonly #make: (slot: number) => Promise<void>;
+  readonly #unmake: (slot: number) => Promise<void>;
   readonly #filter: (commands: string) => Promise<void>;
   #forwarding: Promise<void> | undefined;
   #closed = false;
@@ -73,6 +74,7 @@ export class SandboxNetworks {
     const taken = new Set(left.values());
     for (let slot = 1; slot < slotsPerBlock; slot++) if (!taken.has(slot)) this.#free.push(slot);
     this.#make = inRounds<number>((slots) => makeNamespaces(block, slots), mostAtOnce);
+    this.#unmake = inRounds<number>((slots) => removeNamespaces(block, slots), mostAtOnce);
     this.#filter = inRounds<string>((texts) => nft(texts.join('')), mostAtOnce);
   }
 
@@ -91,6 +93,7 @@ export class SandboxNetworks {
         throw new Error(`the package ${debianPackage} is not installed`);
       });
     }
+    await checkForwarding();
     const file = join(directory, 'network.json');
     const before = await readFile(file, 'utf8').then(
       (text) => stateSchema.safeParse(JSON.parse(text)).data,
@@ -203,7 +206,7 @@ export class SandboxNetworks {
 
   async #remove(id: string, slot: number): Promise<void> {
     await this.#filter(withoutSandboxText({ block: this.block, slot, id }));
-    await removeNamespaces(this.block, [slot]);
+    await this.#unmake(slot);
     this.#free.push(slot);
   }
 
