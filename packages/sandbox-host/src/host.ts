@@ -143,6 +143,7 @@ async function startHost(
   const engine = await startProcessEngine({
     directory: data.path,
     isolation: options.isolation,
+    keepSandboxes: options.dataDir !== undefined,
     swapFileMB: options.swapFileMB,
   });
   const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));

@@ -55,17 +55,19 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const { keepSandboxes = false } = options;
   // What a dead host left of running sandboxes is of no use without their processes.
   if (!keepSandboxes) await rm(sandboxes, { recursive: true, force: true });
-  await rm(layerPath(baseLayer), { recursive: true, force: true });
-  await mkdir(layerPath(baseLayer), { recursive: true });
   await mkdir(sandboxes, { recursive: true });
+  // What still runs stands on the lowest layer as it is.
+  if ((await readdir(sandboxes)).length === 0)
+    await rm(layerPath(baseLayer), { recursive: true, force: true });
+  const hadBase = existsSync(layerPath(baseLayer));
+  await mkdir(layerPath(baseLayer), { recursive: true });
   await writePortScripts(portScripts);
 
   const obstacle = options.isolation === 'none' ? 'it was not asked for' : await namespaceObstacle();
   if (options.isolation === 'namespaces' && obstacle) {
     throw new Error(`Sandboxes cannot have namespaces of their own: ${obstacle}.`);
   }
-  if (obstacle) await makePlainSkeleton(layerPath(baseLayer));
-  else await makeSkeleton(layerPath(baseLayer));
+  if (!hadBase) await (obstacle ? makePlainSkeleton : makeSkeleton)(layerPath(baseLayer));
   const overlay = !obstacle && (await canOverlay(options.directory));
   await checkFormat(options.directory, obstacle ? 'plain' : overlay ? 'overlay' : 'copy');
   const controlGroups = obstacle
@@ -84,19 +86,28 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     () => false,
   );
 
-  /** Sandboxes of this host's own. */
+  /** Sandboxes that were started or adopted here. */
   const known = new Set<string>();
-  const start = async (id: string, image: Image, given: StartOptions): Promise<EngineSandbox> => {
+  const own = (id: string, sandbox: EngineSandbox): EngineSandbox => {
     known.add(id);
+    const destroy: EngineSandbox['destroy'] = async (given) => {
+      await sandbox.destroy(given);
+      known.delete(id);
+    };
+    return { ...sandbox, destroy };
+  };
+  const start = async (id: string, image: Image, given: StartOptions): Promise<EngineSandbox> => {
     const directory = join(sandboxes, id);
     const hadFiles = existsSync(directory);
-    if (obstacle) return startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost });
+    if (obstacle) {
+      return own(id, await startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost }));
+    }
     const network = await networks?.open(id, { policy: given.network, onRefused: given.onRefused });
     let group: ControlGroup | undefined;
     try {
       group = await controlGroups?.make(id, given.limits);
       const sandbox = { id, directory, image, layerPath, overlay, group, network };
-      return await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes });
+      return own(id, await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes }));
     } catch (error) {
       await group?.remove();
       await network?.close();
@@ -122,10 +133,10 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       const network = await networks?.attach(id, { policy: given.network, onRefused: given.onRefused });
       const adopted = await adoptNamespacedSandbox({ id, directory, image, layerPath, overlay, network });
       if (!adopted) await network?.close();
-      if (adopted) known.add(id);
-      return adopted;
+      return adopted && { ...adopted, sandbox: own(id, adopted.sandbox) };
     },
     async endOthers(withFilesKept) {
+      await controlGroups?.keepOnly(known);
       const others = (await readdir(sandboxes)).filter((id) => !known.has(id));
       for (const id of others) await endLeftSandbox(join(sandboxes, id), withFilesKept.includes(id));
       await networks?.keepOnly([...known]);
@@ -148,7 +159,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       }
     },
     async close() {
-      await rm(sandboxes, { recursive: true, force: true });
+      if (!keepSandboxes) await rm(sandboxes, { recursive: true, force: true });
       await controlGroups?.close();
       await networks?.close();
       await swap.close();
