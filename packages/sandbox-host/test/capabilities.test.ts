@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Capabilities, Capability } from '../src/engines/engine.js';
 import { proveCapabilities } from '../src/engines/process/probe/prove-capabilities.js';
+import { createSandboxHost } from '../src/index.js';
 import { canIsolate, useEngine } from './with-engine.js';
 
 let temporary: string;
@@ -76,5 +77,35 @@ describe.skipIf(!canIsolate)('capabilities of a host (need root on Linux)', () =
     });
     expect(isolation).toEqual({ level: 'advisory', reason: 'another key; not proven: no sandbox today' });
     expect(freeze).toEqual(absent);
+  });
+});
+
+describe('a template that requires more than its host enforces', () => {
+  test('is refused, with what is missing, and every sandbox says what it has', async () => {
+    await using host = await createSandboxHost({ isolation: 'none' });
+    const call = (method: string, path: string, body?: unknown): Promise<Response> =>
+      fetch(`${host.apiUrl}${path}`, {
+        method,
+        headers: { 'X-API-KEY': host.apiKey, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    const create = (): Promise<Response> => call('POST', '/v2/sandboxes', { templateID: 'base' });
+    const require = (requires: unknown): Promise<Response> =>
+      call('PUT', '/x/templates/base/metadata', { requires });
+
+    expect((await require({ isolation: 'enforced', limits: 'enforced' })).ok).toBe(true);
+    const refused = await create();
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({
+      code: 400,
+      message: expect.stringMatching(/requires isolation to be enforced.*requires limits to be enforced/),
+    });
+    expect((await require({ isolation: 'much' })).status).toBe(400);
+
+    expect((await require({ checkpoint: 'enforced' })).ok).toBe(true);
+    const { sandboxID } = (await (await create()).json()) as { sandboxID: string };
+    const info = await (await call('GET', `/sandboxes/${sandboxID}`)).json();
+    expect(info).toMatchObject({ capabilities: host.capabilities });
+    expect(await (await call('GET', '/x/capabilities')).json()).toEqual(host.capabilities);
   });
 });

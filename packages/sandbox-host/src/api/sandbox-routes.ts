@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import type { Capabilities } from '../engines/engine.js';
+import { unmetRequirements } from '../engines/requirements.js';
 import { HostError } from '../errors.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
+import type { Template } from '../templates/template.js';
 import type { TemplateCatalog } from '../templates/template-catalog.js';
-import { restrictEgress } from '../templates/template-policy.js';
+import { policyOf, restrictEgress } from '../templates/template-policy.js';
 import { templateSettings } from '../templates/template-settings.js';
 import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
@@ -80,6 +82,7 @@ export function sandboxRoutes(
         allowInternetAccess: body.allow_internet_access,
       });
       refuseUnenforceable(egress, capabilities);
+      refuseUnmet(template, capabilities);
       const sandbox = await sandboxes.create(
         result.image,
         {
@@ -170,7 +173,14 @@ export function sandboxRoutes(
       path: '/sandboxes/{sandboxID}',
       summary: 'Read about a sandbox',
       status: 200,
-      handle: ({ params }) => ({ body: detailed(sandboxes.get(params.sandboxID ?? '')) }),
+      handle: ({ params }) => ({ body: detailed(sandboxes.get(params.sandboxID ?? ''), capabilities) }),
+    }),
+    route({
+      method: 'get',
+      path: '/x/capabilities',
+      summary: 'Read what is enforced on this machine, and what is not',
+      status: 200,
+      handle: () => ({ body: { ...capabilities } }),
     }),
     route({
       method: 'delete',
@@ -279,6 +289,12 @@ function parseMetadata(text: string): [string, string][] {
   } catch {
     throw new HostError(400, 'query.metadata: is not URL-encoded.');
   }
+}
+
+/** A template may need walls that this host does not have. */
+function refuseUnmet({ metadata }: Template, capabilities: Capabilities): void {
+  const unmet = unmetRequirements(policyOf(metadata).requires ?? {}, capabilities);
+  if (unmet.length > 0) throw new HostError(400, unmet.join(' '));
 }
 
 /** Who asks for a wall and gets none must not be left to believe in it. */

@@ -1,3 +1,4 @@
+import type { Capabilities } from '../engines/engine.js';
 import { envdVersion } from '../envd/envd.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
@@ -40,7 +41,7 @@ export function listed(sandbox: Sandbox): Record<string, unknown> {
 }
 
 /** Everything that is told about one sandbox. */
-export function detailed(sandbox: Sandbox): Record<string, unknown> {
+export function detailed(sandbox: Sandbox, capabilities: Capabilities): Record<string, unknown> {
   const { settings } = sandbox;
   return {
     ...listed(sandbox),
@@ -48,6 +49,8 @@ export function detailed(sandbox: Sandbox): Record<string, unknown> {
     domain: sandbox.platform.domain,
     allowInternetAccess: settings.allowInternetAccess,
     network: settings.network,
+    limits: sandbox.limits,
+    capabilities,
     lifecycle: { onTimeout: settings.autoPause ? 'pause' : 'kill', autoResume: settings.autoResume },
   };
 }

@@ -1,4 +1,4 @@
-import type { AdoptedSandbox, EngineSandbox, EngineStats, Image } from '../engines/engine.js';
+import type { AdoptedSandbox, EngineSandbox, EngineStats, Image, Limits } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import { Activity } from './activity.js';
 import { Alarm } from './alarm.js';
@@ -134,6 +134,11 @@ export class Sandbox {
     const { idle } = this.#record;
     if (!this.settings.listed || idle === null) return undefined;
     return idle ?? this.#keeper.lifetimes.idle;
+  }
+
+  /** What it is held to; undefined where nothing is, or where it has not begun. */
+  get limits(): Limits | undefined {
+    return this.#engine?.limits;
   }
 
   /** The running sandbox. @throws HostError 404 or 409 when it is not running. */

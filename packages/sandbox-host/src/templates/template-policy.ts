@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { requirementsSchema } from '../engines/requirements.js';
 import { HostError } from '../errors.js';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
 import type { Template } from './template.js';
@@ -15,9 +16,10 @@ const policySchema = z.looseObject({
       denyOut: z.array(z.string()).optional(),
     })
     .optional(),
+  requires: requirementsSchema.optional(),
 });
 
-/** @throws HostError 400 for metadata whose `network` is not understood. */
+/** @throws HostError 400 for metadata whose `network` or `requires` is not understood. */
 export function policyOf(metadata: Record<string, unknown>): z.output<typeof policySchema> {
   const parsed = policySchema.safeParse(metadata);
   if (parsed.success) return parsed.data;
