@@ -1,0 +1,273 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { Template } from 'e2b';
+import * as fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createSandboxHost, type Isolation, verifyAudit } from '../src/index.js';
+import { type BuiltHost, buildHost, processesWith } from './host-process.js';
+
+/** `SANDPIPER_FAULTS=full` runs the figures of the record; they take minutes. */
+const full = process.env.SANDPIPER_FAULTS === 'full';
+const figures = full
+  ? { workers: 10, sandboxes: 5, operations: 100, writes: [40, 250] as const }
+  : { workers: 3, sandboxes: 2, operations: 10, writes: [10, 30] as const };
+
+/**
+ * Ends the host with SIGKILL at the `n`-th line that it writes about a sandbox: before it, in the middle of it, or
+ * when it has been written.
+ */
+const dieAt = (n: number, when: 'before' | 'half' | 'after'): string => `{
+  const fs = require('node:fs');
+  const write = fs.writeSync;
+  let left = ${n};
+  fs.writeSync = (file, data, ...rest) => {
+    const text = String(data);
+    const counts = text.includes('"keepsMemory"') || text.startsWith('{"delete"');
+    if (!counts || --left !== 0) return write(file, data, ...rest);
+    const [offset, length, position] = rest;
+    if ('${when}' === 'half') write(file, data, offset, length >> 1, position);
+    if ('${when}' === 'after') write(file, data, ...rest);
+    process.kill(process.pid, 'SIGKILL');
+  };
+}`;
+
+/** By which processes of these sandboxes are known. */
+const mark = `4321${process.pid}`;
+
+interface Connection {
+  apiUrl: string;
+  apiKey: string;
+}
+
+interface Listed {
+  sandboxID: string;
+  state: 'running' | 'paused';
+  metadata: { made?: string };
+}
+
+const call = async ({ apiUrl, apiKey }: Connection, method: string, path: string, body?: unknown) => {
+  const response = await fetch(`${apiUrl}${path}`, {
+    method,
+    headers: { 'x-api-key': apiKey },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    body: text === '' ? undefined : JSON.parse(text),
+    headers: response.headers,
+  };
+};
+
+async function list(connection: Connection): Promise<Listed[]> {
+  const found: Listed[] = [];
+  for (let token: string | undefined = ''; token !== undefined; ) {
+    const query = `limit=100${token && `&nextToken=${token}`}`;
+    const page = await call(connection, 'GET', `/v2/sandboxes?${query}`);
+    found.push(...page.body);
+    token = page.headers.get('x-next-token') ?? undefined;
+  }
+  return found;
+}
+
+const operation = fc.record({
+  what: fc.constantFrom(
+    'create',
+    'create',
+    'kill',
+    'pause',
+    'pause',
+    'files',
+    'connect',
+    'connect',
+    'hibernate',
+    'timeout',
+  ),
+  which: fc.nat(),
+});
+
+/** What one caller knows of its sandboxes: the state it was last told, undefined where it was told nothing. */
+type Known = Map<string, 'running' | 'paused' | undefined>;
+
+/** Carries out an operation on one of a caller's sandboxes, and notes what it was told. @throws when the host dies. */
+async function carryOut(connection: Connection, known: Known, what: string, which: number, made: string) {
+  const ids = [...known.keys()];
+  const id = ids[which % Math.max(ids.length, 1)];
+  if (id === undefined || (what === 'create' && ids.length < figures.sandboxes)) {
+    const body = { templateID: 'server', timeout: 7_200, metadata: { made } };
+    const answer = await call(connection, 'POST', '/v2/sandboxes', body);
+    expect(answer.status).toBe(201);
+    known.set(answer.body.sandboxID, 'running');
+    return;
+  }
+  const before = known.get(id);
+  known.set(id, undefined);
+  const path = `/sandboxes/${id}`;
+  if (what === 'kill') {
+    expect((await call(connection, 'DELETE', path)).status).toBe(204);
+    known.delete(id);
+  } else if (what === 'pause' || what === 'files') {
+    const { status } = await call(connection, 'POST', `${path}/pause`, { memory: what === 'pause' });
+    expect(status).toBe(before === 'paused' ? 409 : 204);
+    known.set(id, 'paused');
+  } else if (what === 'hibernate') {
+    expect((await call(connection, 'POST', `/x${path}/hibernate`)).status).toBe(200);
+    known.set(id, 'paused');
+  } else if (what === 'timeout') {
+    expect((await call(connection, 'POST', `${path}/timeout`, { timeout: 7_200 })).status).toBe(204);
+    known.set(id, before);
+  } else {
+    const { status } = await call(connection, 'POST', `/v2${path}/connect`, { timeout: 7_200 });
+    expect(status).toBe(before === 'paused' ? 201 : 200);
+    known.set(id, 'running');
+  }
+}
+
+/** Compares what a host says with what its callers were told, with the system, and with what was written down. */
+async function agree(
+  connection: Connection,
+  dataDir: string,
+  callers: Known[],
+  keeps: boolean,
+): Promise<void> {
+  const listed = new Map((await list(connection)).map((one) => [one.sandboxID, one]));
+  const expected = callers.flatMap((known) => [...known]);
+  for (const [id, state] of expected) {
+    const found = listed.get(id)?.state;
+    if (state !== undefined && keeps) expect([id, found]).toEqual([id, state]);
+  }
+  const ids = [...listed.keys()].sort();
+  expect(readdirSync(join(dataDir, 'sandboxes')).sort()).toEqual(ids);
+  for (const id of [...groupsOf(dataDir), ...ownersOfServers(mark)]) expect(ids).toContain(id);
+  const last = new Map<string, string>();
+  for (const name of readdirSync(dataDir)
+    .filter((one) => /^audit.*jsonl$/.test(one))
+    .sort()) {
+    for (const line of readFileSync(join(dataDir, name), 'utf8').split('\n').slice(0, -1)) {
+      const { action, sandbox, outcome } = JSON.parse(line);
+      if (action.startsWith('sandbox.') && action !== 'sandbox.claim') last.set(sandbox, outcome);
+    }
+  }
+  for (const [id, outcome] of last) {
+    if (!['killing', 'gone', 'creating'].includes(outcome)) expect(ids, `${id} is ${outcome}`).toContain(id);
+  }
+  for (const { sandboxID, state } of listed.values()) {
+    const [expectedState, other] = state === 'running' ? ['running'] : ['paused', 'hibernated'];
+    expect([expectedState, other]).toContain(last.get(sandboxID));
+  }
+  expect((await verifyAudit(dataDir)).problems).toEqual([]);
+}
+
+/** Ids for which there is a control group of this data directory, whatever its version and controller. */
+function groupsOf(dataDir: string): string[] {
+  const name = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
+  const find = ['/sys/fs/cgroup', '-type', 'd', '-path', `*/sandpiper-data-${name}/*`];
+  const found = execFileSync('find', find, { encoding: 'utf8' }).split('\n').filter(Boolean);
+  return found.map((path) => basename(path));
+}
+
+/** The sandboxes that processes of the template's server belong to. */
+function ownersOfServers(mark: string): string[] {
+  return processesWith(`sleep ${mark}`).flatMap((pid) => {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
+      return /E2B_SANDBOX_ID=(\w+)/.exec(environment)?.[1] ?? [];
+    } catch {
+      // Ended meanwhile.
+      return [];
+    }
+  });
+}
+
+let built: BuiltHost;
+beforeAll(async () => {
+  built = await buildHost();
+}, 60_000);
+afterAll(() => built[Symbol.asyncDispose]());
+
+let dataDir: string;
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'host-data-'));
+});
+afterEach(() => rm(dataDir, { recursive: true, force: true }));
+
+const canIsolate = process.platform === 'linux' && process.getuid?.() === 0;
+
+describe.each(['namespaces', 'none'] as const)(
+  'hosts that die at any moment (isolation: %s)',
+  (isolation: Isolation) => {
+    test.skipIf(process.platform !== 'linux' || (isolation === 'namespaces' && !canIsolate))(
+      'leave what their callers were told, the system and the books in agreement',
+      async () => {
+        const seed = Date.now();
+        const callers: Known[] = Array.from({ length: figures.workers }, () => new Map());
+        const plans = callers.map((_, index) =>
+          fc.sample(operation, { numRuns: figures.operations, seed: seed + index }),
+        );
+        const deaths = fc.sample(
+          fc.record({
+            at: fc.integer({ min: figures.writes[0], max: figures.writes[1] }),
+            when: fc.constantFrom('before', 'half', 'after'),
+          }),
+          { numRuns: 1_000, seed },
+        );
+        const first = await built.start({ dataDir, isolation });
+        const template = Template().fromTemplate('base').setStartCmd(`sleep ${mark}`, 'true');
+        await Template.build(template, 'server', first.connection);
+        await first.kill();
+        let died = 1;
+        while (plans.some((plan) => plan.length > 0)) {
+          const { at, when } = deaths[died] ?? { at: 50, when: 'after' };
+          died += 1;
+          const host = await built.start({ dataDir, isolation }, dieAt(at, when)).catch(() => undefined);
+          // It died while it went on with what the one before had left.
+          if (!host) continue;
+          const { connection } = host;
+          await agree(connection, dataDir, callers, isolation === 'namespaces');
+          // What nobody was told of is now taken note of.
+          const listed = await list(connection);
+          for (const [index, known] of callers.entries()) {
+            known.clear();
+            for (const one of listed) {
+              if (one.metadata.made === String(index)) known.set(one.sandboxID, one.state);
+            }
+          }
+          let alive = true;
+          await Promise.all(
+            plans.map(async (plan, index) => {
+              while (alive) {
+                const next = plan.shift();
+                if (!next) return;
+                const known = callers[index] ?? new Map();
+                try {
+                  await carryOut(connection, known, next.what, next.which, String(index));
+                } catch (error) {
+                  // The connection's end, and nothing else, is the end of the host.
+                  if (!(error instanceof TypeError)) throw error;
+                  alive = false;
+                }
+              }
+            }),
+          ).finally(() => host.kill());
+        }
+        const last = await createSandboxHost({ dataDir, isolation });
+        await agree(last, dataDir, callers, isolation === 'namespaces');
+        for (const { sandboxID, state } of await list(last)) {
+          if (state === 'paused')
+            await call(last, 'POST', `/v2/sandboxes/${sandboxID}/connect`, { timeout: 60 });
+          const { body } = await call(last, 'GET', `/sandboxes/${sandboxID}/metrics`);
+          expect(body.length).toBeGreaterThan(0);
+        }
+        await last.close();
+        expect(readdirSync(join(dataDir, 'sandboxes'))).toEqual([]);
+        expect([...groupsOf(dataDir), ...processesWith(`sleep ${mark}`)]).toEqual([]);
+        console.log(`${figures.workers * figures.operations} operations, ${died} hosts killed, seed ${seed}`);
+      },
+      full ? 1_800_000 : 120_000,
+    );
+  },
+);
