@@ -47,6 +47,26 @@ describeHosts('an upload', (fixture) => {
   const form = 'multipart/form-data; boundary=b';
   const part = '--b\r\ncontent-disposition: form-data; name="file"; filename="part.txt"\r\n\r\ncontent';
 
+  test('that is cut leaves the file that was there as it was, and nothing else', async () => {
+    await sandbox.files.write('kept.sh', 'the first');
+    await sandbox.commands.run('chmod 750 kept.sh');
+    await send(
+      '?path=kept.sh',
+      { 'content-type': 'application/octet-stream', 'content-length': '100' },
+      'half',
+      true,
+    );
+    expect(await sandbox.files.read('kept.sh')).toBe('the first');
+    await expect
+      .poll(async () => (await sandbox.files.list('/run/sandpiper/uploads')).length, { timeout: 10_000 })
+      .toBe(0);
+    await sandbox.files.write('kept.sh', 'the second');
+    const { owner, mode } = await sandbox.files.getInfo('kept.sh');
+    expect([await sandbox.files.read('kept.sh'), owner, mode]).toEqual(['the second', 'user', 0o750]);
+    await sandbox.files.write('/dev/shm/elsewhere', 'on another mount');
+    expect(await sandbox.files.read('/dev/shm/elsewhere')).toBe('on another mount');
+  });
+
   test.each<[string, string, Record<string, string>, string, RegExp]>([
     [
       'a form without a file name',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import {
   type FileHandle,
@@ -8,21 +9,22 @@ import {
   readdir,
   rename,
   rm,
+  stat,
   writeFile,
 } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { HostError } from '../../../errors.js';
 import type { FileEntry, SandboxFiles } from '../../files.js';
 import type { SandboxUser } from '../../user.js';
 import { errorCode, openRooted, type RootedPath, type RootedPathOptions } from './rooted-path.js';
 import { watchDirectory } from './watch-directory.js';
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 /** A list has at most so many entries. */
 const entriesPerList = 50_000;
-/** Of so many files it is remembered what was said about them. */
-const filesWithMetadata = 10_000;
+/** Of so many files it is remembered what was said about them, and that they were written here. */
+const filesRemembered = 10_000;
 
 /** The numbers of the users inside; undefined where everybody is whoever runs the host. */
 export type UserIds = Record<SandboxUser, number>;
@@ -56,6 +58,8 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
   // By inode and birth, so that it follows the file wherever it is moved and ends with it.
   const metadataOf = new Map<string, Record<string, string>>();
   const identity = (stats: Stats): string => `${stats.ino}:${stats.birthtimeMs}`;
+  // To whoever watches, a file that was written here is the one before with other contents.
+  const written = new Set<string>();
 
   async function describe(place: RootedPath, asked: string): Promise<FileEntry> {
     const own = await lstat(place.at);
@@ -146,28 +150,35 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
 
     write: (path, content, owner, metadata = {}) =>
       at(path, { create: createOptions(owner) }, async (place) => {
-        const { handle, isNew } = await openForWriting(place.at);
-        let key: string | undefined;
+        const before = await lstat(place.at).catch(() => undefined);
+        if (before && !before.isFile()) {
+          const kind = before.isDirectory() ? 'a directory' : 'not a regular file';
+          throw new HostError(400, `${path} is ${kind}.`);
+        }
+        // Put in its place as a whole: half a file must not pass for one, nor take the place of another.
+        const staged = await openStaged(root, place);
+        let key: string;
         try {
-          const stats = await handle.stat();
-          if (!stats.isFile()) throw new HostError(400, `${path} is not a regular file.`);
-          key = identity(stats);
-          const ids = ownership(owner);
-          if (ids) await handle.chown(ids.uid, ids.gid);
           // Not as a stream of its own: that would hold on to the handle when the content is cut.
-          await writeFile(handle, content);
+          await writeFile(staged.handle, content);
+          const ids = ownership(owner);
+          if (ids) await staged.handle.chown(ids.uid, ids.gid);
+          await staged.handle.chmod(before ? before.mode & 0o7777 : 0o644);
+          key = identity(await staged.handle.stat());
+          written.add(key);
+          await rename(staged.at, place.at);
         } catch (error) {
-          // Half a file must not pass for one; what was there before is gone either way.
-          if (isNew) await rm(place.at, { force: true });
+          await rm(staged.at, { force: true });
           throw error;
         } finally {
           content.destroy();
-          await handle.close();
+          await staged.close();
         }
-        metadataOf.delete(key);
         if (Object.keys(metadata).length > 0) metadataOf.set(key, metadata);
-        const [oldest] = metadataOf.keys();
-        if (oldest !== undefined && metadataOf.size > filesWithMetadata) metadataOf.delete(oldest);
+        for (const kept of [metadataOf, written]) {
+          const [oldest] = kept.keys();
+          if (oldest !== undefined && kept.size > filesRemembered) kept.delete(oldest);
+        }
         return describe(place, normalise(path));
       }),
 
@@ -201,7 +212,7 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
     watch: (path, recursive, onEvent) =>
       at(path, {}, async (place) => {
         if (!(await lstat(place.at)).isDirectory()) throw new HostError(400, `${path} is not a directory.`);
-        return watchDirectory(root, place.path, recursive, onEvent);
+        return watchDirectory(root, place.path, recursive, onEvent, (stats) => written.has(identity(stats)));
       }),
   };
   return files;
@@ -221,15 +232,30 @@ function normalise(path: string): string {
   return `/${parts.join('/')}`;
 }
 
-/** Opens a file to write it from its beginning, and tells whether there was none. */
-async function openForWriting(path: string): Promise<{ handle: FileHandle; isNew: boolean }> {
-  // Neither a link is followed nor the other end of a pipe waited for.
-  const flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK;
+/** Where files lie inside until they are whole. */
+const stagingDirectory = '/run/sandpiper/uploads';
+
+/** Opens a file that is to take a place when it is whole: out of sight, or beside the place if that is on another mount. */
+async function openStaged(
+  root: string,
+  place: RootedPath,
+): Promise<{ handle: FileHandle; at: string; close: () => Promise<void> }> {
+  const name = `upload-${randomUUID()}`;
+  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const hidden = openRooted(root, `${stagingDirectory}/${name}`, { follow: false, create: owner });
+  const beside = `${dirname(place.at)}/.${name}`;
   try {
-    return { handle: await open(path, flags | O_CREAT | O_EXCL, 0o644), isNew: true };
+    const [there, here] = await Promise.all([hidden.at, beside].map((at) => stat(dirname(at))));
+    const at = there?.dev === here?.dev ? hidden.at : beside;
+    const handle = await open(at, O_WRONLY | O_NOFOLLOW | O_CREAT | O_EXCL, 0o600);
+    const close = async (): Promise<void> => {
+      await handle.close();
+      hidden.close();
+    };
+    return { handle, at, close };
   } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    return { handle: await open(path, flags | O_TRUNC), isNew: false };
+    hidden.close();
+    throw error;
   }
 }
 

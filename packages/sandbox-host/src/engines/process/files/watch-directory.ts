@@ -17,6 +17,7 @@ interface Watched {
  * so what it was is told by comparing with what had been there.
  *
  * @param path - Absolute, inside `root`.
+ * @param isWrittenHere - Whether a file was put in its place as a whole, by a write through this host.
  * @returns what ends the watching.
  */
 export function watchDirectory(
@@ -24,6 +25,7 @@ export function watchDirectory(
   path: string,
   recursive: boolean,
   onEvent: (event: FileEvent) => void,
+  isWrittenHere: (stats: Stats) => boolean,
 ): () => void {
   const directories = new Map<string, Watched>();
   const inside = (relative: string): string => (relative === '' ? path : `${path}/${relative}`);
@@ -107,7 +109,9 @@ export function watchDirectory(
     }
     watched.known.set(name, now);
     if (!before || before.ino !== now.ino) {
-      onEvent({ name: relative, type: 'create' });
+      const isWhole = isWrittenHere(now);
+      if (!before || !isWhole) onEvent({ name: relative, type: 'create' });
+      if (isWhole) onEvent({ name: relative, type: 'write' });
       if (recursive && now.isDirectory()) add(relative, true);
     } else if (before.mode !== now.mode || before.uid !== now.uid || before.gid !== now.gid) {
       onEvent({ name: relative, type: 'chmod' });
