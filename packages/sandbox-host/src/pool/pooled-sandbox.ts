@@ -1,5 +1,5 @@
 import { bindTokenVariable } from '@sandpiper/protocol';
-import type { Image } from '../engines/engine.js';
+import type { Endpoint, Image } from '../engines/engine.js';
 import { newToken } from '../sandboxes/identifiers.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
@@ -11,13 +11,20 @@ const agentPort = 8080;
 /** It lives until it is taken or no longer wanted. */
 const waitsMs = 10 * 365 * 24 * 3600 * 1000;
 
+/** An agent that waits for its first caller. */
+interface WaitingAgent {
+  /** Opens it, once. */
+  token: string;
+  endpoint: Endpoint;
+}
+
 /** A sandbox that waits, with its agent started, for whoever asks for one like it. */
 export class PooledSandbox {
   private constructor(
     readonly sandbox: Sandbox,
     private readonly settings: SandboxSettings,
-    /** Opens the agent for its first caller; undefined where there is none that can be bound. */
-    private readonly bindToken: string | undefined,
+    /** Undefined where there is no agent that can be bound. */
+    private readonly agent: WaitingAgent | undefined,
   ) {}
 
   /**
@@ -38,13 +45,14 @@ export class PooledSandbox {
         signal,
       );
     if (!settings.start?.readyCmd) return new PooledSandbox(await make({}), settings, undefined);
-    const bindToken = newToken();
-    const sandbox = await make({ [bindTokenVariable]: bindToken });
+    const token = newToken();
+    const sandbox = await make({ [bindTokenVariable]: token });
     try {
       const endpoint = await sandbox.engine.dial(portOf(settings));
       if (endpoint) {
         // Something that answers and does not know of binding is not held back either.
-        return new PooledSandbox(sandbox, settings, (await isBindable(endpoint)) ? bindToken : undefined);
+        const agent = (await isBindable(endpoint)) ? { token, endpoint } : undefined;
+        return new PooledSandbox(sandbox, settings, agent);
       }
     } catch (error) {
       await manager.kill(sandbox.id);
@@ -58,7 +66,7 @@ export class PooledSandbox {
   /** Whether it can become a sandbox with these settings without being started anew. */
   suits({ envs }: SandboxSettings): boolean {
     // Commands are given their environment one by one; only an agent that runs already has to be told.
-    if (this.bindToken !== undefined || !this.settings.start) return true;
+    if (this.agent || !this.settings.start) return true;
     const names = Object.keys(envs);
     return names.every((name) => this.settings.envs[name] === envs[name]);
   }
@@ -72,11 +80,17 @@ export class PooledSandbox {
     if (egressOf(wanted) !== egressOf(this.settings)) {
       await this.sandbox.setNetwork(wanted.network, wanted.allowInternetAccess);
     }
-    if (this.bindToken === undefined) return;
-    const endpoint = await this.sandbox.engine.dial(portOf(this.settings));
-    if (!endpoint) throw new Error('The agent listens no more.');
-    await bindAgent(endpoint, this.bindToken, { env: wanted.envs, metadata: wanted.metadata });
+    if (!this.agent) return;
+    const { token, endpoint } = this.agent;
+    // An address of the sandbox's own is nobody else's; a port of the host may be another's by now, who gets no secret.
+    const known = isLoopback(endpoint) ? await this.sandbox.engine.dial(portOf(this.settings)) : endpoint;
+    if (!known) throw new Error('The agent listens no more.');
+    await bindAgent(known, token, { env: wanted.envs, metadata: wanted.metadata });
   }
+}
+
+function isLoopback({ host }: Endpoint): boolean {
+  return host === '::1' || host.startsWith('127.');
 }
 
 function egressOf({ network, allowInternetAccess }: SandboxSettings): string {

@@ -43,6 +43,9 @@ export const poolRecordSchema: z.ZodType<PoolRecord> = z.object({
   max: count,
 });
 
+/** Whoever was given a sandbox has so long to use it before the machine is busy with the next. */
+const restMs = 200;
+
 /** Keeps sandboxes of some templates ready, each with its agent started, for whoever asks for one. */
 export class Pools {
   readonly #pools = new Map<string, Pool>();
@@ -128,8 +131,7 @@ export class Pools {
       pool.misses += 1;
       return undefined;
     } finally {
-      // Whoever waits for an answer comes first.
-      setImmediate(() => this.#fill());
+      setTimeout(() => this.#fill(), restMs).unref();
     }
   }
 
