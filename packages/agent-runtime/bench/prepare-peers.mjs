@@ -7,14 +7,7 @@ export function preparePeers() {
   const folder = fileURLToPath(new URL('.', import.meta.url));
   if (existsSync(`${folder}node_modules/bedrock-agentcore`)) return;
   console.log('Installing the peers …');
-  const args = [
-    'install',
-    '--ignore-scripts',
-    '--legacy-peer-deps',
-    '--no-package-lock',
-    '--no-audit',
-    '--no-fund',
-  ];
+  const args = ['ci', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund'];
   const { status } = spawnSync('npm', args, { cwd: folder, stdio: 'inherit' });
   if (status !== 0) throw new Error('The peers could not be installed.');
 }
