@@ -2,7 +2,8 @@
 import { createSandboxHost } from '../dist/index.js';
 import { reportUsage } from './usage.mjs';
 
-const host = await createSandboxHost();
+const swapFileMB = Number(process.env.BENCH_SWAP_MB) || undefined;
+const host = await createSandboxHost({ swapFileMB });
 const { apiUrl, sandboxUrl, apiKey } = host;
 process.once('disconnect', () => host.close().finally(() => process.exit(0)));
 // A terminal's interrupt reaches every process of the benchmark; the one that started this one ends it in its turn.

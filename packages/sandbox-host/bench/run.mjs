@@ -1,5 +1,5 @@
 // What the host costs: its gateway, commands, files and cold starts, each beside the same thing without the host, in
-// turns within one run.
+// turns within one run; its pools; and how it does with hundreds of live agents.
 import { fork } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
@@ -9,7 +9,9 @@ import { drawBars } from '../../agent-runtime/bench/chart.mjs';
 import { measureColdStart } from './measures/cold-start.mjs';
 import { measureCommands } from './measures/commands.mjs';
 import { measureFiles } from './measures/files.mjs';
+import { measurePool } from './measures/pool.mjs';
 import { measureRequests } from './measures/requests.mjs';
+import { measureScale } from './measures/scale.mjs';
 import { measureStreams } from './measures/streams.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -21,11 +23,13 @@ const measures = {
   commands: measureCommands,
   files: measureFiles,
   coldStart: measureColdStart,
+  pool: measurePool,
+  scale: measureScale,
 };
 const only = process.env.BENCH_ONLY?.split(',');
 
 // What else the machine does is part of the result, and is said with it.
-const loadBefore = loadavg()[0].toFixed(1);
+const machine = `Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} cores for callers, host and servers together, load ${loadavg()[0].toFixed(1)} before the run`;
 const children = [];
 try {
   const host = await start('host.mjs');
@@ -47,6 +51,9 @@ try {
     },
     usage: host.usage,
     directUsage: server.usage,
+    startHost: (env) => start('host.mjs', env),
+    machine,
+    writeResults: !only,
   };
   const results = [];
   for (const [name, measure] of Object.entries(measures)) {
@@ -97,7 +104,6 @@ function print({ name, unit, target, rows, note }) {
 }
 
 async function write(results) {
-  const machine = `Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} cores for callers, host and servers together, load ${loadBefore} before the run`;
   const out = new URL('../../../docs/bench/', import.meta.url);
   await mkdir(out, { recursive: true });
   await writeFile(new URL('host.json', out), `${JSON.stringify({ machine, results }, undefined, 2)}\n`);

@@ -8,7 +8,7 @@ export function reportUsage() {
   process.on('message', () => {
     sample();
     const { user, system } = process.cpuUsage();
-    process.send({ cpuMs: (user + system) / 1000, peakBytes });
+    process.send({ cpuMs: (user + system) / 1000, peakBytes, rssBytes: process.memoryUsage.rss() });
     peakBytes = 0;
   });
 }

@@ -1,23 +1,13 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Sandbox, Template, waitForURL } from 'e2b';
-import { build } from 'esbuild';
+import { Sandbox } from 'e2b';
+import { buildAgentTemplate, untilPing, withAgentFolder } from '../agent-template.mjs';
 import { quantile, round } from '../statistics.mjs';
 
 /** From the wish for a sandbox to its agent's first answer, beside the same agent started by itself. */
 export async function measureColdStart({ connection, gateway, rounds }) {
-  const folder = await mkdtemp(join(tmpdir(), 'sandpiper-bench-agent-'));
-  try {
-    await writeFile(join(folder, 'agent.mjs'), await bundle());
-    const template = Template({ fileContextPath: folder })
-      .fromTemplate('base')
-      .copy('agent.mjs', 'agent.mjs')
-      .setStartCmd('node agent.mjs', waitForURL('http://localhost:8080/ping', 200));
-    await Template.build(template, 'bench-agent', connection);
+  await buildAgentTemplate('bench-agent', connection);
+  return withAgentFolder(async (folder) => {
     const ways = [
       { name: 'the agent by itself', run: () => bareStart(folder), took: [] },
       { name: 'Sandbox.create', run: () => coldCreate(connection, gateway), took: [] },
@@ -39,9 +29,7 @@ export async function measureColdStart({ connection, gateway, rounds }) {
         note: `${round(rows[1].value / rows[0].value)} ×`,
       },
     ];
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function coldCreate(connection, { origin, headers }) {
@@ -64,15 +52,6 @@ async function bareStart(folder) {
   return took;
 }
 
-async function untilPing(url, headers) {
-  for (;;) {
-    const response = await fetch(url, { headers }).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response?.status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
 function freePort() {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
@@ -80,18 +59,4 @@ function freePort() {
       server.close(() => resolve(port));
     });
   });
-}
-
-async function bundle() {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('../agent.mjs', import.meta.url))],
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-  });
-  return outputFiles[0].text;
 }
