@@ -17,6 +17,7 @@ import { uploadRoute } from './api/upload-route.js';
 import { takeDataDirectory } from './data-directory.js';
 import type { Capabilities, Image } from './engines/engine.js';
 import { endLeftovers, type Isolation, startProcessEngine } from './engines/process/process-engine.js';
+import { warnNotEnforced } from './engines/warn-not-enforced.js';
 import { createEnvd } from './envd/envd.js';
 import { HostError } from './errors.js';
 import { takeEvidence } from './evidence.js';
@@ -146,6 +147,7 @@ async function startHost(
     keepSandboxes: options.dataDir !== undefined,
     swapFileMB: options.swapFileMB,
   });
+  warnNotEnforced(engine.capabilities);
   const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));
   const uploadKey = newToken();
   const usedImages = (): Image[] => [

@@ -82,7 +82,10 @@ describe.skipIf(!canIsolate)('capabilities of a host (need root on Linux)', () =
 
 describe('a template that requires more than its host enforces', () => {
   test('is refused, with what is missing, and every sandbox says what it has', async () => {
+    const warnings: string[] = [];
+    process.on('warning', ({ message }) => warnings.push(message));
     await using host = await createSandboxHost({ isolation: 'none' });
+    await expect.poll(() => warnings.join()).toMatch(/isolation is absent .*; limits is absent/);
     const call = (method: string, path: string, body?: unknown): Promise<Response> =>
       fetch(`${host.apiUrl}${path}`, {
         method,

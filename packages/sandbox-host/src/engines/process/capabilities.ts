@@ -27,7 +27,10 @@ export function describeCapabilities({ obstacle, networkObstacle, groups, swap }
         level: 'absent',
         reason: `sandboxes are directories and processes of the host: ${obstacle}`,
       },
-      limits: { level: 'absent', reason: 'limits need control groups' },
+      limits: {
+        level: 'absent',
+        reason: 'limits need control groups, which a host without namespaces does not make',
+      },
       network,
       freeze: { level: 'advisory', reason: 'processes get SIGSTOP, which others of the same user can undo' },
       hibernate: { level: 'absent', reason: 'needs control groups' },
@@ -37,7 +40,7 @@ export function describeCapabilities({ obstacle, networkObstacle, groups, swap }
   return {
     isolation: {
       level: 'enforced',
-      reason: 'own mount, process, IPC and host-name namespaces, no capabilities',
+      reason: 'own mount, process, IPC and host-name namespaces, no privileges, and a filter of system calls',
     },
     limits: describeLimits(groups),
     network,
@@ -52,7 +55,12 @@ export function describeCapabilities({ obstacle, networkObstacle, groups, swap }
 function describeLimits(groups: ControlGroups | undefined): Capability {
   const limited = (['cpu', 'memory', 'pids'] as const).filter((job) => groups?.jobs[job]);
   const missing = (['cpu', 'memory', 'pids'] as const).filter((job) => !groups?.jobs[job]);
-  if (missing.length === 0) return { level: 'enforced', reason: 'control groups for cpu, memory and pids' };
+  if (missing.length === 0) {
+    return {
+      level: 'enforced',
+      reason: 'control groups for cpu, memory and pids; disk space is not limited',
+    };
+  }
   const lack = `no control group can be made for ${missing.join(', ')}`;
   return limited.length > 0
     ? { level: 'advisory', reason: `only ${limited.join(', ')} is limited: ${lack}` }
