@@ -79,6 +79,10 @@ describeHosts(
       await expect(Template.build(failing, 'failing', fixture.connection)).rejects.toThrow(
         /exit code 7: the reason/,
       );
+      const packages = Template().fromTemplate('base').runCmd('apt-get --no-such-option install cowsay');
+      await expect(Template.build(packages, 'packages', fixture.connection)).rejects.toThrow(
+        /\/usr is this machine's own and read-only.*install them on the machine/,
+      );
       await expect(fixture.create('failing')).rejects.toThrow(/no finished build/);
       const crashing = Template()
         .fromTemplate('base')

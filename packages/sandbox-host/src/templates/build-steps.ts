@@ -75,6 +75,11 @@ export function applyStep(state: BuildState, { type, args }: BuildStep): boolean
   }
 }
 
+/** Commands that install into the system's own directories. */
+const systemPackages = /\b(apt|apt-get|aptitude|dpkg)\b/;
+const noSystemPackages =
+  "/usr is this machine's own and read-only in sandboxes, so Debian packages cannot be installed there: install them on the machine, or what you need into /opt or the home (npm, pip --target).";
+
 /** Carries out an instruction that changes files. @throws HostError 400 when it cannot be. */
 export async function runStep(
   sandbox: Sandbox,
@@ -93,7 +98,12 @@ export async function runStep(
     }
     case 'RUN': {
       const user = parseUser(second || undefined, state.user);
-      await execute(sandbox, state, ['/bin/bash', '-l', '-c', first], user, log);
+      try {
+        await execute(sandbox, state, ['/bin/bash', '-l', '-c', first], user, log);
+      } catch (error) {
+        if (!HostError.isInstance(error) || !systemPackages.test(first)) throw error;
+        throw new HostError(400, `${error.message}. ${noSystemPackages}`, { cause: error });
+      }
       return;
     }
     case 'COPY': {

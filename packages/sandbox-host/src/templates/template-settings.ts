@@ -1,5 +1,6 @@
 import { defaultSettings, type SandboxSettings } from '../sandboxes/sandbox-settings.js';
 import type { TemplateCatalog } from './template-catalog.js';
+import { restrictEgress } from './template-policy.js';
 
 /** How a sandbox of a template is when its caller asks for nothing more. */
 export function templateSettings({
@@ -9,6 +10,7 @@ export function templateSettings({
 }: ReturnType<TemplateCatalog['resolve']>): SandboxSettings {
   return {
     ...defaultSettings,
+    ...restrictEgress(template, { network: {}, allowInternetAccess: undefined }),
     templateId: template.templateID,
     alias: template.names[0],
     envs: { ...result.envs },
