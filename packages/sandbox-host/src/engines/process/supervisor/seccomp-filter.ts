@@ -4,7 +4,7 @@ import { machines } from './syscalls.js';
  * System calls that no program in a sandbox has a need of and that container runtimes refuse by default, too: they
  * change the machine, or reach parts of the kernel in which faults have been found. x86-64's number, arm64's number.
  */
-const refused: Record<string, [number, number | undefined]> = {
+export const refusedCalls: Record<string, [number, number | undefined]> = {
   _sysctl: [156, undefined],
   acct: [163, 89],
   add_key: [248, 217],
@@ -87,7 +87,7 @@ type Instruction = [code: number, value: number, whenTrue?: number, whenFalse?: 
 export function seccompFilter(architecture: NodeJS.Architecture = process.arch): Buffer | undefined {
   const machine = machines[architecture];
   if (!machine) return undefined;
-  const numbers = Object.values(refused).flatMap((both) => both[machine.column] ?? []);
+  const numbers = Object.values(refusedCalls).flatMap((both) => both[machine.column] ?? []);
   const program: Instruction[] = [
     [load, atArchitecture],
     [jumpIfEqual, machine.auditArchitecture, 1, 0],
