@@ -19,7 +19,11 @@ let dataDir: string;
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'host-data-'));
 });
-afterEach(() => rm(dataDir, { recursive: true, force: true }));
+afterEach(async () => {
+  // What a test that failed has left runs on without a host.
+  await (await createSandboxHost({ dataDir })).close();
+  await rm(dataDir, { recursive: true, force: true });
+});
 
 /** Counts its requests in its memory, where only going on keeps them. */
 const counter = (mark: string): string => `let count = 0; // ${mark}
@@ -119,9 +123,9 @@ describe.skipIf(!canIsolate)('a host that takes over from one that was killed', 
     ).record;
     await new Promise((resolve) => setTimeout(resolve, Math.max(endAt - Date.now() + 100, 0)));
     const second = await createSandboxHost({ dataDir, isolation: 'namespaces' });
-    const { apiUrl, apiKey } = second;
-    const list = async () =>
-      (await Sandbox.list({ apiUrl, apiKey }).nextItems()).map(({ sandboxId }) => sandboxId);
+    const { apiUrl, sandboxUrl, apiKey } = second;
+    const again = { apiUrl, sandboxUrl, apiKey };
+    const list = async () => (await Sandbox.list({ ...again }).nextItems()).map(({ sandboxId }) => sandboxId);
     await expect.poll(list, { timeout: 15_000 }).toEqual([kept.sandboxId]);
     await expect.poll(() => readdirSync(join(dataDir, 'sandboxes'))).toEqual([kept.sandboxId]);
     await second.close();

@@ -193,7 +193,11 @@ let dataDir: string;
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'host-data-'));
 });
-afterEach(() => rm(dataDir, { recursive: true, force: true }));
+afterEach(async () => {
+  // What a test that failed has left runs on without a host.
+  await (await createSandboxHost({ dataDir })).close();
+  await rm(dataDir, { recursive: true, force: true });
+});
 
 const canIsolate = process.platform === 'linux' && process.getuid?.() === 0;
 

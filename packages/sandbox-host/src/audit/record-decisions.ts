@@ -53,6 +53,11 @@ export function recordDecisions(log: AuditLog, { api, gateway, lifecycle }: Audi
     });
   };
 
+  /** A step that its host had no time to write down is seen in what it led to. */
+  const onAdopted = ({ id, state }: Sandbox): void => {
+    log.append({ actor: 'host', action: 'sandbox.adopted', sandbox: id, outcome: state, reason: 'recovery' });
+  };
+
   const onClaim = ({ sandbox, phase }: { sandbox: Sandbox; phase: string }): void => {
     if (phase !== 'claim') return;
     log.append({ actor: 'host', action: 'sandbox.claim', sandbox: sandbox.id, outcome: sandbox.state });
@@ -60,11 +65,11 @@ export function recordDecisions(log: AuditLog, { api, gateway, lifecycle }: Audi
 
   api.on('decision', onCall);
   gateway.on('decision', onRequest);
-  lifecycle.on('transition', onStep).on('phase', onClaim);
+  lifecycle.on('transition', onStep).on('adopted', onAdopted).on('phase', onClaim);
   return () => {
     api.off('decision', onCall);
     gateway.off('decision', onRequest);
-    lifecycle.off('transition', onStep).off('phase', onClaim);
+    lifecycle.off('transition', onStep).off('adopted', onAdopted).off('phase', onClaim);
     tally.close();
   };
 }

@@ -53,7 +53,7 @@ export class SandboxManager {
       lifetimes,
       canHibernate: engine.capabilities.hibernate.level !== 'absent',
       start: (sandbox) => this.#start(sandbox),
-      removeFiles: async (sandbox) => engine.removeFiles?.(sandbox.id),
+      removeFiles: (sandbox) => engine.removeFiles(sandbox.id),
       keep: (sandbox) => {
         if (sandbox.state === 'gone') store.delete(sandbox.id);
         else store.put(sandbox.id, sandbox.record());
@@ -96,7 +96,7 @@ export class SandboxManager {
     for (const { startedAt } of records) this.#lastStart = Math.max(this.#lastStart, startedAt);
     await Promise.all(records.map((record) => this.#recover(record)));
     const idle = [...this.#sandboxes.values()].filter((one) => !one.record().keepsMemory);
-    await this.#engine.endOthers?.(idle.map(({ id }) => id));
+    await this.#engine.endOthers(idle.map(({ id }) => id));
   }
 
   async #recover(record: SandboxRecord): Promise<void> {
@@ -109,7 +109,7 @@ export class SandboxManager {
         return;
       }
       const found = keepsMemory
-        ? await this.#engine.adopt?.(sandbox.id, sandbox.image, startOptions(sandbox))
+        ? await this.#engine.adopt(sandbox.id, sandbox.image, startOptions(sandbox))
         : undefined;
       if (keepsMemory && !found) {
         await this.#end(sandbox, 'recovery');
