@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { requirementsSchema } from '../engines/requirements.js';
+import { type Requirements, requirementsSchema } from '../engines/requirements.js';
 import { HostError } from '../errors.js';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
 import type { Template } from './template.js';
@@ -8,7 +8,18 @@ import type { Template } from './template.js';
 type Egress = Pick<SandboxSettings, 'network' | 'allowInternetAccess'>;
 
 /** What a template's metadata says to this host; the rest is the deployer's own. */
-const policySchema = z.looseObject({
+interface TemplatePolicy {
+  network?:
+    | {
+        allowInternetAccess?: boolean | undefined;
+        allowOut?: string[] | undefined;
+        denyOut?: string[] | undefined;
+      }
+    | undefined;
+  requires?: Requirements | undefined;
+}
+
+const policySchema: z.ZodType<TemplatePolicy> = z.looseObject({
   network: z
     .strictObject({
       allowInternetAccess: z.boolean().optional(),
@@ -20,7 +31,7 @@ const policySchema = z.looseObject({
 });
 
 /** @throws HostError 400 for metadata whose `network` or `requires` is not understood. */
-export function policyOf(metadata: Record<string, unknown>): z.output<typeof policySchema> {
+export function policyOf(metadata: Record<string, unknown>): TemplatePolicy {
   const parsed = policySchema.safeParse(metadata);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(
