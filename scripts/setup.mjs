@@ -9,6 +9,7 @@ import { pnpm, root } from './run.mjs';
 const manifests = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...workspaceFiles(/^package\.json$/)];
 const sources = () => [
   'tsconfig.base.json',
+  'examples/tsup.agent.ts',
   ...workspaceFiles(/^(src|tsup\.config\.ts|tsconfig\.json|package\.json)$/),
 ];
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentRuntimeClient } from '@sandpiper/agent-client';
 import { createSandboxHost } from '@sandpiper/sandbox-host';
+import { cpuMs } from '../processes.mjs';
 import { deploy } from './deploy.mjs';
-import { cpuMs } from './processes.mjs';
 import { show } from './show.mjs';
 
 /** Runs the demo. @returns {Promise<number>} The process's exit code. */

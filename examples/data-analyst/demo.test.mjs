@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { descendantsOf } from './processes.mjs';
+import { descendantsOf } from '../processes.mjs';
 
 const script = fileURLToPath(new URL('../../scripts/demo.mjs', import.meta.url));
 
