@@ -34,6 +34,7 @@ const children = [];
 try {
   const host = await start('host.mjs');
   const server = await start('server.cjs', { BENCH_PORT: '0' });
+  const proxy = await start('proxy.mjs', { BENCH_UPSTREAM: server.ready.origin });
   const { apiUrl, sandboxUrl, apiKey } = host.ready;
   const connection = { apiUrl, sandboxUrl, apiKey };
   const sandbox = await Sandbox.create({ ...connection, timeoutMs: 3_600_000 });
@@ -45,6 +46,7 @@ try {
     seconds,
     rounds,
     direct: { origin: server.ready.origin, headers: {} },
+    proxy: { origin: proxy.ready.origin, headers: {}, usage: proxy.usage },
     gateway: {
       origin: sandboxUrl,
       headers: { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '8080' },
@@ -109,7 +111,11 @@ async function write(results) {
   await writeFile(new URL('host.json', out), `${JSON.stringify({ machine, results }, undefined, 2)}\n`);
   const groups = results.map(({ name, unit, rows, note }) => ({
     title: `${name}, ${unit} (${note})`,
-    bars: rows.map((row, index) => ({ ...row, label: `${row.value} ${unit}`, highlighted: index > 0 })),
+    bars: rows.map((row, index) => ({
+      ...row,
+      label: `${row.value} ${unit}`,
+      highlighted: index > 0 && !row.baseline,
+    })),
   }));
   await writeFile(new URL('host.svg', out), drawBars(groups, machine));
   console.log(`\n${machine}\nWritten to docs/bench/host.json and docs/bench/host.svg`);
