@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
 import { canNetwork, Internet } from './network-namespaces.js';
 
-describe.skipIf(!canNetwork)("E2B's rules for the network", () => {
+describe.skipIf(!canNetwork)("E2B's rules for the network", { timeout: 90_000 }, () => {
   let host: SandboxHost;
   let internet: Internet;
   let connection: { apiUrl: string; sandboxUrl: string; apiKey: string };
@@ -19,11 +19,11 @@ describe.skipIf(!canNetwork)("E2B's rules for the network", () => {
     await resident.tell('http', { host: '0.0.0.0', port: 80, says: 'web' });
     await resident.tell('dns', { host: addresses.names, names: { 'allowed.test': addresses.open } });
     setServers([addresses.names]);
-  });
+  }, 90_000);
   afterAll(async () => {
     await host?.close();
     await internet?.end();
-  });
+  }, 90_000);
 
   async function create(options: Parameters<typeof Sandbox.create>[1] = {}): Promise<Sandbox> {
     const sandbox = await Sandbox.create('base', { ...connection, ...options });

@@ -21,7 +21,7 @@ const program = `
 const net = require('node:net'), http = require('node:http'), dgram = require('node:dgram');
 const commands = {
   connect: ({ host, port, from }) => new Promise((resolve) => {
-    const socket = net.connect({ host, port, localAddress: from, timeout: from ? 1000 : 5000 });
+    const socket = net.connect({ host, port, localAddress: from, timeout: from ? 1000 : 20000 });
     let text = '';
     socket.on('data', (data) => { text += data; socket.destroy(); resolve(text); });
     socket.on('timeout', () => { socket.destroy(); resolve('timeout'); });
@@ -133,39 +133,33 @@ export class Resident {
   }
 }
 
+interface Addresses {
+  open: string;
+  other: string;
+  names: string;
+  private: string;
+  linkLocal: string;
+}
+
 /** A network namespace that stands for the internet, with public and private addresses. */
 export class Internet {
-  readonly addresses: { open: string; other: string; names: string; private: string; linkLocal: string };
+  readonly addresses: Addresses;
   readonly resident: Resident;
   readonly #name: string;
 
   constructor() {
-    const { index, base } = freeNet();
-    this.#name = `internet-${process.pid}-${index}`;
-    const link = `inet${index}`;
-    const of = (host: number): string => `${base}.${(index % 32) * 8 + host}`;
-    this.addresses = {
-      open: of(2),
-      other: of(3),
-      names: of(4),
-      private: `10.213.${index}.2`,
-      linkLocal: `169.254.${index + 1}.2`,
-    };
-    const { open, ...more } = this.addresses;
-    run(
-      'ip',
-      `netns add ${this.#name}
-       link add ${link} type veth peer name eth0 netns ${this.#name}
-       address add ${of(1)}/29 dev ${link}
-       link set ${link} up
-       route add ${more.private}/32 dev ${link}
-       route add ${more.linkLocal}/32 dev ${link}`,
-      '-batch',
-      '-',
-    );
-    const inside = [`address add ${open}/29 dev eth0`];
-    for (const address of Object.values(more)) inside.push(`address add ${address}/32 dev eth0`);
-    run('ip', [...inside, 'link set eth0 up', 'link set lo up'].join('\n'), '-n', this.#name, '-batch', '-');
+    for (let attempt = 1; ; attempt++) {
+      const { index, base } = freeNet();
+      this.#name = `internet-${process.pid}-${index}`;
+      try {
+        this.addresses = makeInternet(this.#name, index, base);
+        break;
+      } catch (error) {
+        // Somebody else took the same ones.
+        run('ip', '', 'netns', 'delete', this.#name);
+        if (attempt === 10) throw error;
+      }
+    }
     this.resident = Resident.in(`/run/netns/${this.#name}`);
   }
 
@@ -173,6 +167,33 @@ export class Internet {
     await this.resident.end();
     run('ip', '', 'netns', 'delete', this.#name);
   }
+}
+
+function makeInternet(name: string, index: number, base: string): Addresses {
+  const link = `inet${index}`;
+  const of = (host: number): string => `${base}.${(index % 32) * 8 + host}`;
+  const open = of(2);
+  const more = {
+    other: of(3),
+    names: of(4),
+    private: `10.213.${index}.2`,
+    linkLocal: `169.254.${index + 1}.2`,
+  };
+  run(
+    'ip',
+    `netns add ${name}
+     link add ${link} type veth peer name eth0 netns ${name}
+     address add ${of(1)}/29 dev ${link}
+     link set ${link} up
+     route add ${more.private}/32 dev ${link}
+     route add ${more.linkLocal}/32 dev ${link}`,
+    '-batch',
+    '-',
+  );
+  const inside = [`address add ${open}/29 dev eth0`];
+  for (const address of Object.values(more)) inside.push(`address add ${address}/32 dev eth0`);
+  run('ip', [...inside, 'link set eth0 up', 'link set lo up'].join('\n'), '-n', name, '-batch', '-');
+  return { open, ...more };
 }
 
 /** Eight addresses that nobody here uses, of those set aside for documents (RFC 5737). */

@@ -1,4 +1,4 @@
-import { access, constants, readFile, writeFile } from 'node:fs/promises';
+import { access, constants, readdir, readFile, writeFile } from 'node:fs/promises';
 import { anyBlockClaimed } from './claim.js';
 import { anyLink } from './packet-filter.js';
 import { nft } from './tools.js';
@@ -6,20 +6,28 @@ import { nft } from './tools.js';
 const setting = '/proc/sys/net/ipv4/ip_forward';
 
 /**
- * Keeps a machine that did not forward packets from doing so for its neighbours, too. Those that another program
- * leads somewhere by rewriting their target, as container engines do, pass.
+ * Keeps a machine that did not forward packets from doing so for its neighbours, too: for what comes in by the
+ * interfaces it has now. Those that come later, as a container engine's, are for whoever makes them.
  */
-const guard = `
-table inet sandpiper {
- chain through_host { type filter hook forward priority filter; }
+async function guardText(): Promise<string> {
+  const interfaces = await readdir('/sys/class/net');
+  const guarded = interfaces.filter((name) => name !== 'lo' && !name.startsWith('sand'));
+  const chain = 'inet sandpiper through_host';
+  const rules = [
+    `oifname ${anyLink} accept`,
+    'ct state established,related accept',
+    'ct status dnat accept',
+    ...guarded.map((name) => `iifname "${name}" meta nfproto ipv4 drop`),
+  ];
+  return [
+    'table inet sandpiper {',
+    ' chain through_host { type filter hook forward priority filter; }',
+    '}',
+    `flush chain ${chain}`,
+    ...rules.map((rule) => `add rule ${chain} ${rule}`),
+    '',
+  ].join('\n');
 }
-flush chain inet sandpiper through_host
-add rule inet sandpiper through_host iifname ${anyLink} accept
-add rule inet sandpiper through_host oifname ${anyLink} accept
-add rule inet sandpiper through_host ct state established,related accept
-add rule inet sandpiper through_host ct status dnat accept
-add rule inet sandpiper through_host meta nfproto ipv4 drop
-`;
 
 /** @throws Error where this machine does not forward packets and cannot be made to. */
 export async function checkForwarding(): Promise<void> {
@@ -32,7 +40,7 @@ export async function checkForwarding(): Promise<void> {
 /** Lets this machine forward what sandboxes send, unless it forwards already. */
 export async function enableForwarding(): Promise<void> {
   if (await isForwarding()) return;
-  await nft(guard);
+  await nft(await guardText());
   await writeFile(setting, '1');
 }
 

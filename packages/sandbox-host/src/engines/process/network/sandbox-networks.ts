@@ -1,6 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { writeWhole } from '../../../write-whole.js';
 import type { Endpoint, NetworkPolicy } from '../../engine.js';
 import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
 import { claimBlock, releaseBlock, releaseOrphans } from './claim.js';
@@ -104,7 +105,7 @@ export class SandboxNetworks {
     let proxy: NamesProxy | undefined;
     try {
       proxy = await NamesProxy.listen(serviceAddress(block), before?.proxyPort ?? 0);
-      await writeFile(file, JSON.stringify({ block, proxyPort: proxy.port }));
+      await writeWhole(file, JSON.stringify({ block, proxyPort: proxy.port }));
       await nft(tableText(block, proxy.port));
       const left = readSlots(await runOn('', 'nft', 'list', 'map', 'inet', tableName(block), 'sandboxes'));
       const unused = (await findNamespaces(block)).filter((slot) => ![...left.values()].includes(slot));
