@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { writeWhole } from './write-whole.js';
 
 /** What a file holds; when it is not there, what is made now and kept for the next time, for this user's eyes only. */
 export async function keptFile(path: string, make: () => string | Promise<string>): Promise<string> {
@@ -8,6 +9,6 @@ export async function keptFile(path: string, make: () => string | Promise<string
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
   const text = await make();
-  await writeFile(path, `${text.trim()}\n`, { mode: 0o600, flag: 'wx' });
+  await writeWhole(path, `${text.trim()}\n`);
   return text.trim();
 }

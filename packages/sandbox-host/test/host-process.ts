@@ -42,12 +42,12 @@ export async function buildHost(): Promise<BuiltHost> {
           .createSandboxHost(${JSON.stringify(options)})
           .then(({ apiUrl, sandboxUrl, apiKey }) => console.log(JSON.stringify({ apiUrl, sandboxUrl, apiKey })));`;
       const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-      const ended = once(child, 'exit');
+      const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
       const line = once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>;
       const [text] = await Promise.race([
         line,
-        ended.then(() => {
-          throw new Error('The host ended before it listened.');
+        ended.then(([code, signal]) => {
+          throw new Error(`The host ended before it listened (${signal ?? code}).`);
         }),
       ]);
       const connection: HostProcess['connection'] = JSON.parse(text);

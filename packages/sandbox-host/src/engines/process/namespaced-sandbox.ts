@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
+import { writeWhole } from '../../write-whole.js';
 import type { AdoptedSandbox, EngineProcess, EngineSandbox, Image } from '../engine.js';
 import { ControlGroup } from './control-groups/control-group.js';
 import { localFiles } from './files/local-files.js';
@@ -68,7 +69,7 @@ export async function startNamespacedSandbox(
     endWithHost,
     async beforeCommands(identity) {
       await Promise.all([
-        writeFile(join(directory, supervisorFile), JSON.stringify(identity)),
+        writeWhole(join(directory, supervisorFile), JSON.stringify(identity)),
         group?.keep(join(directory, groupsFile)),
         group?.add(identity.pid),
         network?.ready,

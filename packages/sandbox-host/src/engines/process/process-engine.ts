@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../../write-whole.js';
 import type { Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
 import { describeCapabilities } from './capabilities.js';
 import type { ControlGroup } from './control-groups/control-group.js';
@@ -176,7 +177,7 @@ async function checkFormat(directory: string, format: 'plain' | 'overlay' | 'cop
       `The data directory holds images in the form "${before}", and this host would make "${format}" ones: start it as before (user, isolation, file system), or give it another dataDir.`,
     );
   }
-  await writeFile(file, format);
+  await writeWhole(file, format);
 }
 
 /** Ends processes that outlived their host, told by its directory; those with namespaces end with it. */

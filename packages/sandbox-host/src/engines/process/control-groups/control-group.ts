@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { writeWhole } from '../../../write-whole.js';
 import type { EffectiveLimits } from './clamp-limits.js';
 import { pidsIn, readGroupFile, readGroupValue, removeGroup, writeGroupFile } from './group-files.js';
 import { reclaim } from './reclaim.js';
@@ -93,7 +94,7 @@ export class ControlGroup {
 
   /** Writes down where the groups are, for a host that comes after this one. */
   keep(file: string): Promise<void> {
-    return writeFile(file, JSON.stringify({ jobs: this.jobs, limits: this.limits }));
+    return writeWhole(file, JSON.stringify({ jobs: this.jobs, limits: this.limits }));
   }
 
   /** The groups that {@link keep} wrote down; undefined when there is no such file. @throws when it is damaged. */
