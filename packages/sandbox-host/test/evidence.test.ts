@@ -156,6 +156,24 @@ test('metrics say what happened', async () => {
   await sandbox.kill();
 });
 
+test('metrics tell how long requests waited for a sandbox to wake up', async () => {
+  const created = await call('/v2/sandboxes', {
+    method: 'POST',
+    body: JSON.stringify({ templateID: 'base', autoResume: { enabled: true } }),
+  });
+  const { sandboxID } = (await created.json()) as { sandboxID: string };
+  expect((await call(`/sandboxes/${sandboxID}/pause`, { method: 'POST' })).status).toBe(204);
+  // Nothing listens there, but it has to wake up for that to be known.
+  await fetch(host.sandboxUrl, { headers: { 'e2b-sandbox-id': sandboxID, 'e2b-sandbox-port': '8080' } });
+  const text = await (await call('/metrics')).text();
+  expect(text).toMatch(/^sandbox_host_gateway_hold_seconds_count [1-9]/m);
+  expect(text).toMatch(/^sandbox_host_gateway_held_requests 0$/m);
+  expect(await audit(`&sandbox=${sandboxID}`)).toContainEqual(
+    expect.objectContaining({ actor: 'host', outcome: 'running', reason: 'request' }),
+  );
+  await call(`/sandboxes/${sandboxID}`, { method: 'DELETE' });
+});
+
 test('dashboards ask for metrics that there are', async () => {
   const text = await (await call('/metrics')).text();
   const types = new Map(
