@@ -36,7 +36,7 @@ beforeAll(async () => {
     format: 'esm',
     packages: 'external',
   });
-});
+}, 90_000);
 afterAll(() => rm(built, { recursive: true, force: true }));
 
 beforeEach(async () => {
@@ -49,7 +49,7 @@ afterEach(async () => {
   await engine.close();
   engine = undefined;
   await rm(directory, { recursive: true, force: true });
-});
+}, 90_000);
 
 interface Wish {
   script: string;
@@ -111,7 +111,7 @@ function processesWith(mark: string): string[] {
   });
 }
 
-describe.skipIf(!canIsolate)('a sandbox whose host was killed', () => {
+describe.skipIf(!canIsolate)('a sandbox whose host was killed', { timeout: 90_000 }, () => {
   test('is taken over with the commands that run in it: their output, their input and how they end', async () => {
     await killedHost([
       { script: `${until('go')}; echo out; echo err >&2; exit 7`, label: 'runs on' },
@@ -232,18 +232,22 @@ describe.skipIf(!canIsolate)('a sandbox whose host was killed', () => {
   });
 });
 
-describe.each(['namespaces', 'none'] as const)('a sandbox that ends with its files kept (%s)', (isolation) => {
-  test.skipIf(isolation === 'namespaces' && !canIsolate)('starts with them again', async () => {
-    engine = await startProcessEngine({ directory, keepSandboxes: true, isolation });
-    const first = await engine.start(id, engine.baseImage, options);
-    const home = first.pathInside('/home/user');
-    await runIn(first, `echo kept > ${home}/file; rm -f ${home}/.bash_profile`);
-    await first.destroy({ keepFiles: true });
-    await engine.endOthers([id]);
-    const second = await engine.start(id, engine.baseImage, options);
-    expect((await runIn(second, `cd ${home} && cat file && ls -A`)).output).toBe('kept\nfile\n');
-    await second.destroy({ keepFiles: true });
-    await engine.removeFiles(id);
-    expect(readdirSync(join(directory, 'sandboxes'))).toEqual([]);
-  });
-});
+describe.each(['namespaces', 'none'] as const)(
+  'a sandbox that ends with its files kept (%s)',
+  { timeout: 90_000 },
+  (isolation) => {
+    test.skipIf(isolation === 'namespaces' && !canIsolate)('starts with them again', async () => {
+      engine = await startProcessEngine({ directory, keepSandboxes: true, isolation });
+      const first = await engine.start(id, engine.baseImage, options);
+      const home = first.pathInside('/home/user');
+      await runIn(first, `echo kept > ${home}/file; rm -f ${home}/.bash_profile`);
+      await first.destroy({ keepFiles: true });
+      await engine.endOthers([id]);
+      const second = await engine.start(id, engine.baseImage, options);
+      expect((await runIn(second, `cd ${home} && cat file && ls -A`)).output).toBe('kept\nfile\n');
+      await second.destroy({ keepFiles: true });
+      await engine.removeFiles(id);
+      expect(readdirSync(join(directory, 'sandboxes'))).toEqual([]);
+    });
+  },
+);

@@ -9,7 +9,7 @@ const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${p
 const needed = ['python3', 'git', 'gcc'].filter((program) => !has(program));
 if (needed.length > 0) console.warn(`Not on this machine, so not tried under seccomp: ${needed.join(', ')}.`);
 
-describe.skipIf(!canIsolate)('the first process of a sandbox', () => {
+describe.skipIf(!canIsolate)('the first process of a sandbox', { timeout: 90_000 }, () => {
   const fixture = useEngine();
   let sandbox: EngineSandbox;
   beforeAll(async () => {

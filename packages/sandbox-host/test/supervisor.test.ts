@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Command, EngineProcess, EngineSandbox } from '../src/engines/engine.js';
 import { canIsolate, runIn, useEngine } from './with-engine.js';
 
-describe.skipIf(!canIsolate)('commands in a sandbox', () => {
+describe.skipIf(!canIsolate)('commands in a sandbox', { timeout: 90_000 }, () => {
   const fixture = useEngine();
   let sandbox: EngineSandbox;
   beforeAll(async () => {

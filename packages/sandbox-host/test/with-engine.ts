@@ -22,6 +22,9 @@ export interface EngineFixture {
   start(limits?: Limits): Promise<EngineSandbox>;
 }
 
+/** An engine proves at its start what it enforces, which takes its time on a busy machine. */
+const hookTimeoutMs = 90_000;
+
 let started = 0;
 
 /** Starts an engine before the tests of a file and closes it, with all its sandboxes, after them. */
@@ -32,12 +35,12 @@ export function useEngine(options: Omit<ProcessEngineOptions, 'directory'> = {})
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'engine-'));
     engine = await startProcessEngine({ ...options, directory });
-  });
+  }, hookTimeoutMs);
   afterAll(async () => {
     await Promise.all(sandboxes.map((one) => one.destroy()));
     await engine?.close();
     await rm(directory, { recursive: true, force: true });
-  });
+  }, hookTimeoutMs);
   return {
     get engine() {
       return engine;

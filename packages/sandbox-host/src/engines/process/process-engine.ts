@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { writeWhole } from '../../write-whole.js';
 import type { Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
 import { describeCapabilities } from './capabilities.js';
-import type { ControlGroup } from './control-groups/control-group.js';
 import { openControlGroups } from './control-groups/control-groups.js';
 import { killMarkedProcesses } from './marked-processes.js';
 import { adoptNamespacedSandbox, endLeftSandbox, startNamespacedSandbox } from './namespaced-sandbox.js';
-import { SandboxNetworks } from './network/sandbox-networks.js';
+import { type SandboxNetwork, SandboxNetworks } from './network/sandbox-networks.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { writePortScripts } from './ports/port-scripts.js';
 import { probeOptions } from './probe/probe-sandbox.js';
@@ -103,13 +102,17 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     if (obstacle) {
       return own(id, await startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost }));
     }
-    const network = await networks?.open(id, { policy: given.network, onRefused: given.onRefused });
-    let group: ControlGroup | undefined;
+    // Both take the kernel some time, so they are made side by side.
+    const makingGroup = controlGroups?.make(id, given.limits);
+    makingGroup?.catch(() => {});
+    let network: SandboxNetwork | undefined;
     try {
-      group = await controlGroups?.make(id, given.limits);
+      network = await networks?.open(id, { policy: given.network, onRefused: given.onRefused });
+      const group = await makingGroup;
       const sandbox = { id, directory, image, layerPath, overlay, group, network };
       return own(id, await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes }));
     } catch (error) {
+      const group = await makingGroup?.catch(() => undefined);
       await group?.remove();
       await network?.close();
       if (!hadFiles) await rm(directory, { recursive: true, force: true });
