@@ -17,6 +17,8 @@ const config: ViteUserConfig = {
     include: ['packages/*/{src,test}/**/*.test.ts', 'examples/*/**/*.test.{ts,mjs}', 'scripts/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     testTimeout: 20_000,
+    // The first host on a machine lets a sandbox try to get out before it starts.
+    hookTimeout: 60_000,
   },
 };
 

@@ -3,10 +3,13 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { EngineSandbox } from '../src/engines/engine.js';
 import { endLeftovers } from '../src/engines/process/process-engine.js';
 import { canIsolate, smallLimits, useEngine } from './with-engine.js';
+
+// They wait for what a busy machine does.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** Holds 40 MB and counts its answers, on port 8080. */
 const server = `const data = Array.from({ length: 40 }, (_, i) => Buffer.alloc(1e6, i + 1));

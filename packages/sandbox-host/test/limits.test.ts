@@ -1,8 +1,11 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { Sandbox } from 'e2b';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { canIsolate, runIn, smallLimits, useEngine } from './with-engine.js';
+
+// They wait for what a busy machine does.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describe.skipIf(!canIsolate)('the limits of a sandbox (need root on Linux)', () => {
   const fixture = useEngine();
