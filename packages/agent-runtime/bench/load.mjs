@@ -1,13 +1,18 @@
 import { Agent, request } from 'node:http';
 
-/** Sends the same invocation over and over through some connections, for a while. @returns How many were answered. */
+/**
+ * Sends the same invocation over and over through some connections, for a while.
+ *
+ * @param headers - Of each request, or a function that makes them.
+ * @returns How many were answered.
+ */
 export async function load({ port, body, headers = {}, connections, ms }) {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const until = performance.now() + ms;
   let answered = 0;
   const worker = async () => {
     while (performance.now() < until) {
-      await invoke(agent, port, body, headers);
+      await invoke(agent, port, body, typeof headers === 'function' ? headers() : headers);
       answered++;
     }
   };

@@ -1,11 +1,14 @@
 // The processor time that a server spends on one request and on one streamed value: ours beside its peers, as ratios
 // to node:http. Server and load generator are pinned to different cores where `taskset` exists.
+// `--soak [--seconds 600] [--readers 1000]` measures what ours holds in memory instead.
 import { fork, spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { barChart } from './chart.mjs';
 import { load } from './load.mjs';
+import { slowReaders, soak } from './memory.mjs';
 import { preparePeers } from './prepare-peers.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -20,6 +23,13 @@ const servers = [
   { name: 'fastify', file: 'fastify' },
   { name: 'bedrock-agentcore', file: 'agentcore' },
 ];
+const { values: options } = parseArgs({
+  options: {
+    soak: { type: 'boolean' },
+    seconds: { type: 'string', default: '600' },
+    readers: { type: 'string', default: '1000' },
+  },
+});
 const only = process.env.BENCH_ONLY?.split(',');
 
 const echo = JSON.stringify({ prompt: 'What is the weather in Oslo?', data: { days: 3, units: 'metric' } });
@@ -51,19 +61,29 @@ const scenarios = [
 const pinned =
   process.platform === 'linux' && cpus().length > 1 && spawnSync('taskset', ['--version']).status === 0;
 if (pinned) spawnSync('taskset', ['-cp', '1', String(process.pid)]);
-await preparePeers();
 
+const machine = `Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} cores${pinned ? ', pinned' : ''}`;
 const running = [];
 try {
-  for (const server of servers) {
-    if (only && !only.includes(server.file)) continue;
-    running.push({ ...server, ...(await startServer(server.file)) });
+  await (options.soak ? measureMemory() : measureSpeed());
+} finally {
+  for (const { child } of running) child.kill();
+}
+
+async function measureSpeed() {
+  await preparePeers();
+  for (const { name, file } of servers) {
+    if (!only || only.includes(file)) await addServer(file, name);
   }
   const results = [];
   for (const scenario of scenarios) results.push(await measure(scenario));
   await report(results);
-} finally {
-  for (const { child } of running) child.kill();
+}
+
+async function addServer(file, name) {
+  const server = { name, file, ...(await startServer(file)) };
+  running.push(server);
+  return server;
 }
 
 async function startServer(file) {
@@ -72,7 +92,11 @@ async function startServer(file) {
   });
   const { port } = await nextMessage(child);
   if (pinned) spawnSync('taskset', ['-acp', '0', String(child.pid)]);
-  return { child, port };
+  const usage = () => {
+    child.send('usage');
+    return nextMessage(child);
+  };
+  return { child, port, usage };
 }
 
 /** Rounds go around all servers, so that what else the machine does falls on each alike. */
@@ -102,9 +126,8 @@ async function measure(scenario) {
   };
 }
 
-async function cpuOf({ child }) {
-  child.send('cpu');
-  return (await nextMessage(child)).cpuMicros;
+async function cpuOf({ usage }) {
+  return (await usage()).cpuMicros;
 }
 
 function nextMessage(child) {
@@ -118,6 +141,20 @@ function nextMessage(child) {
   });
 }
 
+/** What ours holds in memory: flat under mixed load for minutes, and bounded under readers that do not read. */
+async function measureMemory() {
+  const seconds = Number(options.seconds);
+  const mixedLoad = await soak(await addServer('sandpiper'), seconds);
+  console.log('\nResident size under mixed load on 64 connections', mixedLoad);
+  const slow = await slowReaders(
+    await addServer('sandpiper'),
+    Number(options.readers),
+    Math.min(seconds, 60),
+  );
+  console.log('\nResident size under readers that do not read', slow);
+  await writeResult('runtime-memory.json', `${JSON.stringify({ machine, mixedLoad, slow }, undefined, 2)}\n`);
+}
+
 async function report(results) {
   for (const { name, unit, servers } of results) {
     console.log(`\n${name}: processor time of the server per ${unit}`);
@@ -125,12 +162,15 @@ async function report(results) {
     console.table(rows, ['name', 'µs', '× node:http']);
   }
   if (only) return;
-  const machine = `Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} cores${pinned ? ', pinned' : ''}`;
+  await writeResult('runtime.json', `${JSON.stringify({ machine, results }, undefined, 2)}\n`);
+  await writeResult('runtime.svg', barChart(results, machine));
+}
+
+async function writeResult(name, text) {
   const out = new URL('../../../docs/bench/', import.meta.url);
   await mkdir(out, { recursive: true });
-  await writeFile(new URL('runtime.json', out), `${JSON.stringify({ machine, results }, undefined, 2)}\n`);
-  await writeFile(new URL('runtime.svg', out), barChart(results, machine));
-  console.log(`\n${machine}\nWritten to docs/bench/runtime.json and docs/bench/runtime.svg`);
+  await writeFile(new URL(name, out), text);
+  console.log(`Written to docs/bench/${name}`);
 }
 
 function lowerQuartile(numbers) {

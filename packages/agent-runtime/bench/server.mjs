@@ -1,4 +1,4 @@
-// One server under test, in a process of its own: says its port, then its processor time whenever it is asked.
+// One server under test, in a process of its own: says its port, then its processor time and its resident size whenever it is asked.
 const { start } = await import(process.argv[2]);
 const port = await start();
 process.on('SIGINT', () => process.exit());

@@ -129,7 +129,7 @@ export class Invocation {
       end: (thrown, seconds) => finalFrame(this.#call, seconds, thrown),
     });
     this.#isOpen = true;
-    this.#entry.open({ kind: 'values', log, start, bytes: 0, forget: () => log.forget() });
+    this.#entry.open({ kind: 'values', log, start, bytes: 0, forget: log.forget.bind(log) });
     if (this.#entry.isRecorded) start();
   }
 
@@ -146,7 +146,7 @@ export class Invocation {
     const log = this.#services.ledger.createLog<Uint8Array, Thrown | undefined>(this.#entry.isRecorded);
     const start = this.#starter(readerIterator(body), log, { item: bytesOf, end: (thrown) => thrown });
     this.#isOpen = true;
-    this.#entry.open({ kind: 'body', status, headers, log, start, bytes: 0, forget: () => log.forget() });
+    this.#entry.open({ kind: 'body', status, headers, log, start, bytes: 0, forget: log.forget.bind(log) });
     if (this.#entry.isRecorded) start();
   }
 
@@ -162,14 +162,11 @@ export class Invocation {
       return encoding.end(thrown, seconds);
     };
     const outlet = new LogOutlet(log, { item: encoding.item, end }, this.#onValue);
-    let hasStarted = false;
-    const start = (): void => {
-      if (hasStarted) return;
-      hasStarted = true;
+    const start = once(() => {
       this.#startDeadline();
       const pump = new Pump(iterator, outlet, this.#cancellation);
       void this.#within(() => pump.run()).then(() => this.#release());
-    };
+    });
     this.#cancellation.onCancel(start);
     return start;
   }
@@ -230,6 +227,16 @@ export class Invocation {
 interface StreamEncoding<Item, End> {
   item(value: unknown): Item;
   end(thrown: Thrown | undefined, seconds: number): End;
+}
+
+/** Runs a function at the first call, and lets go of it then: it is kept with an outcome, long after the request. */
+function once(run: () => void): () => void {
+  let pending: (() => void) | undefined = run;
+  return () => {
+    const first = pending;
+    pending = undefined;
+    first?.();
+  };
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -24,7 +24,7 @@ export class Entry<Outcome> {
   /** What callers are answered with. There before the end when it is a stream. */
   outcome: Outcome | undefined;
   readonly #graceMs: number;
-  readonly #cancel: EntryOptions['cancel'];
+  #cancel: EntryOptions['cancel'] | undefined;
   #waiting: ((outcome: Outcome) => void)[] | undefined;
   #attached = 0;
   #grace: ReturnType<typeof setTimeout> | undefined;
@@ -47,13 +47,13 @@ export class Entry<Outcome> {
   detach(): void {
     this.#attached--;
     if (this.#attached > 0 || this.state !== 'running') return;
-    if (this.#graceMs === 0) this.#cancel('abandoned');
-    else this.#grace = setTimeout(() => this.#cancel('abandoned'), this.#graceMs);
+    if (this.#graceMs === 0) this.#cancel?.('abandoned');
+    else this.#grace = setTimeout(() => this.#cancel?.('abandoned'), this.#graceMs);
   }
 
   /** Stops it, if it still runs. */
   cancel(): void {
-    if (this.state === 'running') this.#cancel('asked');
+    if (this.state === 'running') this.#cancel?.('asked');
   }
 
   /** Says what callers are answered with: the answer, or the stream that it will be. */
@@ -77,5 +77,7 @@ export class Entry<Outcome> {
     this.state = state;
     this.endedAt = Date.now();
     clearTimeout(this.#grace);
+    // Behind it are the request, its connection and all that the handler made: they are not to be kept with the answer.
+    this.#cancel = undefined;
   }
 }

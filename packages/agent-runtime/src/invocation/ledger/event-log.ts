@@ -68,6 +68,8 @@ export class EventLog<Item, End> {
   end(value: End): void {
     const end = { value };
     this.#end = end;
+    // The writer is done, and is not to be kept for as long as what it wrote.
+    this.onDrain = undefined;
     for (const place of this.#places) if (!place.behind) this.#finish(place, end);
   }
 
