@@ -72,6 +72,17 @@ const commands = {
     request.on('error', (error) => resolve(error.code));
     request.end();
   }),
+  hoard: async ({ host, port, count }) => {
+    commands.hoarded = Array.from({ length: count }, () => net.connect({ host, port }));
+    const closed = commands.hoarded.map((socket) => new Promise((resolve) => {
+      socket.on('error', () => {}).on('close', resolve);
+    }));
+    // Those beyond the limit are closed; as many as are to be must be.
+    let gone = 0;
+    await new Promise((resolve) => closed.forEach((one) => one.then(() => { if (++gone === count - 128) setTimeout(resolve, 200); })));
+    return String(count - gone);
+  },
+  release: async () => { commands.hoarded.forEach((socket) => socket.destroy()); return 'released'; },
   ended: () => new Promise((resolve) => commands.open.destroyed ? resolve('ended') : commands.open.once('close', () => resolve('ended'))),
   resolve: ({ name, server }) => {
     const resolver = new (require('node:dns').promises.Resolver)({ timeout: 1500, tries: 1 });

@@ -209,6 +209,20 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
     expect(await other.resident.tell('tunnel', { to: 'allowed.test:443', proxy })).toMatch(/^403 /);
   });
 
+  test('has room at the proxy for only so many connections, and again when they have ended', async () => {
+    const policy = { internet: false, allowOut: ['allowed.test'], denyOut: [] };
+    const [greedy, modest] = await Promise.all([create(policy), create(policy)]);
+    const proxy = greedy.network.environment.http_proxy ?? '';
+    const { hostname, port } = new URL(proxy);
+    expect(await greedy.resident.tell('hoard', { host: hostname, port, count: 200 })).toBe('128');
+    expect(await modest.resident.tell('tunnel', { to: 'allowed.test:443', proxy })).toBe('200 from outside');
+    expect(await greedy.resident.tell('tunnel', { to: 'allowed.test:443', proxy })).not.toMatch(/^200/);
+    await greedy.resident.tell('release');
+    await expect
+      .poll(() => greedy.resident.tell('tunnel', { to: 'allowed.test:443', proxy }), { timeout: 30_000 })
+      .toBe('200 from outside');
+  });
+
   test('sends from no address but its own, even as its administrator', async () => {
     const { resident } = await create(open);
     const inside = ['nsenter', `--net=/proc/${resident.pid}/ns/net`, 'ip'] as const;

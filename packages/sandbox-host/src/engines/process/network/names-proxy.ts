@@ -1,6 +1,6 @@
 import dns from 'node:dns';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect, isIP, isIPv4 } from 'node:net';
+import { type AddressInfo, connect, isIP, isIPv4, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type Duplex, pipeline } from 'node:stream';
 import { isWithin } from './address-plan.js';
@@ -27,6 +27,15 @@ class Refusal extends Error {
   }
 }
 
+/** A sandbox that is served. */
+interface Served {
+  client: ProxyClient;
+  /** Connections to the proxy. */
+  sockets: number;
+  /** Those that led on. */
+  open: Set<Connection>;
+}
+
 interface Connection {
   host: string;
   sockets: { destroy(): unknown }[];
@@ -39,11 +48,12 @@ interface Connection {
  * which the packet filter vouches for.
  */
 export class NamesProxy {
-  readonly #clients = new Map<string, { client: ProxyClient; open: Set<Connection> }>();
+  readonly #clients = new Map<string, Served>();
   readonly #server: Server;
 
   private constructor(readonly address: string) {
     this.#server = createServer((incoming, response) => void this.#forward(incoming, response));
+    this.#server.on('connection', (socket) => this.#count(socket));
     this.#server.on('connect', (incoming, socket: Duplex, head: Buffer) => {
       void this.#tunnel(incoming, socket, head);
     });
@@ -62,9 +72,10 @@ export class NamesProxy {
 
   /** Serves a sandbox, or goes on by other rules: what these do not allow is cut. */
   serve(address: string, client: ProxyClient): void {
-    const open = this.#clients.get(address)?.open ?? new Set<Connection>();
-    this.#clients.set(address, { client, open });
-    for (const connection of open) {
+    const served = this.#clients.get(address) ?? { client, sockets: 0, open: new Set() };
+    served.client = client;
+    this.#clients.set(address, served);
+    for (const connection of served.open) {
       if (!allowsHost(client.rules, connection.host)) cut(connection);
     }
   }
@@ -91,20 +102,38 @@ export class NamesProxy {
     });
   }
 
+  /** What connects and says nothing takes room, too. */
+  #count(socket: Socket): void {
+    const served = this.#clients.get(socket.remoteAddress ?? '');
+    if (!served || served.sockets >= connectionsAllowed) {
+      socket.destroy();
+      return;
+    }
+    served.sockets += 1;
+    socket.once('close', () => {
+      served.sockets -= 1;
+    });
+  }
+
   async #tunnel(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // Until there is somebody at the other end.
     const onError = (): void => {};
     socket.on('error', onError);
     try {
-      const { host, port, address, connection } = await this.#admit(incoming, `http://${incoming.url ?? ''}`);
+      const { host, port, address, connection, done } = await this.#admit(
+        incoming,
+        `http://${incoming.url ?? ''}`,
+      );
+      let joined = false;
       const upstream = connect({ host: address, port });
       connection.sockets.push(socket, upstream);
       upstream.setTimeout(connectTimeoutMs, () => upstream.destroy(new Error('timeout')));
       upstream.once('error', () => {
-        if (upstream.connecting || !upstream.bytesWritten) answer(socket, 502, `${host} cannot be reached.`);
+        if (!joined) answer(socket, 502, `${host} cannot be reached.`);
       });
-      upstream.once('close', () => this.#done(incoming, connection));
+      upstream.once('close', done);
       upstream.once('connect', () => {
+        joined = true;
         upstream.setTimeout(0);
         socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
         upstream.write(head);
@@ -118,7 +147,7 @@ export class NamesProxy {
 
   async #forward(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const { url, port, address, connection, host } = await this.#admit(incoming, incoming.url ?? '');
+      const { url, port, address, connection, host, done } = await this.#admit(incoming, incoming.url ?? '');
       const upstream = request({
         host: address,
         port,
@@ -133,7 +162,7 @@ export class NamesProxy {
       connection.sockets.push(incoming, upstream);
       upstream.once('socket', (socket) => socket.once('connect', () => upstream.setTimeout(0)));
       upstream.once('timeout', () => upstream.destroy(new Error('timeout')));
-      upstream.once('close', () => this.#done(incoming, connection));
+      upstream.once('close', done);
       upstream.once('response', (received) => {
         response.writeHead(received.statusCode ?? 502, endToEnd(received.rawHeaders));
         pipeline(received, response, () => {});
@@ -163,25 +192,21 @@ export class NamesProxy {
       client.onRefused(`${host}:${port}`);
       throw new Refusal(403, `${host} is not among the hosts this sandbox may reach (network.allowOut).`);
     }
-    if (open.size >= connectionsAllowed)
-      throw new Refusal(503, 'This sandbox has too many connections open.');
     const connection: Connection = { host, sockets: [] };
     open.add(connection);
+    const done = (): void => void open.delete(connection);
     try {
       const address = (await lookUp(host)).find((found) => isFit(client.rules, found));
       if (!address) {
         client.onRefused(`${host}:${port}`);
         throw new Refusal(403, `${host} leads to no address this sandbox may reach.`);
       }
-      return { url, host, port, address, connection };
+      if (incoming.socket.destroyed) throw new Refusal(499, 'The caller has gone.');
+      return { url, host, port, address, connection, done };
     } catch (error) {
-      open.delete(connection);
+      done();
       throw error;
     }
-  }
-
-  #done(incoming: IncomingMessage, connection: Connection): void {
-    this.#clients.get(incoming.socket.remoteAddress ?? '')?.open.delete(connection);
   }
 }
 
