@@ -33,18 +33,21 @@ export class SharedBrowser {
       const context = await browser.newContext({ viewport, acceptDownloads: false });
       const close = (): Promise<void> => context.close().catch(() => {});
       const onAbort = (): void => void close();
-      signal.addEventListener('abort', onAbort, { once: true });
-      const leave = async (): Promise<void> => {
-        signal.removeEventListener('abort', onAbort);
-        await close();
-      };
       try {
-        // Whoever gave up before the listener was there is not told by it.
-        signal.throwIfAborted();
+        // Closing a context while it makes its page would have neither come to an end.
         const page = await context.newPage();
-        return { page, [Symbol.asyncDispose]: () => leave().finally(() => this.#givePlace()) };
+        signal.throwIfAborted();
+        signal.addEventListener('abort', onAbort, { once: true });
+        return {
+          page,
+          [Symbol.asyncDispose]: async () => {
+            signal.removeEventListener('abort', onAbort);
+            await close();
+            this.#givePlace();
+          },
+        };
       } catch (error) {
-        await leave();
+        await close();
         throw error;
       }
     } catch (error) {
