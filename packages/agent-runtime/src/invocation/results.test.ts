@@ -339,3 +339,18 @@ test('a wrong configuration is refused by the name of its option and variable', 
     /timeoutMs \(AGENT_RUNTIME_TIMEOUT_MS\)/,
   );
 });
+
+describe('the handler', () => {
+  eachDoor('is handed any JSON value as it came, whatever its content type', async (serve) => {
+    const send = await serve(agent((request) => request));
+    for (const value of [null, 0, false, 'text', [1], { prompt: 'p', unknown: { a: [1] } }]) {
+      const response = await send('/invocations', post(value, { 'content-type': 'text/plain' }));
+      expect((await json(response)).result).toEqual(value);
+    }
+  });
+
+  eachDoor('is handed an empty object for an empty body', async (serve) => {
+    const send = await serve(agent((request) => request));
+    expect(await json(await send('/invocations', { method: 'POST' }))).toMatchObject({ result: {} });
+  });
+});
