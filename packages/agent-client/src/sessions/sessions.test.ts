@@ -274,39 +274,19 @@ describe('a session under the caller’s own id', () => {
   });
 });
 
-test('a sandbox paused without its memory has its agent started anew by the next call', async () => {
-  const { apiKey, apiUrl: hostUrl, sandboxUrl } = platform.host;
-  const asked: unknown[] = [];
-  let paused = false;
-  // Our host keeps memory; this control plane keeps the files alone, and ends what ran when the sandbox is resumed.
-  const apiUrl = await controlPlaneBefore(hostUrl, async ({ method, path, body }, ask) => {
-    if (path.endsWith('/pause')) {
-      asked.push(body);
-      const before = paused;
-      paused = true;
-      return before
-        ? { status: 409, body: { code: 409, message: 'paused' } }
-        : { status: 204, body: undefined };
-    }
-    if (paused && path.endsWith('/connect')) {
-      const [, sandboxId = ''] = /sandboxes\/([^/]+)\/connect/.exec(path) ?? [];
-      const sandbox = await Sandbox.connect(sandboxId, { apiKey, apiUrl: hostUrl, sandboxUrl });
-      for (const { pid } of await sandbox.commands.list()) await sandbox.commands.kill(pid);
-      paused = false;
-    }
-    const said = await ask();
-    if (method === 'GET' && paused) return { ...said, body: { ...Object(said.body), state: 'paused' } };
-    return said;
-  });
-  const session = await open({ apiUrl }).createSession('commands');
-  await session.invoke('one');
-  expect(await session.pause({ keepMemory: false })).toBe(true);
-  expect(await session.pause({ keepMemory: false })).toBe(false);
-  expect(asked).toEqual([{ memory: false }, { memory: false }]);
-  expect(await session.getStatus()).toBe('paused');
-  expect((await session.invoke('runs')).result).toBe(0);
-  expect(session.isActive).toBe(true);
-});
+test.each(['commands', 'started-already'])(
+  'a sandbox of template %s that is paused without its memory has its agent started anew by the next call',
+  async (template) => {
+    const session = await open().createSession(template);
+    await session.invoke('one');
+    expect(await session.pause({ keepMemory: false })).toBe(true);
+    expect(await session.pause({ keepMemory: false })).toBe(false);
+    expect(await session.getStatus()).toBe('paused');
+    expect((await session.invoke('runs')).result).toBe(0);
+    expect(session.isActive).toBe(true);
+  },
+  30_000,
+);
 
 describe('what happens elsewhere is seen', () => {
   test('a pause, which a call undoes once for however many callers', async () => {
