@@ -41,15 +41,14 @@ describeHosts('an idle policy', (fixture) => {
     expect((await call(sandbox, 'idle', 'POST', { idleMs, action: 'pause' })).status).toBe(204);
     const command = sandbox.commands.run(`sleep ${(idleMs / 1000) * 2}; echo done`, { timeoutMs: 0 });
     await expect
-      .poll(async () => (await explain(sandbox)).holders[0]?.what)
+      .poll(async () => (await explain(sandbox)).holders[0]?.what, { timeout: 15_000 })
       .toBe('POST /process.Process/Start');
     expect((await command).stdout).toBe('done\n');
     // Whatever else had held it: it ran to its end.
     await expect.poll(() => stateOf(sandbox), { timeout: 30_000 }).toBe('paused');
     expect((await sandbox.commands.run('echo awake')).stdout).toBe('awake\n');
-    expect(await stateOf(sandbox)).toBe('running');
     await sandbox.kill();
-  });
+  }, 60_000);
 
   test('takes the word of an agent that is at work', async () => {
     const sandbox = await fixture.create();
@@ -62,7 +61,7 @@ describeHosts('an idle policy', (fixture) => {
     await sandbox.commands.run('node agent.js > log 2>&1 & until grep -q up log; do sleep 0.05; done');
     await call(sandbox, 'idle', 'POST', { idleMs: 1_000, action: 'kill' });
     await expect
-      .poll(async () => (await explain(sandbox)).holders)
+      .poll(async () => (await explain(sandbox)).holders, { timeout: 15_000 })
       .toEqual([expect.objectContaining({ kind: 'agent' })]);
     await new Promise((resolve) => setTimeout(resolve, 2_500));
     expect(await stateOf(sandbox)).toBe('running');
@@ -71,7 +70,7 @@ describeHosts('an idle policy', (fixture) => {
     });
     expect(rest.status).toBe(200);
     await expect.poll(async () => (await call(sandbox, 'explain')).status, { timeout: 30_000 }).toBe(404);
-  });
+  }, 60_000);
 
   test('is refused where it makes no sense, and taken back', async () => {
     const sandbox = await fixture.create();
@@ -101,7 +100,7 @@ describeHosts('an idle policy', (fixture) => {
 describe('a host that bounds the age of its sandboxes', () => {
   let host: SandboxHost;
   beforeAll(async () => {
-    host = await createSandboxHost({ isolation: 'none', maxAgeMs: 6_000 });
+    host = await createSandboxHost({ isolation: 'none', maxAgeMs: 12_000 });
   });
   afterAll(() => host.close());
 
@@ -109,14 +108,14 @@ describe('a host that bounds the age of its sandboxes', () => {
     const { Sandbox: Sdk } = await import('e2b');
     const { apiUrl, apiKey, sandboxUrl } = host;
     const connection = { apiUrl, apiKey, sandboxUrl };
-    await expect(Sdk.create('base', { ...connection, timeoutMs: 7_000 })).rejects.toThrow(
-      /7 s is longer than the 6 s/,
+    await expect(Sdk.create('base', { ...connection, timeoutMs: 13_000 })).rejects.toThrow(
+      /13 s is longer than the 12 s/,
     );
     const sandbox = await Sdk.create('base', { ...connection, timeoutMs: 5_000 });
     await sandbox.setTimeout(60_000);
     const { startedAt, endAt } = await sandbox.getInfo();
-    expect(endAt.getTime() - startedAt.getTime()).toBeLessThanOrEqual(6_000);
+    expect(endAt.getTime() - startedAt.getTime()).toBeLessThanOrEqual(12_000);
     await sandbox.pause();
     await expect.poll(() => Sdk.list(connection).nextItems(), { timeout: 30_000, interval: 200 }).toEqual([]);
-  });
+  }, 60_000);
 });

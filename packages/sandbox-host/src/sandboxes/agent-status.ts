@@ -13,15 +13,21 @@ export interface AgentStatus {
   since: number | undefined;
 }
 
-/** Asks the agent of a sandbox whether it is at work. @returns undefined where there is none, or no answer. */
+/**
+ * Asks the agent of a sandbox whether it is at work; one that takes the question and is too busy to answer it is.
+ *
+ * @returns undefined where there is none.
+ */
 export async function askAgent(sandbox: Sandbox): Promise<AgentStatus | undefined> {
+  const patience = AbortSignal.timeout(patienceMs);
   try {
-    const response = await getFromPort(sandbox.engine, agentPort, '/ping', AbortSignal.timeout(patienceMs));
+    const response = await getFromPort(sandbox.engine, agentPort, '/ping', patience);
+    if (patience.aborted) return { busy: true, since: undefined };
     const answer = pingResponseSchema.safeParse(await response?.json());
     if (!answer.success) return undefined;
     const { status, time_of_last_update: since } = answer.data;
     return { busy: status === 'HealthyBusy', since: since === undefined ? undefined : since * 1000 };
   } catch {
-    return undefined;
+    return patience.aborted ? { busy: true, since: undefined } : undefined;
   }
 }

@@ -2,36 +2,20 @@ import type { AdoptedSandbox, EngineSandbox, EngineStats, Image, Limits } from '
 import { HostError } from '../errors.js';
 import { Activity } from './activity.js';
 import { Alarm } from './alarm.js';
-import { type Deadline, type IdlePolicy, type Lifetimes, nextDeadline } from './deadlines.js';
+import { type Deadline, type IdlePolicy, nextDeadline } from './deadlines.js';
 import { newToken } from './identifiers.js';
 import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
-import type { Cause, Transition } from './lifecycle-events.js';
+import type { Cause } from './lifecycle-events.js';
 import type { Platform } from './platform.js';
 import { type ProcessRequest, ProcessTable, type SandboxProcess } from './process-table.js';
+import { programEnvironment } from './program-environment.js';
 import { Sampler } from './sampler.js';
+import type { SandboxKeeper } from './sandbox-keeper.js';
 import { SandboxLog } from './sandbox-log.js';
 import type { SandboxRecord } from './sandbox-record.js';
 import { type NetworkRules, networkPolicy, type SandboxSettings } from './sandbox-settings.js';
 import { startAgent } from './start-agent.js';
 import { TimeToLive } from './time-to-live.js';
-
-/** What a sandbox needs of the host it is on. */
-export interface SandboxKeeper {
-  readonly platform: Platform;
-  readonly lifetimes: Lifetimes;
-  /** Whether this machine can put memory out of the way. */
-  readonly canHibernate: boolean;
-  /** Starts what it runs in, on the files it has if it has been started before. */
-  start(sandbox: Sandbox): Promise<EngineSandbox>;
-  removeFiles(sandbox: Sandbox): Promise<void>;
-  /** Keeps its record, or drops that of one that is gone. @throws Error when the disk does not take it. */
-  keep(sandbox: Sandbox): void;
-  changed(transition: Transition): void;
-  /** A deadline may have come. */
-  strike(sandbox: Sandbox): void;
-  /** What it runs in has come to an end by itself. */
-  lost(sandbox: Sandbox): void;
-}
 
 /** Why a sandbox is paused or resumed, and whether its processes are kept. Default: the caller wants it, and yes. */
 export interface HowOptions {
@@ -280,22 +264,7 @@ export class Sandbox {
 
   /** Starts a program, with the sandbox's environment under the program's own. */
   async start(request: ProcessRequest): Promise<SandboxProcess> {
-    const home = request.user === 'root' ? '/root' : '/home/user';
-    const env = {
-      PATH: '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      LANG: 'C.UTF-8',
-      SHELL: '/bin/bash',
-      HOME: home,
-      USER: request.user,
-      LOGNAME: request.user,
-      E2B_SANDBOX: 'true',
-      E2B_SANDBOX_ID: this.id,
-      E2B_TEMPLATE_ID: this.settings.templateId,
-      ...this.platform.envs,
-      ...this.settings.envs,
-      ...request.envs,
-    };
-    return this.processes.start(this.engine, request, env);
+    return this.processes.start(this.engine, request, programEnvironment(this, request));
   }
 
   /**

@@ -1,0 +1,23 @@
+import type { EngineSandbox } from '../engines/engine.js';
+import type { Lifetimes } from './deadlines.js';
+import type { Transition } from './lifecycle-events.js';
+import type { Platform } from './platform.js';
+import type { Sandbox } from './sandbox.js';
+
+/** What a sandbox needs of the host it is on. */
+export interface SandboxKeeper {
+  readonly platform: Platform;
+  readonly lifetimes: Lifetimes;
+  /** Whether this machine can put memory out of the way. */
+  readonly canHibernate: boolean;
+  /** Starts what it runs in, on the files it has if it has been started before. */
+  start(sandbox: Sandbox): Promise<EngineSandbox>;
+  removeFiles(sandbox: Sandbox): Promise<void>;
+  /** Keeps its record, or drops that of one that is gone. @throws Error when the disk does not take it. */
+  keep(sandbox: Sandbox): void;
+  changed(transition: Transition): void;
+  /** A deadline may have come. */
+  strike(sandbox: Sandbox): void;
+  /** What it runs in has come to an end by itself. */
+  lost(sandbox: Sandbox): void;
+}
