@@ -35,6 +35,30 @@ describe('what the control plane answers becomes', () => {
     expect(AgentClientError.isInstance(error)).toBe(true);
   });
 
+  test('an error of ours, when it is no JSON, as a proxy in between writes', async () => {
+    const server = createServer((_, response) => {
+      response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad gateway</h1>');
+    });
+    const client = new AgentRuntimeClient({ apiKey, apiUrl: await listen(server) });
+    const error = await client.listTemplates().catch((reason: unknown) => reason);
+    expect(AgentClientError.isInstance(error)).toBe(true);
+    expect(error).toMatchObject({ status: 502 });
+  });
+
+  test('a TimeoutError that names the option, when it does not come in time', async () => {
+    const server = createServer(() => {});
+    const client = new AgentRuntimeClient({
+      apiKey,
+      apiUrl: await listen(server),
+      config: { requestTimeoutMs: 200 },
+    });
+    await expect(client.listTemplates()).rejects.toMatchObject({
+      name: 'TimeoutError',
+      code: 'platform_timeout',
+      message: expect.stringContaining('requestTimeoutMs'),
+    });
+  });
+
   test('a NetworkError, when there is no answer', async () => {
     const gone = createServer();
     const apiUrl = await listen(gone);
