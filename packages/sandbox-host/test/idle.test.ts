@@ -111,7 +111,7 @@ describe('a host that bounds the age of its sandboxes', () => {
     await expect(Sdk.create('base', { ...connection, timeoutMs: 13_000 })).rejects.toThrow(
       /13 s is longer than the 12 s/,
     );
-    const sandbox = await Sdk.create('base', { ...connection, timeoutMs: 5_000 });
+    const sandbox = await Sdk.create('base', { ...connection, timeoutMs: 11_000 });
     await sandbox.setTimeout(60_000);
     const { startedAt, endAt } = await sandbox.getInfo();
     expect(endAt.getTime() - startedAt.getTime()).toBeLessThanOrEqual(12_000);

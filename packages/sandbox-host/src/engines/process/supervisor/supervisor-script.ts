@@ -43,7 +43,8 @@ chdir $directory or die "$directory: $!\n";
 unlink 'control';
 socket my $listener, 1, 1, 0 or die "socket: $!\n";
 bind $listener, pack 'Sa*', 1, "control\0" or die "bind: $!\n";
-listen $listener, 8;
+# Each host that comes while this is frozen leaves a connection that is not taken before it is thawed.
+listen $listener, 4096;
 umask 022;
 # As the host counts.
 send_to(*STDOUT, readlink '/proc/self');
