@@ -193,17 +193,17 @@ let dataDir: string;
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'host-data-'));
 });
-afterEach(async () => {
-  // What a test that failed has left runs on without a host.
-  await (await createSandboxHost({ dataDir })).close();
-  await rm(dataDir, { recursive: true, force: true });
-});
-
 const canIsolate = process.platform === 'linux' && process.getuid?.() === 0;
 
 describe.each(['namespaces', 'none'] as const)(
   'hosts that die at any moment (isolation: %s)',
   (isolation: Isolation) => {
+    afterEach(async () => {
+      // What a test that failed has left runs on without a host.
+      await (await createSandboxHost({ dataDir, isolation })).close();
+      await rm(dataDir, { recursive: true, force: true });
+    });
+
     test.skipIf(process.platform !== 'linux' || (isolation === 'namespaces' && !canIsolate))(
       'leave what their callers were told, the system and the books in agreement',
       async () => {

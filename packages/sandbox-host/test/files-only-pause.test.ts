@@ -15,7 +15,9 @@ describeHosts('a pause that keeps the files alone', (fixture) => {
     await Template.build(template, `files-${fixture.isolation}`, fixture.connection);
     const sandbox = await fixture.create(`files-${fixture.isolation}`);
     await sandbox.commands.run('echo kept > file; echo too > "$HOME/other"');
-    const background = sandbox.commands.run('sleep 1000', { timeoutMs: 0 });
+    // Without namespaces every process of the machine is seen, so this one is told by its number.
+    const seconds = 1_000_000 + Math.floor(Math.random() * 1_000_000);
+    const background = sandbox.commands.run(`sleep ${seconds}`, { timeoutMs: 0 });
     background.catch(() => {});
     const starts = async (): Promise<string> => {
       const response = await fetch(fixture.host.sandboxUrl, {
@@ -32,9 +34,9 @@ describeHosts('a pause that keeps the files alone', (fixture) => {
     for (let times = 2; times < 4; times++) {
       await sandbox.connect();
       expect(await starts()).toBe(`200 ${'start '.repeat(times)}`);
-      expect((await sandbox.commands.run('cat file other; pgrep -x sleep | wc -l')).stdout).toBe(
-        'kept\ntoo\n0\n',
-      );
+      expect(
+        (await sandbox.commands.run(`cat file other; pgrep -fx "sleep ${seconds}" | wc -l`)).stdout,
+      ).toBe('kept\ntoo\n0\n');
       await sandbox.pause({ keepMemory: false });
     }
     await sandbox.connect();
