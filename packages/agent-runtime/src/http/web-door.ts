@@ -132,7 +132,11 @@ class WebSink implements Sink {
 
   write(piece: string | Uint8Array): boolean {
     this.#controller?.enqueue(typeof piece === 'string' ? this.#encoder.encode(piece) : piece);
-    return (this.#controller?.desiredSize ?? 1) > 0;
+    return !this.isBehind;
+  }
+
+  get isBehind(): boolean {
+    return (this.#controller?.desiredSize ?? 1) <= 0;
   }
 
   end(): void {

@@ -11,6 +11,10 @@ export class NodeSink implements Sink {
   #pending = '';
   #isBehind = false;
 
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
   constructor(response: ServerResponse) {
     this.#response = response;
     response.on('drain', () => this.#caughtUp());

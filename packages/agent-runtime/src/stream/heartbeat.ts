@@ -11,7 +11,8 @@ export class Heartbeat {
 
   constructor(sink: Sink, everyMs: number) {
     this.#timer = setInterval(() => {
-      if (++this.#silentLooks < looks) return;
+      // To a reader that is behind the stream is not silent, and comments would pile up.
+      if (sink.isBehind || ++this.#silentLooks < looks) return;
       this.#silentLooks = 0;
       sink.write(heartbeatFrame);
     }, everyMs / looks);

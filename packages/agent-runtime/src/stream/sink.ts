@@ -5,6 +5,8 @@
 export interface Sink {
   /** Called when a reader that was behind has caught up. */
   onDrain: (() => void) | undefined;
+  /** Whether the reader has yet to catch up with what was written. */
+  readonly isBehind: boolean;
   /** Takes a piece for the reader. False: the reader is behind, write no more until {@link Sink.onDrain}. */
   write(piece: string | Uint8Array): boolean;
   /** Ends the stream cleanly. */

@@ -178,6 +178,18 @@ describe('silence', () => {
     const body = await (await send('/invocations', post({}))).text();
     expect(body).toMatch(/^data: 1\n\n(: ping\n\n)+data: 2\n\n$/);
   });
+
+  test('is none to a reader that has not read what there is', async () => {
+    const app = agent(
+      function* () {
+        for (let index = 0; index < 100; index++) yield 'x'.repeat(1000);
+      },
+      { heartbeatMs: 20, streamBufferBytes: 10_000 },
+    );
+    const response = await app.fetch(new Request('http://agent/invocations', post({})));
+    await sleep(300);
+    expect(await response.text()).not.toContain(': ping');
+  });
 });
 
 describe('a caller that leaves', () => {
