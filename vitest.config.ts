@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { ViteUserConfig } from 'vitest/config';
 
@@ -17,6 +18,8 @@ const config: ViteUserConfig = {
     include: ['packages/*/{src,test}/**/*.test.ts', 'examples/*/**/*.test.{ts,mjs}', 'scripts/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     testTimeout: 20_000,
+    // Much of what tests do is wait for processes, so two at a time pay even on two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // The first host on a machine lets a sandbox try to get out before it starts.
     hookTimeout: 60_000,
   },
