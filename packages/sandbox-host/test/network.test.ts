@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { setServers } from 'node:dns';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readlink, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { NetworkPolicy } from '../src/engines/engine.js';
 import { linkAddresses } from '../src/engines/process/network/address-plan.js';
+import { claimBlock, releaseBlock, releaseOrphans } from '../src/engines/process/network/claim.js';
 import { type SandboxNetwork, SandboxNetworks } from '../src/engines/process/network/sandbox-networks.js';
 import { canNetwork, Internet, Resident, run } from './network-namespaces.js';
 
@@ -255,6 +256,25 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
     await all.close();
     expect(stillThere(traces)).toEqual([]);
     await rm(own, { recursive: true });
+  });
+
+  test('of a dead host belongs to the host that takes it over or to the one that removes it, never to both', async () => {
+    const dead = spawn('true');
+    await once(dead, 'exit');
+    const space = /\d+/.exec(await readlink('/proc/self/ns/pid'))?.[0];
+    for (let round = 0; round < 8; round++) {
+      // A block no host takes by itself: they begin with the lowest.
+      const left = 500;
+      run(
+        'nft',
+        `add table inet sandpiper-${left}\nadd chain inet sandpiper-${left} owner-${dead.pid}-${space}\n`,
+        '-f',
+        '-',
+      );
+      const [claimed] = await Promise.all([claimBlock(left), releaseOrphans()]);
+      expect(run('nft', '', 'list', 'tables')).toMatch(new RegExp(`sandpiper-${claimed}\\b`));
+      await releaseBlock(claimed);
+    }
   });
 
   describe('after its host was killed', () => {

@@ -13,28 +13,35 @@ import { ip, nft, runOn } from './tools.js';
  * @throws Error when every block is in use.
  */
 export async function claimBlock(before: number | undefined): Promise<number> {
-  const owner = await ownerChain();
   const owners = await blockOwners();
   if (before !== undefined) {
-    const dead = owners.get(before);
-    if (dead && !(await mayLive(dead))) {
-      await nft(`rename chain inet ${tableName(before)} ${dead} ${owner}\n`);
-      return before;
-    }
+    const owner = owners.get(before);
+    if (owner && !(await mayLive(owner)) && (await take(before, owner))) return before;
   }
   const free = blocksApartFrom(await routedRanges()).filter((block) => !owners.has(block));
   for (const block of free) {
-    const table = tableName(block);
-    try {
-      await nft(`create table inet ${table}\nadd chain inet ${table} ${owner}\n`);
-    } catch (error) {
-      if ((await blockOwners()).has(block)) continue;
-      throw error;
-    }
+    if (!(await take(block, undefined))) continue;
     await ip(`address replace ${serviceAddress(block)}/32 dev lo\n`);
     return block;
   }
   throw new Error('every range of addresses for sandboxes is in use on this machine');
+}
+
+/** Makes a block this process's own; false when another was faster. One of many that try at once succeeds. */
+async function take(block: number, owner: string | undefined): Promise<boolean> {
+  const table = tableName(block);
+  const own = await ownerChain();
+  try {
+    await nft(
+      owner === undefined
+        ? `create table inet ${table}\nadd chain inet ${table} ${own}\n`
+        : `rename chain inet ${table} ${owner} ${own}\n`,
+    );
+    return true;
+  } catch (error) {
+    if ((await blockOwners()).get(block) === owner) throw error;
+    return false;
+  }
 }
 
 /** Gives a block back with all that belongs to it. */
@@ -58,7 +65,9 @@ export async function releaseOrphans(kept?: number): Promise<void> {
     const owner = owners.get(block);
     if (block === kept || (owner && (await mayLive(owner)))) continue;
     if (await anyoneWithin(await findNamespaces(block), block)) continue;
-    // Another host may be at the same.
+    // Not what the next host of this block's directory takes over just now, nor what another one removes.
+    if (!(await take(block, owner))) continue;
+    // What cannot be removed keeps no host from starting; it is an orphan again when this process has ended.
     await releaseBlock(block).catch(() => {});
   }
 }
