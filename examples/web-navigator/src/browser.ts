@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
-/** Where Debian's package has it: the program itself, for `chromium` is a script that wants files of `/etc`. */
+/** Where Debian's package has it: the program itself, for `chromium` is a script with options of its own. */
 const executablePath = '/usr/lib/chromium/chromium';
 const maxPages = 4;
 const viewport = { width: 1280, height: 800 };

@@ -1,9 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { describeHosts } from './with-host.js';
+
+const hasChromium = existsSync('/usr/bin/chromium');
+if (!hasChromium) console.warn('No Chromium on this machine (Debian: chromium), so it is not started.');
 
 /** Processor time, in clock ticks, of every process in whose environment or group a sandbox can be seen. */
 function ticksOf(mark: string): number {
@@ -163,6 +174,16 @@ describeHosts(
         rmSync(home, { recursive: true });
       }
     });
+
+    test.skipIf(!isolated || !hasChromium)(
+      "starts the host's Chromium by the name that people know it by",
+      async () => {
+        const sandbox = await fixture.create();
+        const { stdout, stderr } = await sandbox.commands.run('chromium --version');
+        expect([stdout.split(' ')[0], stderr]).toEqual(['Chromium', '']);
+        await sandbox.kill();
+      },
+    );
 
     test('reads files that are made as they are read, and files that are empty', async () => {
       const sandbox = await fixture.create();

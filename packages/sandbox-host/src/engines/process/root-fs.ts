@@ -25,6 +25,8 @@ const systemDirectories = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', 
 const systemSettings = [
   'alternatives',
   'ca-certificates',
+  'chromium.d',
+  'fonts',
   'ld.so.cache',
   'ld.so.conf',
   'ld.so.conf.d',
@@ -154,6 +156,8 @@ export function sandboxMounts(
   }
   for (const name of systemSettings) {
     const file = join('/etc', name);
+    // What was installed on the host after the lowest layer was made has no place there.
+    if (!existsSync(join(layers?.lower[0] ?? root, file))) continue;
     addBind(name === 'resolv.conf' ? (resolvConf ?? file) : file, system, file);
   }
   // Only these two: what else lies beside them may be somebody's home.
