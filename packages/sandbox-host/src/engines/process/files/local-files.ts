@@ -6,7 +6,7 @@ import {
   lstat,
   mkdir,
   open,
-  readdir,
+  readFile,
   rename,
   rm,
   stat,
@@ -16,18 +16,38 @@ import { basename, dirname } from 'node:path';
 import { HostError } from '../../../errors.js';
 import type { FileEntry, SandboxFiles } from '../../files.js';
 import type { SandboxUser } from '../../user.js';
+import { listDirectory } from './list-directory.js';
+import { removeTree } from './remove-tree.js';
 import { errorCode, openRooted, type RootedPath, type RootedPathOptions } from './rooted-path.js';
 import { watchDirectory } from './watch-directory.js';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
-/** A list has at most so many entries. */
-const entriesPerList = 50_000;
 /** Of so many files it is remembered what was said about them, and that they were written here. */
 const filesRemembered = 10_000;
 
 /** The numbers of the users inside; undefined where everybody is whoever runs the host. */
 export type UserIds = Record<SandboxUser, number>;
+
+/** Resolves a path below `root`, runs something with it, and tells its failure in the caller's terms. */
+export async function withPlace<T>(
+  root: string,
+  path: string,
+  options: RootedPathOptions,
+  action: (place: RootedPath) => Promise<T>,
+): Promise<T> {
+  let place: RootedPath | undefined;
+  try {
+    if (!path.startsWith('/') || path.includes('\0'))
+      throw new HostError(400, `${path} is not an absolute path.`);
+    place = openRooted(root, path, options);
+    return await action(place);
+  } catch (error) {
+    throw fileError(error, path);
+  } finally {
+    place?.close();
+  }
+}
 
 /** The files below a directory of the host's. */
 export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles {
@@ -36,24 +56,11 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
   const ownerName = (uid: number): string =>
     !ids || uid === ids.user ? 'user' : uid === ids.root ? 'root' : String(uid);
 
-  /** Resolves a path, runs something with it, and tells its failure in the sandbox's terms. */
-  async function at<T>(
+  const at = <T>(
     path: string,
     options: RootedPathOptions,
     action: (place: RootedPath) => Promise<T>,
-  ): Promise<T> {
-    let place: RootedPath | undefined;
-    try {
-      if (!path.startsWith('/') || path.includes('\0'))
-        throw new HostError(400, `${path} is not an absolute path.`);
-      place = openRooted(root, path, options);
-      return await action(place);
-    } catch (error) {
-      throw fileError(error, path);
-    } finally {
-      place?.close();
-    }
-  }
+  ): Promise<T> => withPlace(root, path, options, action);
 
   // By inode and birth, so that it follows the file wherever it is moved and ends with it.
   const metadataOf = new Map<string, Record<string, string>>();
@@ -96,39 +103,9 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
     stat: (path) => at(path, { follow: false }, (place) => describe(place, normalise(path))),
 
     list: (path, depth, signal) =>
-      at(path, {}, async (place) => {
-        const found: FileEntry[] = [];
-        const walk = async (directory: string, place: RootedPath, levels: number): Promise<void> => {
-          const names = (await readdir(place.at)).sort();
-          for (const name of names) {
-            signal?.throwIfAborted();
-            if (found.length >= entriesPerList) {
-              throw new HostError(
-                400,
-                `${path} holds more than ${entriesPerList} entries; list a part of it.`,
-              );
-            }
-            const child = directory === '/' ? `/${name}` : `${directory}/${name}`;
-            let inner: RootedPath | undefined;
-            try {
-              inner = openRooted(root, child, { follow: false });
-              const entry = await describe(inner, child);
-              found.push(entry);
-              if (entry.type === 'directory' && entry.symlinkTarget === undefined && levels > 1) {
-                await walk(child, inner, levels - 1);
-              }
-            } catch (error) {
-              // Removed while we looked.
-              if (errorCode(error) !== 'ENOENT') throw error;
-            } finally {
-              inner?.close();
-            }
-          }
-        };
-        if (!(await lstat(place.at)).isDirectory()) throw new HostError(400, `${path} is not a directory.`);
-        await walk(normalise(path), place, depth);
-        return found;
-      }),
+      at(path, {}, (place) =>
+        listDirectory(root, { path: normalise(path), place }, describe, { depth, signal }),
+      ),
 
     read: (path) =>
       at(path, {}, async (place) => {
@@ -204,7 +181,7 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
     remove: (path) =>
       at(path, { follow: false }, async (place) => {
         if (place.path === '/') throw new HostError(400, 'The root directory cannot be removed.');
-        await rm(place.at, { recursive: true, force: true });
+        await removeTree(place.at);
       }).catch((error: unknown) => {
         if (!(error instanceof HostError) || error.status !== 404) throw error;
       }),
@@ -223,7 +200,7 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
 }
 
 /** A path without doubled slashes, dots and a slash at its end; links are left as they are. */
-function normalise(path: string): string {
+export function normalise(path: string): string {
   const parts: string[] = [];
   for (const part of path.split('/')) {
     if (part === '..') parts.pop();
@@ -245,8 +222,8 @@ async function openStaged(
   const hidden = openRooted(root, `${stagingDirectory}/${name}`, { follow: false, create: owner });
   const beside = `${dirname(place.at)}/.${name}`;
   try {
-    const [there, here] = await Promise.all([hidden.at, beside].map((at) => stat(dirname(at))));
-    const at = there?.dev === here?.dev ? hidden.at : beside;
+    const [there, here] = await Promise.all([hidden.at, beside].map((at) => mountOf(dirname(at))));
+    const at = there === here ? hidden.at : beside;
     const handle = await open(at, O_WRONLY | O_NOFOLLOW | O_CREAT | O_EXCL, 0o600);
     const close = async (): Promise<void> => {
       await handle.close();
@@ -259,6 +236,14 @@ async function openStaged(
   }
 }
 
+/** What files cannot be renamed out of. Of a directory that is held open it is known which mount it was reached by. */
+async function mountOf(directory: string): Promise<string> {
+  const { dev } = await stat(directory);
+  const open = /^\/proc\/self\/fd\/(\d+)$/.exec(directory);
+  const info = open ? await readFile(`/proc/self/fdinfo/${open[1]}`, 'utf8') : '';
+  return `${dev} ${/^mnt_id:\s*(\d+)/m.exec(info)?.[1] ?? ''}`;
+}
+
 function fileError(error: unknown, path: string): unknown {
   if (error instanceof HostError) return error;
   const options = { cause: error };
@@ -269,6 +254,8 @@ function fileError(error: unknown, path: string): unknown {
       return new HostError(409, `${path} exists already.`, options);
     case 'ENOTEMPTY':
       return new HostError(409, `${path} is a directory that is not empty.`, options);
+    case 'EXDEV':
+      return new HostError(400, `${path} lies in another volume or mount; copy it instead.`, options);
     case 'ENOTDIR':
       return new HostError(400, `${path} leads through something that is not a directory.`, options);
     case 'EISDIR':
