@@ -110,6 +110,8 @@ describeHosts('a program that wants out of its sandbox', (fixture) => {
       'the system directories': 'touch /usr/planted',
       'Node.js itself': 'echo x >> /opt/node/bin/node',
       mounts: 'mount -t proc proc /mnt || mount --bind / /mnt || mount -o remount,rw /usr',
+      'the devices of the host':
+        'for one in /dev/null /dev/tty /proc/kcore; do chmod 666 $one && exit; done; false',
       'control groups': 'mkdir /tmp/g; mount -t cgroup -o memory cgroup /tmp/g || mount -t cgroup2 x /tmp/g',
       'control groups there are': 'grep -E "^[^ ]+ [^ ]+ cgroup" /proc/mounts',
       devices: 'mknod /tmp/disk b 8 0 || mknod /tmp/memory c 1 1',

@@ -143,6 +143,8 @@ export function sandboxMounts(
     if (existsSync(source)) add(source, target, 'none', bind | flags);
   };
   const system = readOnly | nosuid | nodev;
+  // What is written to a device gets there all the same; its mode and owner stay the machine's.
+  const device = readOnly | nosuid | noexec;
   if (layers) {
     const lower = [...layers.lower].reverse().join(':');
     const data = `lowerdir=${lower},upperdir=${layers.upper},workdir=${layers.work},volatile`;
@@ -167,11 +169,11 @@ export function sandboxMounts(
   add('proc', '/proc', 'proc', nosuid | nodev | noexec);
   for (const name of readOnlyProc) addBind(join('/proc', name), system | noexec);
   for (const name of hiddenProc) {
-    if (existsSync(join('/proc', name))) addBind('/dev/null', 0, join('/proc', name));
+    if (existsSync(join('/proc', name))) addBind('/dev/null', device, join('/proc', name));
   }
   add('devpts', '/dev/pts', 'devpts', 0, 'newinstance,ptmxmode=0666,mode=0620');
   add('tmpfs', '/dev/shm', 'tmpfs', nosuid | nodev, 'mode=1777,size=64m');
-  for (const name of devices) addBind(join('/dev', name), 0);
+  for (const name of devices) addBind(join('/dev', name), device);
   // Announcements are of processes, so they must not outlive them in a layer.
   if (!resolvConf) add('tmpfs', portsDirectory, 'tmpfs', nosuid | nodev | noexec, 'mode=1777,size=1m');
   return mounts;

@@ -27,6 +27,8 @@ export function escapeAttempts(hostFile: string): Attempt[] {
     { what: 'change kernel settings', script: ': >> /proc/sys/kernel/core_pattern' },
     { what: 'use the magic keys', script: ': >> /proc/sysrq-trigger' },
     { what: 'make device nodes', script: 'mknod /tmp/sandpiper-probe b 8 0 && rm /tmp/sandpiper-probe' },
+    // To the mode that it has.
+    { what: 'change the devices of the host', script: 'chmod 666 /dev/null' },
     { what: 'change the system directories', script: ': >> /usr/sandpiper-probe && rm /usr/sandpiper-probe' },
     { what: 'use every system call', script: '! grep -q "^Seccomp:.*2" /proc/self/status' },
     { what: 'gain privileges', script: '! grep -q "^NoNewPrivs:.*1" /proc/self/status' },
