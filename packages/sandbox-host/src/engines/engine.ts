@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { SandboxFiles } from './files.js';
 import type { SandboxUser } from './user.js';
+import type { EngineVolumes, MountedVolume } from './volumes.js';
 
 /** Whether a promise about sandboxes is kept by the operating system, kept by convention only, or not made. */
 export type Enforcement = 'enforced' | 'advisory' | 'absent';
@@ -120,6 +121,8 @@ export interface NetworkPolicy {
 export interface StartOptions {
   limits: Limits;
   network: NetworkPolicy;
+  /** Default: none. */
+  volumes?: MountedVolume[] | undefined;
   /** Told, as `host:port`, what a program asked for by name and may not reach. */
   onRefused?: ((target: string) => void) | undefined;
 }
@@ -187,6 +190,8 @@ export interface Engine {
   readonly capabilities: Capabilities;
   /** What the template `base` is made of. */
   readonly baseImage: Image;
+  readonly volumes: EngineVolumes;
+  /** @throws HostError 400 or 409 for volumes that cannot be mounted as asked, 501 where none can. */
   start(id: string, image: Image, options: StartOptions): Promise<EngineSandbox>;
   /** Takes over a sandbox of a host that has ended. @returns undefined when nothing of it runs any more. */
   adopt(id: string, image: Image, options: StartOptions): Promise<AdoptedSandbox | undefined>;

@@ -22,6 +22,7 @@ import {
   type SupervisorIdentity,
   startSupervisor,
   supervisorIdentitySchema,
+  type VolumeMount,
 } from './supervisor/supervisor.js';
 
 /** What a sandbox with namespaces of its own is made from. */
@@ -50,9 +51,10 @@ export async function startNamespacedSandbox(
   options: NamespacedSandboxOptions & {
     /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
     endWithHost: boolean;
+    volumes: VolumeMount[];
   },
 ): Promise<EngineSandbox> {
-  const { id, directory, image, group, network, overlay, endWithHost } = options;
+  const { id, directory, image, group, network, overlay, endWithHost, volumes } = options;
   const { root, upper, work } = placesIn(options);
   const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
   // A mount that need not survive the machine refuses to be made over what another has left.
@@ -65,6 +67,7 @@ export async function startNamespacedSandbox(
     directory,
     root,
     mounts: sandboxMounts(root, overlay ? { lower, upper, work } : undefined, network?.resolvConf),
+    volumes,
     networkNamespace: network?.netns,
     endWithHost,
     async beforeCommands(identity) {

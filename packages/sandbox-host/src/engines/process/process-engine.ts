@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HostError } from '../../errors.js';
 import { writeWhole } from '../../write-whole.js';
 import type { Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
 import { describeCapabilities } from './capabilities.js';
@@ -12,10 +13,11 @@ import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { writePortScripts } from './ports/port-scripts.js';
 import { probeOptions } from './probe/probe-sandbox.js';
 import { proveCapabilities } from './probe/prove-capabilities.js';
-import { makeSkeleton } from './root-fs.js';
+import { makeSkeleton, sandboxUid } from './root-fs.js';
 import { run } from './shell.js';
 import { supervisorScript } from './supervisor/supervisor-script.js';
 import { openSwap, removeOrphanedSwap } from './swap-file.js';
+import { openVolumeDirectories } from './volumes/volume-directories.js';
 
 /** How sandboxes are kept apart: each in Linux namespaces of its own, or by directory only. */
 export type Isolation = 'namespaces' | 'none';
@@ -71,6 +73,10 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const overlay = !obstacle && (await canOverlay(options.directory));
   await checkFormat(options.directory, obstacle ? 'plain' : overlay ? 'overlay' : 'copy');
   const controlGroups = obstacle
+  const volumes = await openVolumeDirectories(
+    join(options.directory, 'volumes'),
+    obstacle ? undefined : { base: 0, user: sandboxUid },
+  );
     ? undefined
     : await openControlGroups(keepSandboxes ? options.directory : undefined);
   const swap = await openSwap(options.directory, obstacle ? 0 : options.swapFileMB);
@@ -100,7 +106,13 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     const directory = join(sandboxes, id);
     const hadFiles = existsSync(directory);
     if (obstacle) {
+    const mounts = volumes.mounts(given.volumes ?? []);
       return own(id, await startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost }));
+      if (mounts.length > 0)
+        throw new HostError(
+          501,
+          `This host cannot mount volumes: its sandboxes have no namespaces (${obstacle}).`,
+        );
     }
     // Both take the kernel some time, so they are made side by side.
     const makingGroup = controlGroups?.make(id, given.limits);
@@ -110,7 +122,10 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       network = await networks?.open(id, { policy: given.network, onRefused: given.onRefused });
       const group = await makingGroup;
       const sandbox = { id, directory, image, layerPath, overlay, group, network };
-      return own(id, await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes }));
+      return own(
+        id,
+        await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes, volumes: mounts }),
+      );
     } catch (error) {
       const group = await makingGroup?.catch(() => undefined);
       await group?.remove();
@@ -132,6 +147,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     capabilities,
     baseImage,
     start,
+    volumes,
     async adopt(id, image, given) {
       const directory = join(sandboxes, id);
       const network = await networks?.attach(id, { policy: given.network, onRefused: given.onRefused });

@@ -60,7 +60,8 @@ test.skipIf(process.platform !== 'linux')(
     try {
       for (let round = 0; round < 60; round++) {
         await mkdir(swapped, { recursive: true }).catch(() => {});
-        for (const name of names) await writeFile(join(place, `tree/swapped.away/${name}`), '').catch(() => {});
+        for (const name of names)
+          await writeFile(join(place, `tree/swapped.away/${name}`), '').catch(() => {});
         // What it says of a tree that changes under its hands is of no interest.
         await removeTree(join(place, 'tree/swapped')).catch(() => {});
       }

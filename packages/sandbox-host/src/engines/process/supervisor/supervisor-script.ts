@@ -27,7 +27,8 @@ my @inherited = grep { $_ > 2 } map { $_ + 0 } readdir $open;
 closedir $open;
 syscall $sys{close}, $_ for @inherited;
 
-my ($id, $ends_with_host, $netns, $directory, $root, $filter, @mounts) = read_setup();
+my ($id, $ends_with_host, $netns, $directory, $root, $filter, $volumes, @mounts) = read_setup();
+my @volumes = splice @mounts, 0, 2 * $volumes;
 $0 = "sandpiper-init $id";
 my ($set_pdeathsig, $sigkill) = (1, 9);
 call('prctl', $set_pdeathsig, $sigkill) if $ends_with_host;
@@ -65,12 +66,33 @@ while (my ($source, $target, $type, $flags, $data) = splice @mounts, 0, 5) {
     eval { call('mount', $source, $target, $type, $step, $data); 1 } or die "mount $target: $@";
   }
 }
+# Copies of the mounts, taken while the host's paths are there: OPEN_TREE_CLONE, closed when a program is run.
+for my $index (grep { $_ % 2 == 0 } 0 .. $#volumes) {
+  $volumes[$index] = eval { call('open_tree', -100, $volumes[$index], 1 | 02000000) } || die "volume $volumes[$index + 1]: $@";
+}
 # The old root ends up on top of the new one, and is taken off.
 chdir $root or die "$root: $!\n";
 call('pivot_root', '.', '.');
 call('umount2', '.', 2);
 chdir '/';
 -c '/dev/null' && sysopen my $null, '/dev/null', 2 or die "/dev/null: $!\n";
+
+# Attached where only the sandbox's own paths are left, and none that leads elsewhere: MOVE_MOUNT_F_EMPTY_PATH.
+while (my ($tree, $target) = splice @volumes, 0, 2) {
+  my $path = '';
+  for my $name (grep { length } split m{/}, $target) {
+    $path .= "/$name";
+    die "volume $target: $path is a symbolic link\n" if -l $path;
+    mkdir $path, 0755 or -d $path or die "volume $target: $path: $!\n";
+  }
+  my $nosuid_nodev = 2 | 4;
+  eval {
+    call('move_mount', $tree, '', -100, $path, 4);
+    call('mount', 'none', $path, 'none', $bind | $remount | $nosuid_nodev, 0);
+    1
+  } or die "volume $target: $@";
+  syscall $sys{close}, $tree;
+}
 
 # The host has put this process into its control groups.
 read_setup();

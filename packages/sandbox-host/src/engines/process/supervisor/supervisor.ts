@@ -20,6 +20,13 @@ export interface Mount {
 }
 
 /** What a supervisor is started with. */
+/** A directory of the host's that is mounted where the sandbox's own paths lead, and none of its links. */
+export interface VolumeMount {
+  source: string;
+  /** Absolute, inside the sandbox. What is missing of it is made. */
+  path: string;
+}
+
 export interface SupervisorOptions {
   /** The sandbox's id, which is its host name, too. */
   id: string;
@@ -29,6 +36,7 @@ export interface SupervisorOptions {
   root: string;
   mounts: Mount[];
   /** The file of a network namespace to be in. Default: the host's. */
+  volumes: VolumeMount[];
   networkNamespace: string | undefined;
   /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
   endWithHost: boolean;
@@ -110,6 +118,10 @@ export class Supervisor {
   }
 
   /** Signals every process but the supervisor. */
+  get isLost(): boolean {
+    return this.#socket.destroyed;
+  }
+
   async signalAll(signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     await this.request('kill_all', signal.replace('SIG', ''));
   }
@@ -181,9 +193,30 @@ function checkNames({ cmd, args, cwd, env }: Command): void {
   }
 }
 
-/** Starts the first process of a sandbox; settles when it takes commands. @throws Error with the step that failed. */
+/** Volumes are mounted where callers say, so what is wrong with that is theirs to know. */
+function setupError(said: string): Error {
+  const [, trouble] = /^volume (.*)/.exec(said) ?? [];
+  return trouble === undefined
+    ? new Error(`A sandbox could not be set up: ${said || 'no reason given'}`)
+    : new HostError(400, `A volume cannot be mounted: ${trouble}.`);
+}
+
+/**
+ * Starts the first process of a sandbox; settles when it takes commands.
+ *
+ * @throws Error with the step that failed, HostError 400 when that was the mounting of a volume.
+ */
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
-  const { id, directory, root, mounts, networkNamespace = '', endWithHost, beforeCommands } = options;
+  const {
+    id,
+    directory,
+    root,
+    mounts,
+    volumes,
+    networkNamespace = '',
+    endWithHost,
+    beforeCommands,
+  } = options;
   const filter = seccompFilter();
   if (!supervisorScript || !filter) throw new Error(`System calls of ${process.arch} are not known.`);
   const child = spawn('perl', ['-e', supervisorScript], {
@@ -198,9 +231,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   });
   const failed = new Promise<never>((_resolve, reject) => {
     child.once('error', reject);
-    child.once('close', () =>
-      reject(new Error(`A sandbox could not be set up: ${errors.trim() || 'no reason given'}`)),
-    );
+    child.once('close', () => reject(setupError(errors.trim())));
   });
   // Also when it fails after everything else has been awaited.
   failed.catch(() => {});
@@ -213,9 +244,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     String(flags),
     data,
   ]);
-  child.stdin.write(
-    encodeFrame([id, endWithHost ? '1' : '', networkNamespace, directory, root, filter, ...lines]),
-  );
+  const setup = [id, endWithHost ? '1' : '', networkNamespace, directory, root, filter];
+  const attached = volumes.flatMap(({ source, path }) => [source, path]);
+  child.stdin.write(encodeFrame([...setup, String(volumes.length), ...attached, ...lines]));
   const pid = await Promise.race([
     new Promise<number>((resolve) => {
       child.stdout.on(
@@ -232,7 +263,11 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     Promise.all([
       connected,
       beforeCommands(identity).then(() => child.stdin.write(encodeFrame([]))),
-      connected.then(({ found }) => found),
+      connected.then(async (one) => {
+        await one.found;
+        // It took the connection before its root was made, and failed at that.
+        if (one.isLost) await failed;
+      }),
     ]),
     failed,
   ]);

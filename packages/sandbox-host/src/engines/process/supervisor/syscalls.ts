@@ -11,6 +11,8 @@ export const supervisorCalls: Record<string, [number, number]> = {
   close: [3, 57],
   dup3: [292, 24],
   mount: [165, 40],
+  move_mount: [429, 429],
+  open_tree: [428, 428],
   pivot_root: [155, 41],
   prctl: [157, 167],
   rt_sigprocmask: [14, 135],
