@@ -17,13 +17,14 @@ const config: ViteUserConfig = {
   test: {
     include: ['packages/*/{src,test}/**/*.test.ts', 'examples/*/**/*.test.{ts,mjs}', 'scripts/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
-    testTimeout: 20_000,
+    // Generous: a busy machine takes ten times as long, and nothing that passes waits for it.
+    testTimeout: 60_000,
     // On a machine that others use at the same time. A test that needed it is named with "retry" in the report: look into it.
     retry: process.env.CI ? 1 : 0,
     // Much of what tests do is wait for processes, so two at a time pay even on two cores.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // The first host on a machine lets a sandbox try to get out before it starts.
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 };
 

@@ -45,7 +45,7 @@ async function runDemo({ signal, at, belowShell = false } = {}) {
 /** Which of these processes are there after the time the system needs to end a killed one. */
 async function stillRunning(pids) {
   let left = [...pids];
-  for (let attempt = 0; attempt < 40 && left.length > 0; attempt++) {
+  for (let attempt = 0; attempt < 400 && left.length > 0; attempt++) {
     left = left.filter(isRunning);
     if (left.length > 0) await sleep(50);
   }

@@ -21,7 +21,7 @@ require('node:http').createServer((request, response) => {
   if (!request.url.startsWith('/slow')) return response.end(page);
   open += 1;
   most = Math.max(most, open);
-  setTimeout(() => { open -= 1; response.end(page); }, 500);
+  setTimeout(() => { open -= 1; response.end(page); }, 2_000);
 }).listen(3000, '127.0.0.1', () => console.log('ready'));`;
 
 const site = 'http://127.0.0.1:3000';

@@ -92,7 +92,7 @@ describe('a client', () => {
   test('works through a batch in few sandboxes, and gives each result as it comes', async () => {
     const client = open();
     const requests = Array.from({ length: 12 }, (_, i) =>
-      i === 5 ? 'fail' : { prompt: 'sleep', ms: i === 0 ? 500 : 1 },
+      i === 5 ? 'fail' : { prompt: 'sleep', ms: i === 0 ? 2_000 : 1 },
     );
     const progress: BatchProgress[] = [];
     const results: BatchResult[] = [];

@@ -61,7 +61,7 @@ describe('an answer cut at every byte', () => {
     }
     // All but the longest, which cut after the end.
     expect(retried).toBeGreaterThan(length - 300);
-  }, 120_000);
+  }, 300_000);
 
   test('that is a stream gives each value once and in order, and the agent ran it once', async () => {
     const body = { id: 'x', n: 12, ms: 0, stream: true };
@@ -84,7 +84,7 @@ describe('an answer cut at every byte', () => {
       expect(executions.get(id)).toBe(1);
       await caller.target.transport.close();
     }
-  }, 120_000);
+  }, 300_000);
 });
 
 /** A generator of numbers that a failed run can be repeated with. */
@@ -161,4 +161,4 @@ test('of 500 faulty invocations none runs twice, every success is complete and e
   expect(outcomes.success).toBeGreaterThan(300);
   expect(outcomes.unknown).toBeGreaterThan(0);
   console.log(outcomes);
-}, 120_000);
+}, 300_000);

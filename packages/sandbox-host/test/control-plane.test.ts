@@ -53,9 +53,11 @@ describeHosts(
       const sandbox = await fixture.create();
       await sandbox.getMetrics();
       await sandbox.commands.run('exec bash -c "while true; do :; done"', { background: true, timeoutMs: 0 });
-      await new Promise((resolve) => setTimeout(resolve, 600));
-      const [last] = (await sandbox.getMetrics()).slice(-1);
-      expect(last?.cpuUsedPct).toBeGreaterThan(1);
+      const lastSample = async () => (await sandbox.getMetrics()).at(-1);
+      await expect
+        .poll(async () => (await lastSample())?.cpuUsedPct, { timeout: 30_000, interval: 600 })
+        .toBeGreaterThan(1);
+      const last = await lastSample();
       expect(last?.memUsed).toBeGreaterThan(100_000);
       expect(last?.diskTotal).toBeGreaterThan(last?.diskUsed ?? 0);
       expect(await sandbox.getMetrics({ start: new Date(Date.now() + 60_000) })).toEqual([]);
@@ -159,7 +161,7 @@ describeHosts(
       const creation = fixture.create('slow-start', { requestTimeoutMs: 300 });
       await expect(creation).rejects.toThrow();
       await expect
-        .poll(async () => (await Sandbox.list(fixture.connection).nextItems()).length, { timeout: 10_000 })
+        .poll(async () => (await Sandbox.list(fixture.connection).nextItems()).length, { timeout: 30_000 })
         .toBe(0);
     });
 

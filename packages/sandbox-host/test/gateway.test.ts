@@ -8,7 +8,7 @@ import {
 import { request as tlsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Sandbox } from 'e2b';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { describeHosts } from './with-host.js';
 
 const server = `
@@ -41,7 +41,7 @@ server.on('upgrade', (request, socket, head) => {
   socket.write(head);
   socket.pipe(socket);
 });
-server.listen(8080);
+server.listen(8080, () => console.log('up'));
 `;
 
 describeHosts(
@@ -56,13 +56,19 @@ describeHosts(
       await sandbox?.kill();
     });
 
-    async function start(target: Sandbox, onStdout?: (data: string) => void): Promise<void> {
+    /** Starts the server and waits until it listens. @returns what it has written since, as it grows. */
+    async function start(target: Sandbox): Promise<() => string> {
       await target.files.write('server.js', server);
+      let output = '';
       await target.commands.run('node server.js', {
         background: true,
         timeoutMs: 0,
-        ...(onStdout && { onStdout }),
+        onStdout: (data) => {
+          output += data;
+        },
       });
+      await vi.waitFor(() => expect(output).toBe('up\n'), 30_000);
+      return () => output.slice('up\n'.length);
     }
     /** A request as it is written, to where the host listens. */
     const request = (options: RequestOptions): ClientRequest => {
@@ -121,15 +127,14 @@ describeHosts(
     });
 
     test('lets the agent know when the caller of a stream has gone', async () => {
-      const output: string[] = [];
       const other = await fixture.create();
-      await start(other, (data) => void output.push(data));
+      const output = await start(other);
       const controller = new AbortController();
       const response = await ask('/ticks', { signal: controller.signal }, other);
       const reader = response.body?.getReader();
       expect(new TextDecoder().decode((await reader?.read())?.value)).toContain('data: 0');
       controller.abort();
-      await expect.poll(() => output.join(''), { timeout: 10_000 }).toBe('closed\n');
+      await expect.poll(output, { timeout: 30_000 }).toBe('closed\n');
       await other.kill();
     });
 

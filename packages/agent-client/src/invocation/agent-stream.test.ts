@@ -122,7 +122,9 @@ describe('a stream', () => {
     }
     await closed.promise;
     expect(agent.released).toBe(1);
-    await expect.poll(() => agent.seen.at(-1)).toMatchObject({ method: 'DELETE', path: '/invocations/k' });
+    await expect
+      .poll(() => agent.seen.at(-1), { timeout: 15_000 })
+      .toMatchObject({ method: 'DELETE', path: '/invocations/k' });
     await expect(stream.response).rejects.toMatchObject({ name: 'AbortError' });
   });
 
@@ -181,11 +183,14 @@ describe('a stream', () => {
       pump();
     });
     const stream = agent.stream('x');
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const before = written;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(written).toBe(before);
-    expect(before).toBeLessThan(20_000_000);
+    await expect.poll(() => written, { timeout: 15_000 }).toBeGreaterThan(0);
+    const grown = async (): Promise<number> => {
+      const before = written;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return written - before;
+    };
+    await expect.poll(grown, { timeout: 15_000 }).toBe(0);
+    expect(written).toBeLessThan(20_000_000);
     await stream.cancel();
   });
 });

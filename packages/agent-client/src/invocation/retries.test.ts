@@ -378,12 +378,12 @@ describe('each clock has its own code', () => {
       const timer = setInterval(() => {
         beats += 1;
         response.write(': ping\n\n');
-        if (beats < 20) return;
+        if (beats < 50) return;
         clearInterval(timer);
         response.end('data: 1\n\n');
       }, 50);
     });
-    expect(await agent.stream('x', { idleTimeoutMs: 600 }).collect()).toEqual([1]);
+    expect(await agent.stream('x', { idleTimeoutMs: 2_000 }).collect()).toEqual([1]);
   });
 
   test('the whole call, retries included', async () => {

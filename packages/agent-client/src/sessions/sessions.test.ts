@@ -117,7 +117,7 @@ describe('creating a session', () => {
 
   test('that fails because the agent does not answer says what the last ping came to, and leaves nothing', async () => {
     const client = open();
-    await expect(client.createSession('deaf', { readyTimeoutMs: 1500 })).rejects.toMatchObject({
+    await expect(client.createSession('deaf', { readyTimeoutMs: 5_000 })).rejects.toMatchObject({
       name: 'SandboxCreationError',
       message: expect.stringContaining('readyTimeoutMs'),
       lastPing: expect.stringContaining('port is not open'),
@@ -331,23 +331,26 @@ describe('what happens elsewhere is seen', () => {
 });
 
 describe('a sandbox’s time', () => {
+  /** Longer than a busy machine takes to start an agent, and short enough to wait for. */
+  const lifeMs = 6_000;
+
   test('is not extended by calls alone', async () => {
-    const session = await open().createSession('commands', { timeoutMs: 3_000 });
-    await expect(session.invoke({ prompt: 'sleep', ms: 8_000 })).rejects.toMatchObject({
+    const session = await open().createSession('commands', { timeoutMs: lifeMs });
+    await expect(session.invoke({ prompt: 'sleep', ms: 60_000 })).rejects.toMatchObject({
       sandboxId: session.sandboxId,
     });
-    await expect.poll(() => session.getStatus(), { timeout: 10_000 }).toBe('closed');
+    await expect.poll(() => session.getStatus(), { timeout: 30_000 }).toBe('closed');
   });
 
   test('is extended while calls are in flight, where that is asked for', async () => {
-    const session = await open().createSession('commands', { timeoutMs: 3_000, keepAlive: true });
-    expect((await session.invoke({ prompt: 'sleep', ms: 6_000 })).result).toBe('slept');
+    const session = await open().createSession('commands', { timeoutMs: lifeMs, keepAlive: true });
+    expect((await session.invoke({ prompt: 'sleep', ms: lifeMs + 2_000 })).result).toBe('slept');
   });
 
   test('is extended by a refresh', async () => {
-    const session = await open().createSession('commands', { timeoutMs: 3_000 });
+    const session = await open().createSession('commands', { timeoutMs: lifeMs });
     await session.refresh({ timeoutMs: 60_000 });
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    await new Promise((resolve) => setTimeout(resolve, lifeMs + 1_000));
     expect(await session.getStatus()).toBe('active');
   });
 });

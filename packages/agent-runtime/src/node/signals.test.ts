@@ -5,11 +5,13 @@ import { spawnProgram } from '../../test/spawn-program.js';
 /** Waits until the server takes no new connection. */
 async function untilClosed(url: string): Promise<void> {
   await expect
-    .poll(() =>
-      fetch(url, post({ values: 1 })).then(
-        () => 'open',
-        () => 'closed',
-      ),
+    .poll(
+      () =>
+        fetch(url, post({ values: 1 })).then(
+          () => 'open',
+          () => 'closed',
+        ),
+      { timeout: 15_000 },
     )
     .toBe('closed');
 }

@@ -327,7 +327,7 @@ describe('a deadline', () => {
           yield 1;
           await sleep(60_000, signal);
         },
-        { timeoutMs: 100 },
+        { timeoutMs: 1_000 },
       ),
     );
     expect(await (await send('/invocations', post({}))).text()).toMatch(
