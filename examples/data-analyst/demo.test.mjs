@@ -61,7 +61,7 @@ function isRunning(pid) {
 }
 
 describe('the demo', () => {
-  test('answers both questions and leaves no process and no file', { timeout: 60_000 }, async () => {
+  test('answers both questions and leaves no process and no file', { timeout: 240_000 }, async () => {
     const { code, output, left, files } = await runDemo();
     expect(output).toContain('weather.csv: 2922 rows, 7 columns');
     expect(output).toContain('(Seattle) is highest for month 8 (26.11)');
@@ -78,12 +78,12 @@ describe('the demo', () => {
     ['SIGINT', 'Pausing', 130],
     ['SIGTERM', 'CPU in one second', 143],
     ['SIGINT', 'Closing the session', 130],
-  ])('leaves nothing either when %s ends it at "%s"', { timeout: 60_000 }, async (signal, at, exitCode) => {
+  ])('leaves nothing either when %s ends it at "%s"', { timeout: 240_000 }, async (signal, at, exitCode) => {
     const { code, left, files } = await runDemo({ signal, at });
     expect({ code, left, files }).toEqual({ code: exitCode, left: [], files: [] });
   });
 
-  test('leaves nothing when the shell it runs below is ended', { timeout: 60_000 }, async () => {
+  test('leaves nothing when the shell it runs below is ended', { timeout: 240_000 }, async () => {
     const { left, files } = await runDemo({ signal: 'SIGTERM', at: 'Deploying', belowShell: true });
     expect({ left, files }).toEqual({ left: [], files: [] });
   });
