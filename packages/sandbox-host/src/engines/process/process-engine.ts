@@ -72,11 +72,11 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   if (!hadBase) await (obstacle ? makePlainSkeleton : makeSkeleton)(layerPath(baseLayer));
   const overlay = !obstacle && (await canOverlay(options.directory));
   await checkFormat(options.directory, obstacle ? 'plain' : overlay ? 'overlay' : 'copy');
-  const controlGroups = obstacle
   const volumes = await openVolumeDirectories(
     join(options.directory, 'volumes'),
     obstacle ? undefined : { base: 0, user: sandboxUid },
   );
+  const controlGroups = obstacle
     ? undefined
     : await openControlGroups(keepSandboxes ? options.directory : undefined);
   const swap = await openSwap(options.directory, obstacle ? 0 : options.swapFileMB);
@@ -105,14 +105,14 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const start = async (id: string, image: Image, given: StartOptions): Promise<EngineSandbox> => {
     const directory = join(sandboxes, id);
     const hadFiles = existsSync(directory);
-    if (obstacle) {
     const mounts = volumes.mounts(given.volumes ?? []);
-      return own(id, await startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost }));
+    if (obstacle) {
       if (mounts.length > 0)
         throw new HostError(
           501,
           `This host cannot mount volumes: its sandboxes have no namespaces (${obstacle}).`,
         );
+      return own(id, await startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost }));
     }
     // Both take the kernel some time, so they are made side by side.
     const makingGroup = controlGroups?.make(id, given.limits);
@@ -146,8 +146,8 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     name: 'process',
     capabilities,
     baseImage,
-    start,
     volumes,
+    start,
     async adopt(id, image, given) {
       const directory = join(sandboxes, id);
       const network = await networks?.attach(id, { policy: given.network, onRefused: given.onRefused });
