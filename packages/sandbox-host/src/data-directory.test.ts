@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { takeDataDirectory } from './data-directory.js';
+import { ownerTag } from './owner.js';
 
 let temporary: string;
 beforeEach(async () => {
@@ -17,20 +18,44 @@ afterEach(async () => {
 
 const nothing = async (): Promise<void> => {};
 
+const [pid, namespace] = ownerTag().split('-');
+/** Beyond the largest number a process can have. */
+const dead = `${2 ** 22 + 1}-${namespace}-1`;
+
 test('a temporary directory is told by its name to be of a host that died, at whichever moment that was', async () => {
-  // Beyond the largest number a process can have.
-  const orphan = join(temporary, `sandpiper-host-${2 ** 22 + 1}-abcdef`);
-  const foreign = join(temporary, 'sandpiper-host-notes');
-  await mkdir(orphan);
-  await mkdir(foreign);
+  const orphan = join(temporary, `sandpiper-host-${dead}-abcdef`);
+  const foreign = ['sandpiper-host-notes', `sandpiper-host-${pid}-${Number(namespace) + 1}-1-abcdef`].map(
+    (name) => join(temporary, name),
+  );
+  for (const path of [orphan, ...foreign]) await mkdir(path);
   const left: string[] = [];
   const other = await takeDataDirectory(undefined, async (path) => void left.push(path));
   const own = await takeDataDirectory(undefined, nothing);
   expect(existsSync(orphan)).toBe(false);
-  expect(existsSync(foreign)).toBe(true);
+  // Not a host's, and of one whose number is counted elsewhere.
+  expect(foreign.map(existsSync)).toEqual([true, true]);
   expect(existsSync(other.path)).toBe(true);
   expect(left).toEqual([orphan]);
   await other.release();
   await own.release();
   expect(existsSync(other.path) || existsSync(own.path)).toBe(false);
+});
+
+test('of many that take a directory at once one gets it, whoever had it before', async () => {
+  const named = join(temporary, 'named');
+  await mkdir(named);
+  for (const before of [dead, 'nobody', `${pid}-${namespace}-1`]) {
+    const turn = Math.max(0, ...readdirSync(named).map((name) => Number(name.split('.')[1])));
+    await symlink(before, join(named, `owner.${turn + 1}`));
+    let swept = 0;
+    const taken = await Promise.allSettled(
+      Array.from({ length: 20 }, () => takeDataDirectory(named, async () => void swept++)),
+    );
+    const got = taken.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    expect([got.length, swept]).toEqual([1, 1]);
+    await expect(takeDataDirectory(named, nothing)).rejects.toThrow(`in use by process ${pid};`);
+    await got[0]?.release();
+    expect(readdirSync(named)).toHaveLength(1);
+  }
+  await (await takeDataDirectory(named, nothing)).release();
 });

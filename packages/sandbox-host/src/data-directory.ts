@@ -1,12 +1,13 @@
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readlink, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isAlive } from './is-alive.js';
+import { ownerTag, ownerTagPattern, stateOfOwner } from './owner.js';
 
-/** Temporary ones are named after their owner from the first moment on: `sandpiper-host-<pid>-<random>`. */
+/** Temporary ones are named after their owner from the first moment on: `sandpiper-host-<owner>-<random>`. */
 const prefix = 'sandpiper-host-';
-/** Says whose a named one is. */
-const ownerFile = 'owner.pid';
+const temporaryName = new RegExp(`^${prefix}(${ownerTagPattern})-`);
+/** Says whose a named one is. The links are numbered, and the highest counts: a number is given only once. */
+const ownerLink = /^owner\.(\d+)$/;
 
 /** Where a host keeps what it has, and whether that ends with it. */
 export interface DataDirectory {
@@ -28,7 +29,7 @@ export async function takeDataDirectory(
 ): Promise<DataDirectory> {
   if (named === undefined) {
     await sweepTemporary(endLeftovers);
-    const path = await realpath(await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`)));
+    const path = await realpath(await mkdtemp(join(tmpdir(), `${prefix}${ownerTag()}-`)));
     return {
       path,
       release: () => rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }),
@@ -36,32 +37,68 @@ export async function takeDataDirectory(
   }
   await mkdir(named, { recursive: true });
   const path = await realpath(named);
-  const owner = await livingOwner(path);
-  if (owner !== undefined) {
-    throw new Error(
-      `The data directory ${named} is in use by process ${owner}; give this host another dataDir.`,
-    );
-  }
+  const turn = await takeTurn(path, named);
   await endLeftovers(path);
-  await writeFile(join(path, ownerFile), String(process.pid));
-  return {
-    path,
-    release: () => rm(join(path, ownerFile), { force: true }),
-  };
+  return { path, release: () => giveTurn(path, turn) };
 }
 
 async function sweepTemporary(endLeftovers: (path: string) => Promise<void>): Promise<void> {
   for (const name of await readdir(tmpdir()).catch(() => [])) {
-    if (!name.startsWith(prefix)) continue;
+    const owner = temporaryName.exec(name)?.[1];
+    if (owner === undefined || stateOfOwner(owner) !== 'dead') continue;
     const path = join(tmpdir(), name);
-    const owner = Number.parseInt(name.slice(prefix.length), 10);
-    if (Number.isNaN(owner) || isAlive(owner)) continue;
     await endLeftovers(path);
     await rm(path, { recursive: true, force: true }).catch(() => {});
   }
 }
 
-async function livingOwner(path: string): Promise<number | undefined> {
-  const pid = Number(await readFile(join(path, ownerFile), 'utf8').catch(() => ''));
-  return isAlive(pid) ? pid : undefined;
+/**
+ * Makes a directory this process's own: one of many that try at once succeeds. An owner that is counted elsewhere is
+ * taken for dead, as it is when a container is started anew on the volume of the one before.
+ */
+async function takeTurn(path: string, named: string): Promise<number> {
+  for (;;) {
+    const last = (await turnsOf(path)).at(-1) ?? 0;
+    const owner = await readlink(linkOf(path, last)).catch(() => '');
+    if (stateOfOwner(owner) === 'living') {
+      throw new Error(
+        `The data directory ${named} is in use by process ${owner.split('-')[0]}; give this host another dataDir.`,
+      );
+    }
+    const turn = last + 1;
+    if (!(await writeTurn(path, turn, ownerTag()))) continue;
+    const turns = await turnsOf(path);
+    // Somebody has come and taken later ones since this one looked.
+    const isLate = turns.at(-1) !== turn;
+    const past = isLate ? [turn] : turns.filter((one) => one < turn);
+    await Promise.all(past.map((one) => rm(linkOf(path, one), { force: true })));
+    if (!isLate) return turn;
+  }
+}
+
+/** Leaves a turn of nobody's behind, so that numbers go on. */
+async function giveTurn(path: string, turn: number): Promise<void> {
+  // Nothing is left to give where the directory has been removed.
+  await writeTurn(path, turn + 1, 'nobody').catch(() => {});
+  await rm(linkOf(path, turn), { force: true });
+}
+
+/** @returns false when the number has been given. A link is there as a whole or not at all. */
+function writeTurn(path: string, turn: number, owner: string): Promise<boolean> {
+  return symlink(owner, linkOf(path, turn)).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') return false;
+      throw error;
+    },
+  );
+}
+
+async function turnsOf(path: string): Promise<number[]> {
+  const turns = (await readdir(path)).map((name) => Number(ownerLink.exec(name)?.[1]));
+  return turns.filter((turn) => turn > 0).sort((a, b) => a - b);
+}
+
+function linkOf(path: string, turn: number): string {
+  return join(path, `owner.${turn}`);
 }

@@ -1,22 +1,19 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { Sandbox } from 'e2b';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
-import { type BuiltHost, buildHost, processesWith } from './host-process.js';
+import { useHostProcesses } from './host-process.js';
+import { processesWith } from './traces.js';
 
-let host: BuiltHost;
-beforeAll(async () => {
-  host = await buildHost();
-}, 60_000);
-afterAll(() => host[Symbol.asyncDispose]());
+const hosts = useHostProcesses();
 
 describe.skipIf(process.platform !== 'linux')('a host that is killed with SIGKILL', () => {
   test.each(['namespaces', 'none'] as const)(
     'leaves nothing running and nothing that the next host does not remove (isolation: %s)',
     async (isolation) => {
       if (isolation === 'namespaces' && process.getuid?.() !== 0) return;
-      const mark = `98765${isolation === 'none' ? 1 : 2}`;
-      const { child, connection, kill } = await host.start({ isolation });
+      const mark = `98765${process.pid}${isolation === 'none' ? 1 : 2}`;
+      const { child, connection, kill } = await hosts.start({ isolation });
       const [running, paused] = await Promise.all([
         Sandbox.create('base', connection),
         Sandbox.create('base', connection),
@@ -26,7 +23,7 @@ describe.skipIf(process.platform !== 'linux')('a host that is killed with SIGKIL
       }
       await paused.pause();
       await expect
-        .poll(() => processesWith(`sleep ${mark}`).length, { timeout: 10_000 })
+        .poll(() => processesWith(`sleep ${mark}`).length, { timeout: 30_000 })
         .toBeGreaterThanOrEqual(4);
       const directories = readdirSync('/tmp').filter((name) =>
         name.startsWith(`sandpiper-host-${child.pid}-`),
@@ -34,13 +31,13 @@ describe.skipIf(process.platform !== 'linux')('a host that is killed with SIGKIL
       expect(directories).toHaveLength(1);
       await kill();
       if (isolation === 'namespaces') {
-        await expect.poll(() => processesWith(`sleep ${mark}`), { timeout: 15_000 }).toEqual([]);
+        await expect.poll(() => processesWith(`sleep ${mark}`), { timeout: 30_000 }).toEqual([]);
       }
       const next = await createSandboxHost({ isolation });
       await next.close();
       expect(processesWith(`sleep ${mark}`)).toEqual([]);
       expect(existsSync(`/tmp/${directories[0]}`)).toBe(false);
     },
-    60_000,
+    120_000,
   );
 });

@@ -1,29 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Sandbox } from 'e2b';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
-import { type BuiltHost, buildHost, processesWith } from './host-process.js';
+import { useHostProcesses } from './host-process.js';
 import { recordsIn } from './manager-of.js';
+import { groupsOf, processesWith } from './traces.js';
 
-let built: BuiltHost;
-beforeAll(async () => {
-  built = await buildHost();
-}, 60_000);
-afterAll(() => built[Symbol.asyncDispose]());
-
-let dataDir: string;
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'host-data-'));
-});
-afterEach(async () => {
-  // What a test that failed has left runs on without a host.
-  await (await createSandboxHost({ dataDir })).close();
-  await rm(dataDir, { recursive: true, force: true });
-});
+const hosts = useHostProcesses();
 
 /** Counts its requests in its memory, where only going on keeps them. */
 const counter = (mark: string): string => `let count = 0; // ${mark}
@@ -34,7 +18,8 @@ const canIsolate = process.platform === 'linux' && process.getuid?.() === 0;
 describe.skipIf(!canIsolate)('a host that takes over from one that was killed', () => {
   test('goes on with what ran and what slept, with the same tokens, and leaves nothing in the end', async () => {
     const mark = `adoption-${process.pid}`;
-    const first = await built.start({ dataDir, isolation: 'namespaces' });
+    const { dataDir } = hosts;
+    const first = await hosts.start({ dataDir, isolation: 'namespaces' });
     const { connection, port } = first;
     const names = ['runs', 'paused', 'hibernated', 'files'] as const;
     const made: Sandbox[] = [];
@@ -104,14 +89,15 @@ describe.skipIf(!canIsolate)('a host that takes over from one that was killed', 
     expect(readdirSync(join(dataDir, 'sandboxes'))).toEqual([]);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(dataDir);
     expect(processesWith(dataDir)).toEqual([]);
-    for (const { sandboxId } of made) expect(findGroups(sandboxId)).toEqual([]);
+    expect(groupsOf(dataDir)).toEqual([]);
     const records = recordsIn(dataDir);
     expect([...records.values()]).toEqual([]);
     records.close();
   }, 120_000);
 
   test('ends what its deadline passed for, and what no record knows', async () => {
-    const first = await built.start({ dataDir, isolation: 'namespaces' });
+    const { dataDir } = hosts;
+    const first = await hosts.start({ dataDir, isolation: 'namespaces' });
     const { connection } = first;
     const short = await Sandbox.create('base', { ...connection, timeoutMs: 15_000 });
     const kept = await Sandbox.create('base', connection);
@@ -126,16 +112,10 @@ describe.skipIf(!canIsolate)('a host that takes over from one that was killed', 
     const { apiUrl, sandboxUrl, apiKey } = second;
     const again = { apiUrl, sandboxUrl, apiKey };
     const list = async () => (await Sandbox.list({ ...again }).nextItems()).map(({ sandboxId }) => sandboxId);
-    await expect.poll(list, { timeout: 15_000 }).toEqual([kept.sandboxId]);
-    await expect.poll(() => readdirSync(join(dataDir, 'sandboxes'))).toEqual([kept.sandboxId]);
+    await expect.poll(list, { timeout: 30_000 }).toEqual([kept.sandboxId]);
+    await expect
+      .poll(() => readdirSync(join(dataDir, 'sandboxes')), { timeout: 30_000 })
+      .toEqual([kept.sandboxId]);
     await second.close();
   }, 90_000);
 });
-
-/** Control groups of a sandbox, whatever their version and controller. */
-function findGroups(sandboxId: string): string[] {
-  if (!existsSync('/sys/fs/cgroup')) return [];
-  return execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', sandboxId], { encoding: 'utf8' })
-    .split('\n')
-    .filter(Boolean);
-}

@@ -10,6 +10,7 @@ import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AdoptedProcess, AdoptedSandbox, StartOptions } from '../src/engines/engine.js';
 import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
+import { groupsOf, processesWith } from './traces.js';
 import { canIsolate, runIn, smallLimits } from './with-engine.js';
 
 const packageDirectory = fileURLToPath(new URL('..', import.meta.url));
@@ -24,6 +25,7 @@ const until = (name: string) => `while [ ! -e /tmp/${name} ]; do sleep 0.02; don
 let built: string;
 let directory: string;
 let engine: ProcessEngine | undefined;
+let adopted: AdoptedSandbox | undefined;
 
 beforeAll(async () => {
   // Beside the dependencies, so that they are found.
@@ -44,10 +46,11 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   engine ??= await startProcessEngine({ directory, keepSandboxes: true });
-  await (await engine.adopt(id, engine.baseImage, options))?.sandbox.destroy();
+  await adopted?.sandbox.destroy();
   await engine.endOthers([]);
   await engine.close();
-  engine = undefined;
+  [engine, adopted] = [undefined, undefined];
+  expect(groupsOf(directory)).toEqual([]);
   await rm(directory, { recursive: true, force: true });
 }, 90_000);
 
@@ -88,7 +91,7 @@ function touch(name: string): void {
 
 async function adopt(): Promise<AdoptedSandbox> {
   engine = await startProcessEngine({ directory, keepSandboxes: true });
-  const adopted = await engine.adopt(id, engine.baseImage, options);
+  adopted = await engine.adopt(id, engine.baseImage, options);
   if (!adopted) throw new Error('There was nothing to adopt.');
   await engine.endOthers([]);
   return adopted;
@@ -98,17 +101,6 @@ function find(processes: AdoptedProcess[], label: string): AdoptedProcess['proce
   const found = processes.find((one) => one.label === label);
   if (!found) throw new Error(`There is no process ${label}.`);
   return found.process;
-}
-
-/** Processes of the machine with this in their command line. */
-function processesWith(mark: string): string[] {
-  return readdirSync('/proc').filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(mark);
-    } catch {
-      return false;
-    }
-  });
 }
 
 describe.skipIf(!canIsolate)('a sandbox whose host was killed', { timeout: 90_000 }, () => {
@@ -205,6 +197,21 @@ describe.skipIf(!canIsolate)('a sandbox whose host was killed', { timeout: 90_00
       expect(await next.adopt(id, next.baseImage, options)).toBeUndefined();
       await next.close();
     }
+  });
+
+  test('is ended by any other host when its data directory has gone', async () => {
+    const mark = `adoption-gone-${id}`;
+    await killedHost([{ script: `: ${mark}; ${until('never')}`, label: '' }]);
+    expect(processesWith(mark).length).toBeGreaterThan(0);
+    expect(groupsOf(directory)).not.toEqual([]);
+    await rm(directory, { recursive: true });
+    const stranger = await mkdtemp(join(tmpdir(), 'engine-adoption-'));
+    const other = await startProcessEngine({ directory: stranger });
+    // Any other host of this machine may be at it, too.
+    await expect.poll(() => processesWith(mark), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => groupsOf(directory), { timeout: 30_000 }).toEqual([]);
+    await other.close();
+    await rm(stranger, { recursive: true, force: true });
   });
 
   test('is known to be gone when another process has its number', async () => {

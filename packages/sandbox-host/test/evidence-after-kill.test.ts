@@ -1,23 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Sandbox } from 'e2b';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { createSandboxHost, verifyAudit } from '../src/index.js';
-import { type BuiltHost, buildHost } from './host-process.js';
+import { expect, test, vi } from 'vitest';
+import { verifyAudit } from '../src/index.js';
+import { useHostProcesses } from './host-process.js';
 
-let built: BuiltHost;
-let dataDir: string;
-beforeAll(async () => {
-  built = await buildHost();
-  dataDir = await mkdtemp(join(tmpdir(), 'evidence-kill-'));
-}, 60_000);
-afterAll(async () => {
-  // What outlived the last one that was killed ends with the next that closes.
-  await (await createSandboxHost({ dataDir })).close();
-  await built[Symbol.asyncDispose]();
-  await rm(dataDir, { recursive: true, force: true });
-}, 60_000);
+const hosts = useHostProcesses();
 
 interface PoolView {
   ready: number;
@@ -25,8 +11,9 @@ interface PoolView {
 }
 
 test('a host that is killed leaves a log that holds, and its next start fills the pools anew', async () => {
+  const { dataDir } = hosts;
   for (let round = 0; round < 3; round++) {
-    const { connection, kill } = await built.start({ dataDir });
+    const { connection, kill } = await hosts.start({ dataDir });
     const call = async (path: string, init: RequestInit = {}): Promise<unknown> => {
       const headers = { 'x-api-key': connection.apiKey };
       return (await fetch(connection.apiUrl + path, { ...init, headers })).json();

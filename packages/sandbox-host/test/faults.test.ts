@@ -1,14 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Template } from 'e2b';
 import * as fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createSandboxHost, type Isolation, verifyAudit } from '../src/index.js';
-import { type BuiltHost, buildHost, processesWith } from './host-process.js';
+import { useHostProcesses } from './host-process.js';
+import { groupsOf, networksOf, processesWith, stillThere, tracesOfBlock } from './traces.js';
 
 /** `SANDPIPER_FAULTS=full` runs the figures of the record; they take minutes. */
 const full = process.env.SANDPIPER_FAULTS === 'full';
@@ -142,7 +139,8 @@ async function agree(
   }
   const ids = [...listed.keys()].sort();
   expect(readdirSync(join(dataDir, 'sandboxes')).sort()).toEqual(ids);
-  for (const id of [...groupsOf(dataDir), ...ownersOfServers(mark)]) expect(ids).toContain(id);
+  for (const id of [...sandboxGroups(dataDir), ...ownersOfServers(mark)]) expect(ids).toContain(id);
+  await agreeOnNetworks(dataDir, [...listed.values()]);
   const last = new Map<string, string>();
   for (const name of readdirSync(dataDir)
     .filter((one) => /^audit.*jsonl$/.test(one))
@@ -162,12 +160,32 @@ async function agree(
   expect((await verifyAudit(dataDir)).problems).toEqual([]);
 }
 
-/** Ids for which there is a control group of this data directory, whatever its version and controller. */
-function groupsOf(dataDir: string): string[] {
-  const name = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
-  const find = ['/sys/fs/cgroup', '-type', 'd', '-path', `*/sandpiper-data-${name}/*`];
-  const found = execFileSync('find', find, { encoding: 'utf8' }).split('\n').filter(Boolean);
-  return found.map((path) => basename(path));
+/** Ids for which there is a control group. */
+function sandboxGroups(dataDir: string): string[] {
+  return groupsOf(dataDir)
+    .map((path) => basename(path))
+    .filter((name) => !name.startsWith('sandpiper-'));
+}
+
+/** Compares what a host says with the links, namespaces and chains that its block of addresses has on this machine. */
+async function agreeOnNetworks(dataDir: string, listed: Listed[]): Promise<void> {
+  const networks = networksOf(dataDir);
+  if (!networks) return;
+  const { sandboxes, chains } = networks;
+  expect(chains.toSorted()).toEqual([...sandboxes.keys()].sort());
+  expect(listed.map(({ sandboxID }) => sandboxID)).toEqual(expect.arrayContaining(chains));
+  const running = listed.filter(({ state }) => state === 'running').map(({ sandboxID }) => sandboxID);
+  expect(chains).toEqual(expect.arrayContaining(running));
+  const used = [...sandboxes.values()];
+  expect(new Set(used).size).toBe(used.length);
+  expect(networks.namespaces).toEqual(expect.arrayContaining(used));
+  expect(networks.links).toEqual(expect.arrayContaining(used));
+  // Two are kept ready, which may still be made; links go a moment after their namespaces.
+  const extra = (slots: number[]): number => slots.filter((slot) => !used.includes(slot)).length;
+  expect(extra(networks.namespaces)).toBeLessThanOrEqual(2);
+  await expect
+    .poll(() => extra(networksOf(dataDir)?.links ?? []), { timeout: 30_000 })
+    .toBeLessThanOrEqual(2);
 }
 
 /** The sandboxes that processes of the template's server belong to. */
@@ -183,30 +201,16 @@ function ownersOfServers(mark: string): string[] {
   });
 }
 
-let built: BuiltHost;
-beforeAll(async () => {
-  built = await buildHost();
-}, 60_000);
-afterAll(() => built[Symbol.asyncDispose]());
-
-let dataDir: string;
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'host-data-'));
-});
+const hosts = useHostProcesses();
 const canIsolate = process.platform === 'linux' && process.getuid?.() === 0;
 
 describe.each(['namespaces', 'none'] as const)(
   'hosts that die at any moment (isolation: %s)',
   (isolation: Isolation) => {
-    afterEach(async () => {
-      // What a test that failed has left runs on without a host.
-      await (await createSandboxHost({ dataDir, isolation })).close();
-      await rm(dataDir, { recursive: true, force: true });
-    });
-
     test.skipIf(process.platform !== 'linux' || (isolation === 'namespaces' && !canIsolate))(
       'leave what their callers were told, the system and the books in agreement',
       async () => {
+        const { dataDir } = hosts;
         const seed = Date.now();
         const callers: Known[] = Array.from({ length: figures.workers }, () => new Map());
         const plans = callers.map((_, index) =>
@@ -219,7 +223,7 @@ describe.each(['namespaces', 'none'] as const)(
           }),
           { numRuns: 1_000, seed },
         );
-        const first = await built.start({ dataDir, isolation });
+        const first = await hosts.start({ dataDir, isolation });
         const template = Template().fromTemplate('base').setStartCmd(`sleep ${mark}`, 'true');
         await Template.build(template, 'server', first.connection);
         await first.kill();
@@ -227,7 +231,7 @@ describe.each(['namespaces', 'none'] as const)(
         while (plans.some((plan) => plan.length > 0)) {
           const { at, when } = deaths[died] ?? { at: 50, when: 'after' };
           died += 1;
-          const host = await built.start({ dataDir, isolation }, dieAt(at, when)).catch((error: Error) => {
+          const host = await hosts.start({ dataDir, isolation }, dieAt(at, when)).catch((error: Error) => {
             // It may die while it goes on with what the one before had left.
             if (error.message.includes('SIGKILL')) return undefined;
             throw error;
@@ -269,11 +273,16 @@ describe.each(['namespaces', 'none'] as const)(
           const { body } = await call(last, 'GET', `/sandboxes/${sandboxID}/metrics`);
           expect(body.length).toBeGreaterThan(0);
         }
+        const block = networksOf(dataDir)?.block;
+        const traces = block === undefined ? [] : tracesOfBlock(block);
         await last.close();
         expect(readdirSync(join(dataDir, 'sandboxes'))).toEqual([]);
-        expect([...groupsOf(dataDir), ...processesWith(`sleep ${mark}`), ...processesWith(dataDir)]).toEqual(
-          [],
-        );
+        expect([
+          ...groupsOf(dataDir),
+          ...processesWith(`sleep ${mark}`),
+          ...processesWith(dataDir),
+          ...stillThere(traces),
+        ]).toEqual([]);
         console.log(`${figures.workers * figures.operations} operations, ${died} hosts killed, seed ${seed}`);
       },
       full ? 1_800_000 : 120_000,

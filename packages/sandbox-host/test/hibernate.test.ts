@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import type { EngineSandbox } from '../src/engines/engine.js';
 import { endLeftovers } from '../src/engines/process/process-engine.js';
+import { ownerTag } from '../src/owner.js';
 import { canIsolate, smallLimits, useEngine } from './with-engine.js';
 
 // They wait for what a busy machine does.
@@ -86,7 +87,8 @@ describe.skipIf(!canIsolate)('the swap file of a host that has died (needs root 
     const directory = mkdtempSync(join(tmpdir(), 'swap-'));
     const dead = spawn('true');
     await once(dead, 'exit');
-    const file = join(directory, `sandpiper-swap-${dead.pid}-x`);
+    const [, namespace] = ownerTag().split('-');
+    const file = join(directory, `sandpiper-swap-${dead.pid}-${namespace}-1-x`);
     execFileSync('sh', ['-c', 'umask 077; fallocate -l 8M "$0" && mkswap -q "$0" && swapon "$0"', file]);
     expect(readFileSync('/proc/swaps', 'utf8')).toContain(file);
     await endLeftovers(directory);

@@ -1,18 +1,24 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsup';
-import type { SandboxHostOptions } from '../src/index.js';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { createSandboxHost, type SandboxHostOptions } from '../src/index.js';
 
 const packageDirectory = fileURLToPath(new URL('..', import.meta.url));
 
-/** The host as a program of its own can load it. */
-export interface BuiltHost extends AsyncDisposable {
-  /** Starts a host in a process of its own, so that it can be killed without a chance to tidy up. */
+/** Hosts that can be killed, and a data directory for the test that they are of. */
+export interface HostProcesses {
+  readonly dataDir: string;
+  /**
+   * Starts a host in a process of its own, so that it can be killed without a chance to tidy up.
+   *
+   * @param before - A script that is run there first.
+   */
   start(options: SandboxHostOptions, before?: string): Promise<HostProcess>;
 }
 
@@ -20,12 +26,48 @@ export interface HostProcess {
   child: ChildProcess;
   connection: { apiUrl: string; sandboxUrl: string; apiKey: string };
   port: number;
+  /** Settles when it has ended. */
+  ended: Promise<unknown>;
   /** Ends it with SIGKILL. */
   kill(): Promise<void>;
 }
 
-/** Bundles the host beside its dependencies, so that they are found. */
-export async function buildHost(): Promise<BuiltHost> {
+/** Bundles the host before the tests of a file; ends what they leave, and what that has left, after each. */
+export function useHostProcesses(): HostProcesses {
+  let built: string;
+  let dataDir: string;
+  let isolation: SandboxHostOptions['isolation'];
+  const started = new Set<HostProcess>();
+  beforeAll(async () => {
+    built = await bundleHost();
+  }, 60_000);
+  afterAll(() => rm(built, { recursive: true, force: true }));
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'host-data-'));
+    isolation = undefined;
+  });
+  afterEach(async () => {
+    for (const host of started) await host.kill();
+    // What they have left runs on without a host.
+    await (await createSandboxHost({ dataDir, ...(isolation && { isolation }) })).close();
+    await rm(dataDir, { recursive: true, force: true });
+  }, 90_000);
+  return {
+    get dataDir() {
+      return dataDir;
+    },
+    async start(options, before = '') {
+      if (options.dataDir) isolation = options.isolation;
+      const host = await startHost(built, options, before);
+      started.add(host);
+      void host.ended.then(() => started.delete(host));
+      return host;
+    },
+  };
+}
+
+/** Beside its dependencies, so that they are found. */
+async function bundleHost(): Promise<string> {
   const built = await mkdtemp(join(packageDirectory, 'node_modules/.host-process-'));
   await build({
     entry: [join(packageDirectory, 'src/index.ts')],
@@ -35,45 +77,32 @@ export async function buildHost(): Promise<BuiltHost> {
     config: false,
     silent: true,
   });
-  return {
-    async start(options, before = '') {
-      const script = `${before};
-        require(${JSON.stringify(join(built, 'index.cjs'))})
-          .createSandboxHost(${JSON.stringify(options)})
-          .then(({ apiUrl, sandboxUrl, apiKey }) => console.log(JSON.stringify({ apiUrl, sandboxUrl, apiKey })));`;
-      const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-      const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
-      const line = once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>;
-      const [text] = await Promise.race([
-        line,
-        ended.then(([code, signal]) => {
-          throw new Error(`The host ended before it listened (${signal ?? code}).`);
-        }),
-      ]);
-      const connection: HostProcess['connection'] = JSON.parse(text);
-      return {
-        child,
-        connection,
-        port: Number(new URL(connection.apiUrl).port),
-        async kill() {
-          child.kill('SIGKILL');
-          await ended;
-        },
-      };
-    },
-    [Symbol.asyncDispose]: () => rm(built, { recursive: true, force: true }),
-  };
+  return built;
 }
 
-/** Numbers of processes with this text in their command line. */
-export function processesWith(text: string): number[] {
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').includes(text);
-      } catch {
-        return false;
-      }
-    });
+async function startHost(built: string, options: SandboxHostOptions, before: string): Promise<HostProcess> {
+  const script = `${before};
+    require(${JSON.stringify(join(built, 'index.cjs'))})
+      .createSandboxHost(${JSON.stringify(options)})
+      .then(({ apiUrl, sandboxUrl, apiKey }) => console.log(JSON.stringify({ apiUrl, sandboxUrl, apiKey })));`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
+  const line = once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>;
+  const [text] = await Promise.race([
+    line,
+    ended.then(([code, signal]) => {
+      throw new Error(`The host ended before it listened (${signal ?? code}).`);
+    }),
+  ]);
+  const connection: HostProcess['connection'] = JSON.parse(text);
+  return {
+    child,
+    connection,
+    port: Number(new URL(connection.apiUrl).port),
+    ended,
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
 }

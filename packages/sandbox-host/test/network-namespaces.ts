@@ -85,7 +85,7 @@ const commands = {
   release: async () => { commands.hoarded.forEach((socket) => socket.destroy()); return 'released'; },
   ended: () => new Promise((resolve) => commands.open.destroyed ? resolve('ended') : commands.open.once('close', () => resolve('ended'))),
   resolve: ({ name, server }) => {
-    const resolver = new (require('node:dns').promises.Resolver)({ timeout: 1500, tries: 1 });
+    const resolver = new (require('node:dns').promises.Resolver)({ timeout: 10000, tries: 1 });
     resolver.setServers([server]);
     return resolver.resolve4(name).then((found) => found.join(), (error) => error.code);
   },

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { setServers } from 'node:dns';
 import { once } from 'node:events';
-import { mkdtemp, readlink, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,9 @@ import type { NetworkPolicy } from '../src/engines/engine.js';
 import { linkAddresses } from '../src/engines/process/network/address-plan.js';
 import { claimBlock, releaseBlock, releaseOrphans } from '../src/engines/process/network/claim.js';
 import { type SandboxNetwork, SandboxNetworks } from '../src/engines/process/network/sandbox-networks.js';
+import { ownerTag } from '../src/owner.js';
 import { canNetwork, Internet, Resident, run } from './network-namespaces.js';
+import { stillThere, tracesOfBlock } from './traces.js';
 
 const closed: NetworkPolicy = { internet: false, allowOut: [], denyOut: [] };
 const open: NetworkPolicy = { internet: true, allowOut: [], denyOut: [] };
@@ -252,6 +254,7 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
     await Promise.all(some.map(({ ready }) => ready));
     const traces = tracesOf(some[0]);
     expect(traces.length).toBeGreaterThanOrEqual(41);
+    expect(traces).toContainEqual(expect.stringMatching(/^sandpiper-\d+ \d+$/));
     await Promise.all(some.map((network) => network.close()));
     await all.close();
     expect(stillThere(traces)).toEqual([]);
@@ -261,13 +264,13 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
   test('of a dead host belongs to the host that takes it over or to the one that removes it, never to both', async () => {
     const dead = spawn('true');
     await once(dead, 'exit');
-    const space = /\d+/.exec(await readlink('/proc/self/ns/pid'))?.[0];
+    const [, namespace] = ownerTag().split('-');
     for (let round = 0; round < 8; round++) {
       // A block no host takes by itself: they begin with the lowest.
       const left = 500;
       run(
         'nft',
-        `add table inet sandpiper-${left}\nadd chain inet sandpiper-${left} owner-${dead.pid}-${space}\n`,
+        `add table inet sandpiper-${left}\nadd chain inet sandpiper-${left} owner-${dead.pid}-${namespace}-1\n`,
         '-f',
         '-',
       );
@@ -361,26 +364,7 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
   });
 });
 
-/** What there is on the machine of the host that made a network: each with what tells it from a later one of its name. */
+/** What there is on the machine of the host that made a network. */
 function tracesOf(network: SandboxNetwork | undefined): string[] {
-  const [, block = ''] = /sandpiper-(\d+)-/.exec(network?.netns ?? '') ?? [];
-  return allTraces().filter((trace) => new RegExp(`^(sandpiper-${block}|sand${block})[- ]`).test(trace));
-}
-
-function stillThere(traces: string[]): string[] {
-  const all = new Set(allTraces());
-  return traces.filter((trace) => all.has(trace));
-}
-
-function allTraces(): string[] {
-  const namespaces = run('sh', 'cd /run/netns && stat -c "%n %i" sandpiper-* 2>/dev/null || true').split(
-    '\n',
-  );
-  const links = [...run('ip', '', '-o', 'link').matchAll(/^(\d+): (sand\d+-\d+)/gm)];
-  const tables = [...run('nft', '', '-a', 'list', 'tables').matchAll(/inet (sandpiper-\d+) # handle (\d+)/g)];
-  return [
-    ...namespaces.filter(Boolean),
-    ...links.map(([, index, name]) => `${name} ${index}`),
-    ...tables.map(([, name, handle]) => `${name} ${handle}`),
-  ];
+  return tracesOfBlock(/sandpiper-(\d+)-/.exec(network?.netns ?? '')?.[1]);
 }

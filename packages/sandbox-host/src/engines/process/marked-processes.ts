@@ -1,5 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { stateOfOwner } from '../../owner.js';
 import { run } from './shell.js';
+import { ownerOfTool } from './tool-environment.js';
 
 /** The environment variable by which processes of a sandbox without namespaces are known. */
 export const sandboxMark = 'SANDPIPER_SANDBOX';
@@ -11,14 +13,7 @@ export const sandboxMark = 'SANDPIPER_SANDBOX';
 export async function findMarkedProcesses(id: string, groups: ReadonlySet<number>): Promise<number[]> {
   if (process.platform === 'linux') {
     const mark = `${sandboxMark}=${id}`;
-    const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger);
-    const marked = await Promise.all(
-      pids.map(async (pid) => {
-        const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-        return environment.split('\0').includes(mark);
-      }),
-    );
-    return pids.filter((_, index) => marked[index]);
+    return findByEnvironment((environment) => environment.split('\0').includes(mark));
   }
   if (groups.size === 0) return [];
   const table = await run('ps', '-A', '-o', 'pid=,pgid=');
@@ -28,15 +23,47 @@ export async function findMarkedProcesses(id: string, groups: ReadonlySet<number
   });
 }
 
-/** Signals every process of a sandbox: they may start others meanwhile, so until no new ones are found. */
-export async function signalMarkedProcesses(
+/** Signals every process of a sandbox. */
+export function signalMarkedProcesses(
   id: string,
   groups: ReadonlySet<number>,
   signal: NodeJS.Signals,
 ): Promise<void> {
+  return signalAll(() => findMarkedProcesses(id, groups), signal);
+}
+
+/** Kills every process of a sandbox and waits until there is none. */
+export function killMarkedProcesses(id: string, groups: ReadonlySet<number>): Promise<void> {
+  return killAll(() => findMarkedProcesses(id, groups));
+}
+
+/**
+ * Kills the tools that hosts which have died had running, and waits until there is none: what they had begun is not
+ * to be done after the next host has looked at what there is.
+ */
+export async function killOrphanedTools(): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const isOrphan = (environment: string): boolean => {
+    const owner = ownerOfTool(environment);
+    return owner !== undefined && stateOfOwner(owner) === 'dead';
+  };
+  await killAll(() => findByEnvironment(isOrphan));
+}
+
+/** Processes by the environment they started with (proc(5)). */
+async function findByEnvironment(matches: (environment: string) => boolean): Promise<number[]> {
+  const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger);
+  const found = await Promise.all(
+    pids.map(async (pid) => matches(await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => ''))),
+  );
+  return pids.filter((_, index) => found[index]);
+}
+
+/** Signals what is found: it may start other processes meanwhile, so until no new ones are found. */
+async function signalAll(find: () => Promise<number[]>, signal: NodeJS.Signals): Promise<void> {
   const signalled = new Set<number>();
   for (let round = 0; round < 50; round++) {
-    const found = (await findMarkedProcesses(id, groups)).filter((pid) => !signalled.has(pid));
+    const found = (await find()).filter((pid) => !signalled.has(pid));
     if (found.length === 0) return;
     for (const pid of found) {
       signalled.add(pid);
@@ -45,11 +72,10 @@ export async function signalMarkedProcesses(
   }
 }
 
-/** Kills every process of a sandbox and waits until there is none. */
-export async function killMarkedProcesses(id: string, groups: ReadonlySet<number>): Promise<void> {
+async function killAll(find: () => Promise<number[]>): Promise<void> {
   for (let round = 0; round < 250; round++) {
-    await signalMarkedProcesses(id, groups, 'SIGKILL');
-    if ((await findMarkedProcesses(id, groups)).length === 0) return;
+    await signalAll(find, 'SIGKILL');
+    if ((await find()).length === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -6,7 +6,7 @@ import { writeWhole } from '../../write-whole.js';
 import type { Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
 import { describeCapabilities } from './capabilities.js';
 import { openControlGroups } from './control-groups/control-groups.js';
-import { killMarkedProcesses } from './marked-processes.js';
+import { killMarkedProcesses, killOrphanedTools } from './marked-processes.js';
 import { adoptNamespacedSandbox, endLeftSandbox, startNamespacedSandbox } from './namespaced-sandbox.js';
 import { type SandboxNetwork, SandboxNetworks } from './network/sandbox-networks.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
@@ -55,6 +55,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const portScripts = join(options.directory, 'ports');
   const layerPath = (layer: string): string => join(layers, layer);
   const { keepSandboxes = false } = options;
+  await killOrphanedTools();
   // What a dead host left of running sandboxes is of no use without their processes.
   if (!keepSandboxes) await rm(sandboxes, { recursive: true, force: true });
   await mkdir(sandboxes, { recursive: true });

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { toolEnvironment } from './tool-environment.js';
 
 const execute = promisify(execFile);
 
@@ -11,7 +12,7 @@ export function shellQuote(text: string): string {
 
 /** Runs a tool of the host's to its end. @throws with the tool's stderr when it fails. */
 export async function run(file: string, ...args: string[]): Promise<string> {
-  const { stdout } = await execute(file, args, { encoding: 'utf8' });
+  const { stdout } = await execute(file, args, { encoding: 'utf8', env: toolEnvironment() });
   return stdout;
 }
 

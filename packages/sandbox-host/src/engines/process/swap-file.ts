@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { isAlive } from '../../is-alive.js';
+import { ownerTag, ownerTagPattern, stateOfOwner } from '../../owner.js';
 import { run } from './shell.js';
 
 /** Named after the process that made it, so that those of dead hosts can be told. */
-const orphanName = /^sandpiper-swap-(\d+)-/;
+const orphanName = new RegExp(`^sandpiper-swap-(${ownerTagPattern})-`);
 
 /** Where the memory of sandboxes that hibernate goes. */
 export interface Swap {
@@ -27,7 +27,7 @@ export async function openSwap(directory: string, megabytes: number | undefined)
       (await swapTotal()) > 0 ? undefined : 'the machine has no swap (the option swapFileMB makes some)';
     return { obstacle, close: nothing };
   }
-  const file = join(directory, `sandpiper-swap-${process.pid}-${randomUUID()}`);
+  const file = join(directory, `sandpiper-swap-${ownerTag()}-${randomUUID()}`);
   const close = (): Promise<void> => removeSwapFile(file);
   try {
     // Nobody but root may read what was in memory.
@@ -62,6 +62,6 @@ export async function removeOrphanedSwap(): Promise<void> {
       String.fromCharCode(Number.parseInt(code, 8)),
     );
     const owner = orphanName.exec(basename(file))?.[1];
-    if (owner !== undefined && !isAlive(Number(owner))) await removeSwapFile(file);
+    if (owner !== undefined && stateOfOwner(owner) === 'dead') await removeSwapFile(file);
   }
 }

@@ -1,17 +1,12 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync } from 'node:fs';
 import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAlive } from '../../../is-alive.js';
 import type { Limits } from '../../engine.js';
 import { clampLimits } from './clamp-limits.js';
 import { ControlGroup, type Group, type GroupJobs } from './control-group.js';
 import { readGroupFile, removeGroup, writeGroupFile } from './group-files.js';
 import { findPlaces, type Place } from './hierarchies.js';
-
-/** The groups of a host whose sandboxes end with it are named after its process, so that orphans can be told. */
-const orphanName = /^sandpiper-(\d+)-\d+$/;
-let hostsHere = 0;
+import { durableName, isOrphan, ownName } from './host-names.js';
 
 /** The control groups of one host, in which those of its sandboxes are made. */
 export interface ControlGroups {
@@ -31,14 +26,11 @@ const limiting = ['cpu', 'memory', 'pids'];
  * Makes groups for this host wherever the machine lets it, and removes those of hosts that have died. For each
  * job version 2 is preferred: what it froze can still be killed.
  *
- * @param durableFor - The data directory of a host whose sandboxes outlive it: they are then nobody's orphans.
+ * @param durableFor - The data directory of a host whose sandboxes outlive it: they are orphans only when it has gone.
  * @returns undefined where not even freezing is possible.
  */
 export async function openControlGroups(durableFor?: string): Promise<ControlGroups | undefined> {
-  const name =
-    durableFor === undefined
-      ? `sandpiper-${process.pid}-${++hostsHere}`
-      : `sandpiper-data-${createHash('sha256').update(durableFor).digest('hex').slice(0, 16)}`;
+  const name = durableFor === undefined ? ownName() : durableName(durableFor);
   const places = await findPlaces();
   const made: Place[] = [];
   const unified = await makeBestUnified(
@@ -93,7 +85,10 @@ export async function openControlGroups(durableFor?: string): Promise<ControlGro
     },
     async keepOnly(ids) {
       for (const place of made) {
-        if (used.has(place)) await removeGroupsIn(place.directory, (id) => !ids.has(id));
+        if (!used.has(place)) continue;
+        for (const id of groupsIn(place.directory)) {
+          if (!ids.has(id)) await removeGroup(join(place.directory, id));
+        }
       }
     },
     async close() {
@@ -151,17 +146,21 @@ async function handDown(directory: string, controller: string): Promise<boolean>
 
 async function removeOrphans(directory: string): Promise<void> {
   for (const name of groupsIn(directory)) {
-    const owner = orphanName.exec(name)?.[1];
-    if (owner === undefined || isAlive(Number(owner))) continue;
     const orphan = join(directory, name);
-    await removeGroupsIn(orphan, () => true);
-    await rmdir(orphan).catch(() => {});
+    // What is made from now on, in a data directory that has come back, is not there to be removed.
+    const left = groupsIn(orphan);
+    if (!isOrphan(name)) continue;
+    for (const group of left) await removeGroup(join(orphan, group));
+    // In one breath, so that no host comes in between.
+    if (isOrphan(name)) removeIfEmpty(orphan);
   }
 }
 
-async function removeGroupsIn(directory: string, which: (name: string) => boolean): Promise<void> {
-  for (const name of groupsIn(directory)) {
-    if (which(name)) await removeGroup(join(directory, name));
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Another host was faster, or something holds on to it.
   }
 }
 

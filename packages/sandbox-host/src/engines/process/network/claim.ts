@@ -1,5 +1,5 @@
-import { readdir, readlink, stat } from 'node:fs/promises';
-import { isAlive } from '../../../is-alive.js';
+import { readdir, stat } from 'node:fs/promises';
+import { ownerTag, ownerTagPattern, stateOfOwner } from '../../../owner.js';
 import { blocksApartFrom, serviceAddress } from './address-plan.js';
 import { findNamespaces, linksGone, namespaceBlocks, namespacePath, removeNamespaces } from './namespaces.js';
 import { tableName } from './packet-filter.js';
@@ -16,7 +16,7 @@ export async function claimBlock(before: number | undefined): Promise<number> {
   const owners = await blockOwners();
   if (before !== undefined) {
     const owner = owners.get(before);
-    if (owner && !(await mayLive(owner)) && (await take(before, owner))) return before;
+    if (owner && !mayLive(owner) && (await take(before, owner))) return before;
   }
   const free = blocksApartFrom(await routedRanges()).filter((block) => !owners.has(block));
   for (const block of free) {
@@ -30,12 +30,12 @@ export async function claimBlock(before: number | undefined): Promise<number> {
 /** Makes a block this process's own; false when another was faster. One of many that try at once succeeds. */
 async function take(block: number, owner: string | undefined): Promise<boolean> {
   const table = tableName(block);
-  const own = await ownerChain();
+  const own = `owner-${ownerTag()}`;
   try {
     await nft(
       owner === undefined
         ? `create table inet ${table}\nadd chain inet ${table} ${own}\n`
-        : `rename chain inet ${table} ${owner} ${own}\n`,
+        : `rename chain inet ${table} owner-${owner} ${own}\n`,
     );
     return true;
   } catch (error) {
@@ -63,7 +63,7 @@ export async function releaseOrphans(kept?: number): Promise<void> {
   const owners = await blockOwners();
   for (const block of new Set([...named, ...owners.keys()])) {
     const owner = owners.get(block);
-    if (block === kept || (owner && (await mayLive(owner)))) continue;
+    if (block === kept || (owner && mayLive(owner))) continue;
     if (await anyoneWithin(await findNamespaces(block), block)) continue;
     // Not what the next host of this block's directory takes over just now, nor what another one removes.
     if (!(await take(block, owner))) continue;
@@ -77,26 +77,17 @@ export async function anyBlockClaimed(): Promise<boolean> {
   return (await blockOwners()).size > 0;
 }
 
-/** Numbers of processes mean something only among those who count alike. */
-async function ownerChain(): Promise<string> {
-  const space = /\d+/.exec(await readlink('/proc/self/ns/pid'))?.[0] ?? '';
-  return `owner-${process.pid}-${space}`;
+function mayLive(owner: string): boolean {
+  return stateOfOwner(owner) !== 'dead';
 }
 
-async function mayLive(owner: string): Promise<boolean> {
-  const [, pid, space] = owner.split('-');
-  const [, , own] = (await ownerChain()).split('-');
-  return space !== own || isAlive(Number(pid));
-}
+const ownerChain = new RegExp(`chain owner-(${ownerTagPattern}) `);
 
 async function blockOwners(): Promise<Map<number, string>> {
   const listed = await runOn('', 'nft', 'list', 'chains', 'inet');
   const found = listed.matchAll(/^table inet sandpiper-(\d+) \{\n((?:\t.*\n|\n)*)\}/gm);
   return new Map(
-    [...found].map(([, block, chains = '']) => [
-      Number(block),
-      /chain (owner-\d+-\d+) /.exec(chains)?.[1] ?? `owner-${process.pid}-unknown`,
-    ]),
+    [...found].map(([, block, chains = '']) => [Number(block), ownerChain.exec(chains)?.[1] ?? 'unknown']),
   );
 }
 

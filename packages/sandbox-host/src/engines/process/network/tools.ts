@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
+import { toolEnvironment } from '../tool-environment.js';
 
 /** Runs a tool of the host's on a text, to its end. @throws Error with what it said when it fails. */
 export function runOn(input: string, file: string, ...args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: 'pipe', cwd: '/' });
+    const child = spawn(file, args, { stdio: 'pipe', cwd: '/', env: toolEnvironment() });
     let output = '';
     let errors = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

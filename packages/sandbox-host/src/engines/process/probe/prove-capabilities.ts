@@ -23,7 +23,8 @@ export interface ProofOptions {
 
 /**
  * Lets a sandbox try what must not be possible, and lowers whatever it disproves. What was found is kept for as long
- * as the machine runs, so that only the first host pays for it.
+ * as the machine runs, so that only the first host pays for it; what one sandbox disproves, only if another does, too,
+ * since what goes wrong once on a busy machine is not to be held against it until it starts anew.
  */
 export async function proveCapabilities(options: ProofOptions): Promise<Capabilities> {
   const { described } = options;
@@ -32,9 +33,10 @@ export async function proveCapabilities(options: ProofOptions): Promise<Capabili
   const known = await recallFindings(key);
   if (known) return lower(described, known);
   try {
-    const findings = await probeInTime(options);
-    await keepFindings(key, findings);
-    return lower(described, findings);
+    const first = await probeInTime(options);
+    const second = disproved(first).length > 0 ? await probeInTime(options) : first;
+    if (String(disproved(second)) === String(disproved(first))) await keepFindings(key, second);
+    return lower(lower(described, first), second);
   } catch (error) {
     return withdraw(described, error instanceof Error ? error.message : String(error));
   }
@@ -75,6 +77,12 @@ function cacheKey(described: Capabilities): string {
     described,
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}
+
+function disproved(findings: Findings): string[] {
+  return Object.entries(findings)
+    .flatMap(([name, reason]) => (reason === undefined ? [] : [name]))
+    .sort();
 }
 
 function lower(described: Capabilities, findings: Findings): Capabilities {

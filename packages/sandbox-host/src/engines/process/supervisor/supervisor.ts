@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import * as z from 'zod';
 import { HostError } from '../../../errors.js';
+import { startTimeOf } from '../../../owner.js';
 import type { AdoptedProcess, Command, EngineProcess, ExitStatus } from '../../engine.js';
 import { encodeFrame, frameReader } from './frames.js';
 import { seccompFilter } from './seccomp-filter.js';
@@ -19,7 +20,6 @@ export interface Mount {
   data: string;
 }
 
-/** What a supervisor is started with. */
 /** A directory of the host's that is mounted where the sandbox's own paths lead, and none of its links. */
 export interface VolumeMount {
   source: string;
@@ -27,6 +27,7 @@ export interface VolumeMount {
   path: string;
 }
 
+/** What a supervisor is started with. */
 export interface SupervisorOptions {
   /** The sandbox's id, which is its host name, too. */
   id: string;
@@ -35,8 +36,8 @@ export interface SupervisorOptions {
   /** What becomes the root, once everything is mounted. */
   root: string;
   mounts: Mount[];
-  /** The file of a network namespace to be in. Default: the host's. */
   volumes: VolumeMount[];
+  /** The file of a network namespace to be in. Default: the host's. */
   networkNamespace: string | undefined;
   /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
   endWithHost: boolean;
@@ -117,11 +118,11 @@ export class Supervisor {
     return started.process;
   }
 
-  /** Signals every process but the supervisor. */
   get isLost(): boolean {
     return this.#socket.destroyed;
   }
 
+  /** Signals every process but the supervisor. */
   async signalAll(signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     await this.request('kill_all', signal.replace('SIG', ''));
   }
@@ -298,16 +299,4 @@ async function connectSupervisor(identity: SupervisorIdentity, directory: string
   } finally {
     closeSync(handle);
   }
-}
-
-/** When a process started (proc(5)); undefined when it has ended. */
-function startTimeOf(pid: number): string | undefined {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return undefined;
-  }
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }
