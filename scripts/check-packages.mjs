@@ -76,6 +76,14 @@ async function writeProject(project, type) {
   if (!agent?.startsWith('// agent.ts') || !backend?.startsWith('// backend.ts')) {
     throw new Error('The README should open with agent.ts and backend.ts.');
   }
+  for (const name of pair) {
+    const own = await readFile(join(root, 'packages', name, 'README.md'), 'utf8');
+    for (const [, program] of own.matchAll(/```ts\n(.*?)```/gs)) {
+      if (!blocks.some((block) => block.endsWith(program))) {
+        throw new Error(`The program in the README of ${name} should be that of the README.`);
+      }
+    }
+  }
   // The shorter ones go on where one of the two programs stands.
   const end = '  await client.closeAllSessions();';
   const sessions = others.filter((block) => block.includes('session.')).join('');

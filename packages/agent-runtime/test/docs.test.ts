@@ -58,7 +58,7 @@ describe('docs/runtime.md', () => {
     child.stdout.on('data', (data) => {
       output += String(data);
     });
-    await expect.poll(() => output, { timeout: 18_000 }).toMatch(shows[name] ?? /^$/);
+    await expect.poll(() => output, { timeout: 45_000 }).toMatch(shows[name] ?? /^$/);
     child.kill('SIGTERM');
     // One that listens closes; one that does not has ended, or is ended by the signal.
     expect([0, null]).toContain(await exit);

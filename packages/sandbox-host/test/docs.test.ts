@@ -7,9 +7,11 @@ import { build } from 'tsup';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const page = await readFile(here('../../../docs/host.md'), 'utf8');
-const programs = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => code);
-const answers = [/^hello from /, /^pong$/m];
+const pages = await Promise.all(
+  ['../../../docs/host.md', '../README.md'].map((path) => readFile(here(path), 'utf8')),
+);
+const programs = [...pages.join('').matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => code);
+const answers = [/^hello from /, /^pong$/m, /^hello from /];
 
 let folder: string;
 beforeAll(async () => {
@@ -27,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test.each(programs.map((code, index) => [index, code] as const))(
-  'program %i of docs/host.md runs as it stands',
+  'program %i of docs/host.md and the README runs as it stands',
   async (index, code) => {
     const file = join(folder, `program-${index}.mjs`);
     await writeFile(file, code.replace("'@sandpiper/sandbox-host'", "'./host.cjs'"));
