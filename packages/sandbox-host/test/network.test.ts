@@ -63,12 +63,8 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
   }
 
   /** What the host receives from a port of a sandbox. */
-  async function ask(
-    { network, resident }: (typeof made)[number],
-    port: number,
-  ): Promise<string | undefined> {
-    const endpoint = await network.dial(resident.pid, port);
-    return endpoint && host.tell('connect', endpoint);
+  function ask({ network }: (typeof made)[number], port: number): Promise<string> {
+    return host.tell('connect', { host: network.address, port });
   }
   let host: Resident;
   beforeAll(() => {
@@ -88,7 +84,7 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
       expect(await sandbox.resident.tell('listen', { host: '0.0.0.0', port: 8080, says })).toBe('8080');
       expect(await ask(sandbox, 8080)).toBe(says);
     }
-    expect(await ask(one, 8081)).toBe(undefined);
+    expect(await ask(one, 8081)).toBe('ECONNREFUSED');
   });
 
   test.each(['127.0.0.1', 'localhost', '::'])('is reached from the host at a port on %s', async (address) => {
@@ -106,10 +102,9 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
         servers.push(server);
         server.listen(0, address, () => resolve((server.address() as { port: number }).port));
       });
-    const { resident } = await create(open);
+    const { network, resident } = await create(open);
     const [everywhere, loopback] = [await listen('0.0.0.0'), await listen('127.0.0.1')];
-    const gateway =
-      /via (\S+)/.exec(run('nsenter', '', `--net=/proc/${resident.pid}/ns/net`, 'ip', 'route'))?.[1] ?? '';
+    const gateway = /via (\S+)/.exec(run('nsenter', '', `--net=${network.netns}`, 'ip', 'route'))?.[1] ?? '';
     const external = internet.addresses.open.replace(/\d+$/, (last) => String(Number(last) - 1));
     // The host itself finds its server there, so what comes below is the wall's doing.
     expect(await reach(host, external, everywhere)).toBe('the host');
@@ -123,7 +118,7 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
   test('leads to no other sandbox', async () => {
     const [one, other] = await Promise.all([create(open), create(open)]);
     await other.resident.tell('listen', { host: '0.0.0.0', port: 8080, says: 'other' });
-    const { host: address } = (await other.network.dial(other.resident.pid, 8080)) ?? { host: '' };
+    const { address } = other.network;
     expect(await reach(host, address, 8080)).toBe('other');
     expect(await reach(one.resident, address, 8080)).toMatch(refused);
   });
@@ -227,10 +222,9 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
   });
 
   test('sends from no address but its own, even as its administrator', async () => {
-    const { resident } = await create(open);
-    const inside = ['nsenter', `--net=/proc/${resident.pid}/ns/net`, 'ip'] as const;
+    const { network, resident } = await create(open);
     const forged = linkAddresses(0, 4_000).inner;
-    run(inside[0], '', ...inside.slice(1), 'address', 'add', `${forged}/32`, 'dev', 'eth0');
+    run('nsenter', '', `--net=${network.netns}`, 'ip', 'address', 'add', `${forged}/32`, 'dev', 'eth0');
     expect(await reach(resident, internet.addresses.open)).toBe('from outside');
     expect(await reach(resident, internet.addresses.open, 443, forged)).toBe('timeout');
   });
@@ -334,8 +328,7 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
       const network = await next.attach('kept', options);
       if (!network || !resident) throw new Error('There is nothing to take over.');
       expect(network.netns).toBe(left?.netns);
-      const endpoint = await network.dial(resident.pid, 8080);
-      expect(await host.tell('connect', endpoint)).toBe('still here');
+      expect(await host.tell('connect', { host: network.address, port: 8080 })).toBe('still here');
       // What its programs were told of the proxy still holds.
       expect(network.environment).toEqual(left?.environment);
       const { http_proxy: proxy } = network.environment;

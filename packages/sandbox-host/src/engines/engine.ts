@@ -140,7 +140,7 @@ export interface EngineSandbox {
   readonly limits: Limits | undefined;
   /** @throws HostError 400 when `cwd` is not there. */
   exec(command: Command): Promise<EngineProcess>;
-  /** Where port `port` of the sandbox is reached; undefined while nothing listens there. */
+  /** Where port `port` of the sandbox is reached: while nothing listens there undefined, or a connection is refused. */
   dial(port: number): Promise<Endpoint | undefined>;
   /** Replaces what it may connect to, for connections that are open, too. @throws HostError 400 where that makes no sense. */
   setNetwork(policy: NetworkPolicy): Promise<void>;

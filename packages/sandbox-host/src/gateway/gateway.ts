@@ -16,7 +16,7 @@ import { Parking } from './parking.js';
 import { NotRunningError, refuse, refuseUpgrade } from './refusal.js';
 import type { Target } from './target.js';
 import { upgrade } from './upgrade.js';
-import { dial, Upstream } from './upstream.js';
+import { connectTo, Upstream } from './upstream.js';
 
 /** The door to the ports of sandboxes. */
 export interface Gateway {
@@ -109,10 +109,10 @@ export function createGateway(
       try {
         const sandbox = await admit(target, request, socket);
         const sent = requestHeaders(sandbox, target.port, request, await tokens.for(sandbox));
-        const endpoint = await dial(sandbox, target.port);
-        if (socket.destroyed) return;
+        const connection = await connectTo(sandbox, target.port);
+        if (socket.destroyed) return void connection.destroy();
         admitted(sandbox, target);
-        await upgrade(endpoint, { request, socket, head, headers: sent });
+        await upgrade(connection, { request, socket, head, headers: sent });
       } catch (error) {
         refused(target, refuseUpgrade(socket, target, error));
       }

@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Endpoint } from '../engines/engine.js';
 import { responseHeaders } from './headers.js';
 
 /** A request to change protocols, such as a WebSocket's. */
@@ -18,13 +18,12 @@ export interface UpgradeRequest {
  * @throws the connection's error when nothing has been answered yet.
  */
 export function upgrade(
-  endpoint: Endpoint,
+  connection: Socket,
   { request, socket, head, headers }: UpgradeRequest,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const upstream = httpRequest({
-      ...endpoint,
-      agent: false,
+      createConnection: () => connection,
       method: request.method ?? 'GET',
       path: request.url ?? '/',
       headers: [...headers, 'Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? ''],

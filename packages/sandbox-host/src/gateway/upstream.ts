@@ -5,6 +5,8 @@ import type { Sandbox } from '../sandboxes/sandbox.js';
 /** How long a port may take to open: a server that was just started needs a moment. */
 const dialMs = 1_000;
 const dialPauseMs = 25;
+/** A sandbox that ends meanwhile answers nothing, not even no. */
+const connectMs = 30_000;
 
 /**
  * How long an unused connection is kept whose server did not say how long it would. Less than what servers have by
@@ -18,27 +20,60 @@ const longestIdleMs = 600_000;
 /** Nothing listens on the port. */
 export class PortClosedError extends Error {}
 
-const dials = new WeakMap<Sandbox, Map<number, Promise<Endpoint>>>();
-
-/** Finds where a port of a sandbox is, waiting a moment for it to open: once for all who ask. @throws PortClosedError */
-export function dial(sandbox: Sandbox, port: number): Promise<Endpoint> {
-  const underWay = dials.get(sandbox) ?? new Map<number, Promise<Endpoint>>();
-  dials.set(sandbox, underWay);
-  let found = underWay.get(port);
-  if (!found) {
-    found = findPort(sandbox, port).finally(() => underWay.delete(port));
-    underWay.set(port, found);
-  }
-  return found;
+/** A port that has been found open, and the connection that showed it. */
+interface Opening {
+  endpoint: Endpoint;
+  socket: Socket;
 }
 
-async function findPort(sandbox: Sandbox, port: number): Promise<Endpoint> {
+const openings = new WeakMap<Sandbox, Map<number, Promise<Opening>>>();
+
+/**
+ * Connects to a port of a sandbox, waiting a moment for it to open: the first who asks looks for all who ask meanwhile.
+ *
+ * @throws PortClosedError, or the connection's error: nothing has been sent then.
+ */
+export async function connectTo(sandbox: Sandbox, port: number): Promise<Socket> {
+  const underWay = openings.get(sandbox) ?? new Map<number, Promise<Opening>>();
+  openings.set(sandbox, underWay);
+  const known = underWay.get(port);
+  if (known) {
+    const socket = await tryConnect((await known).endpoint);
+    if (!socket) throw new PortClosedError();
+    return socket;
+  }
+  const opening = open(sandbox, port).finally(() => underWay.delete(port));
+  underWay.set(port, opening);
+  return (await opening).socket;
+}
+
+async function open(sandbox: Sandbox, port: number): Promise<Opening> {
   for (const deadline = performance.now() + dialMs; ; ) {
     const endpoint = await sandbox.engine.dial(port);
-    if (endpoint) return endpoint;
+    const socket = endpoint && (await tryConnect(endpoint));
+    if (socket) return { endpoint, socket };
     if (performance.now() >= deadline) throw new PortClosedError();
     await new Promise((resolve) => setTimeout(resolve, dialPauseMs));
   }
+}
+
+/** @returns undefined where nothing listens. */
+function tryConnect(endpoint: Endpoint): Promise<Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...endpoint, noDelay: true, timeout: connectMs });
+    const failed = (error: NodeJS.ErrnoException): void => {
+      socket.destroy();
+      if (error.code === 'ECONNREFUSED') resolve(undefined);
+      else reject(error);
+    };
+    const late = (): void => failed(new Error(`The port did not answer within ${connectMs} ms.`));
+    socket.once('error', failed);
+    socket.once('timeout', late);
+    socket.once('connect', () => {
+      socket.off('error', failed).off('timeout', late).setTimeout(0);
+      resolve(socket);
+    });
+  });
 }
 
 /** What a connection is used for at the moment. */
@@ -111,17 +146,9 @@ export class Upstream {
 
   /** @throws PortClosedError, or the connection's error. */
   async open(sandbox: Sandbox, port: number): Promise<Connection> {
-    const endpoint = await dial(sandbox, port);
-    const socket = connect({ ...endpoint, noDelay: true });
+    const socket = await connectTo(sandbox, port);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject);
-      socket.once('connect', () => {
-        socket.off('error', reject);
-        resolve();
-      });
-    });
     return new Connection(socket, this.#keptOf(sandbox, port));
   }
 

@@ -1,5 +1,6 @@
 import { bindTokenVariable } from '@sandpiper/protocol';
 import type { Endpoint, Image } from '../engines/engine.js';
+import { accepts } from '../sandboxes/accepts.js';
 import { newToken } from '../sandboxes/identifiers.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
@@ -49,7 +50,7 @@ export class PooledSandbox {
     const sandbox = await make({ [bindTokenVariable]: token });
     try {
       const endpoint = await sandbox.engine.dial(portOf(settings));
-      if (endpoint) {
+      if (endpoint && (await accepts(endpoint))) {
         // Something that answers and does not know of binding is not held back either.
         const agent = (await isBindable(endpoint)) ? { token, endpoint } : undefined;
         return new PooledSandbox(sandbox, settings, agent);

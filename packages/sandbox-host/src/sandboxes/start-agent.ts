@@ -1,13 +1,15 @@
-import { connect } from 'node:net';
 import { HostError } from '../errors.js';
+import { accepts } from './accepts.js';
 import { getFromPort } from './get-from-port.js';
 import type { Sandbox } from './sandbox.js';
 import type { StartCommand } from './sandbox-settings.js';
 
 /** How long a server may take to become ready. */
 const readyTimeoutMs = 60_000;
-const firstPollMs = 20;
-const longestPollMs = 500;
+/** Between two looks: a small part of what the server has taken so far, and no less than a look takes. */
+const pausePart = 1 / 16;
+const shortestPauseMs = 4;
+const longestPauseMs = 500;
 
 /** Starts a template's server and waits until it is ready, or has ended badly. */
 export async function startAgent(
@@ -39,11 +41,14 @@ export async function startAgent(
     }
     return false;
   });
-  const deadline = Date.now() + readyTimeoutMs;
-  for (let wait = firstPollMs; ; wait = Math.min(wait * 1.5, longestPollMs)) {
+  const begun = performance.now();
+  for (;;) {
     signal?.throwIfAborted();
+    const lookedAt = performance.now();
     if (await isReady()) return;
-    if (ended || Date.now() > deadline) {
+    const now = performance.now();
+    const elapsedMs = now - begun;
+    if (ended || elapsedMs > readyTimeoutMs) {
       const last = sandbox.log
         .lines()
         .slice(-5)
@@ -51,7 +56,11 @@ export async function startAgent(
       const why = ended ? `ended (${ended})` : `was not ready after ${readyTimeoutMs / 1000} s`;
       throw new HostError(500, `The template's start command ${why}. Its last output: ${last.join(' | ')}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    const pauseMs = Math.min(
+      Math.max(elapsedMs * pausePart, now - lookedAt, shortestPauseMs),
+      longestPauseMs,
+    );
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 
@@ -84,17 +93,4 @@ function readyCheck(
     };
   }
   return () => runCommand(readyCmd);
-}
-
-/** Whether something takes connections there. */
-function accepts(endpoint: { host: string; port: number } | undefined): Promise<boolean> {
-  if (!endpoint) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const socket = connect(endpoint);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }

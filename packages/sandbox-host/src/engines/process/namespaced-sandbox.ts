@@ -48,13 +48,15 @@ const userIds = { user: sandboxUid, root: 0 };
 
 /** Starts a sandbox with mount, process, IPC and host-name namespaces of its own. Needs root, Linux and Perl. */
 export async function startNamespacedSandbox(
-  options: NamespacedSandboxOptions & {
+  options: Omit<NamespacedSandboxOptions, 'group'> & {
+    /** The control groups it is to be in; undefined where there are none. */
+    makingGroup: Promise<ControlGroup> | undefined;
     /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
     endWithHost: boolean;
     volumes: VolumeMount[];
   },
 ): Promise<EngineSandbox> {
-  const { id, directory, image, group, network, overlay, endWithHost, volumes } = options;
+  const { id, directory, image, makingGroup, network, overlay, endWithHost, volumes } = options;
   const { root, upper, work } = placesIn(options);
   const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
   // A mount that need not survive the machine refuses to be made over what another has left.
@@ -62,6 +64,7 @@ export async function startNamespacedSandbox(
   for (const path of new Set([root, upper, work])) await mkdir(path, { recursive: true, mode: 0o755 });
   const lower = image.layers.map(options.layerPath);
   if (!overlay && isNew) for (const layer of lower) await copyTree(layer, root);
+  let group: ControlGroup | undefined;
   const supervisor = await startSupervisor({
     id,
     directory,
@@ -71,6 +74,7 @@ export async function startNamespacedSandbox(
     networkNamespace: network?.netns,
     endWithHost,
     async beforeCommands(identity) {
+      group = await makingGroup;
       await Promise.all([
         writeWhole(join(directory, supervisorFile), JSON.stringify(identity)),
         group?.keep(join(directory, groupsFile)),
@@ -79,7 +83,7 @@ export async function startNamespacedSandbox(
       ]);
     },
   });
-  return namespacedSandbox(options, supervisor);
+  return namespacedSandbox({ ...options, group }, supervisor);
 }
 
 /** Takes over a sandbox from the host before; undefined when its first process has ended. */
@@ -124,7 +128,7 @@ async function readIdentity(directory: string): Promise<SupervisorIdentity | und
 function placesIn({
   directory,
   overlay,
-}: NamespacedSandboxOptions): Record<'root' | 'upper' | 'work', string> {
+}: Pick<NamespacedSandboxOptions, 'directory' | 'overlay'>): Record<'root' | 'upper' | 'work', string> {
   const root = join(directory, 'root');
   return { root, upper: overlay ? join(directory, 'upper') : root, work: join(directory, 'work') };
 }
@@ -147,8 +151,10 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
         : withPorts(command.env, portsDirectory, portScripts);
       return reportOom(group, () => supervisor.start({ ...command, env }, userIds[command.user]));
     },
-    dial: (port) =>
-      network?.dial(pid, port) ?? dialPort(anchor + portsDirectory, port, () => sandboxPids(pid, group)),
+    dial: async (port) =>
+      network
+        ? { host: network.address, port }
+        : dialPort(anchor + portsDirectory, port, () => sandboxPids(pid, group)),
     // Without a network of its own, what cannot be kept to is refused before it comes here.
     setNetwork: async (policy) => network?.setPolicy(policy),
     freeze: () => group?.freeze() ?? supervisor.signalAll('SIGSTOP'),

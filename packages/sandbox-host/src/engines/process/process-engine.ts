@@ -115,14 +115,13 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
         );
       return own(id, await startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost }));
     }
-    // Both take the kernel some time, so they are made side by side.
+    // This takes the kernel some time, so it is done while the first process starts.
     const makingGroup = controlGroups?.make(id, given.limits);
     makingGroup?.catch(() => {});
     let network: SandboxNetwork | undefined;
     try {
       network = await networks?.open(id, { policy: given.network, onRefused: given.onRefused });
-      const group = await makingGroup;
-      const sandbox = { id, directory, image, layerPath, overlay, group, network };
+      const sandbox = { id, directory, image, layerPath, overlay, makingGroup, network };
       return own(
         id,
         await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes, volumes: mounts }),

@@ -2,12 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { writeWhole } from '../../../write-whole.js';
-import type { Endpoint, NetworkPolicy } from '../../engine.js';
+import type { NetworkPolicy } from '../../engine.js';
 import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
 import { claimBlock, releaseBlock, releaseOrphans } from './claim.js';
 import { type EgressRules, opensAnything, readPolicy } from './egress-rules.js';
 import { checkForwarding, enableForwarding, restoreForwarding } from './forwarding.js';
-import { isListening } from './listening.js';
 import { writeResolvConf } from './name-servers.js';
 import { NamesProxy } from './names-proxy.js';
 import {
@@ -30,8 +29,8 @@ export interface SandboxNetwork {
   readonly ready: Promise<void>;
   /** What programs have to know to get out at all, by the present policy. */
   readonly environment: Record<string, string>;
-  /** Where the host reaches a port on which something in the network of process `pid` listens. */
-  dial(pid: number, port: number): Promise<Endpoint | undefined>;
+  /** Where the host reaches its ports; connections to those on which nothing listens are refused. */
+  readonly address: string;
   /** Replaces the policy; connections it does not allow are cut. @throws HostError 400. */
   setPolicy(policy: NetworkPolicy): Promise<void>;
   /** Takes the network away. The processes in it have ended. */
@@ -47,6 +46,8 @@ export interface NetworkOptions {
 
 /** Ready-made networks: as many creations in a row as do not wait for one. */
 const sparesKept = 2;
+/** Whoever was given one has so long to start what is to be in it before the machine is busy with the next. */
+const restMs = 500;
 /** Made in one go. */
 const mostAtOnce = 16;
 
@@ -62,6 +63,7 @@ export class SandboxNetworks {
   readonly #unmake: (slot: number) => Promise<void>;
   readonly #filter: (commands: string) => Promise<void>;
   #forwarding: Promise<void> | undefined;
+  #rest: NodeJS.Timeout | undefined;
   #closed = false;
 
   private constructor(
@@ -127,7 +129,7 @@ export class SandboxNetworks {
   async open(id: string, options: NetworkOptions): Promise<SandboxNetwork> {
     const rules = readPolicy(options.policy);
     const spare = this.#spares.shift() ?? this.#makeOne();
-    this.#keepSpares();
+    this.#rest ??= setTimeout(() => this.#keepSpares(), restMs).unref();
     return this.#hand(id, await spare, rules, options);
   }
 
@@ -152,6 +154,7 @@ export class SandboxNetworks {
   /** Removes every network and all that belongs to them. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#rest);
     await Promise.allSettled(this.#spares);
     await this.proxy.close();
     await releaseBlock(this.block);
@@ -183,12 +186,10 @@ export class SandboxNetworks {
     return {
       netns: namespacePath(block, slot),
       resolvConf: this.resolvConf,
+      address: inner,
       ready,
       get environment() {
         return rules.names.length > 0 ? proxyEnvironment(`http://${proxy.address}:${proxy.port}`) : {};
-      },
-      async dial(pid, port) {
-        return (await isListening(pid, port)) ? { host: inner, port } : undefined;
       },
       async setPolicy(policy) {
         rules = readPolicy(policy);
@@ -212,6 +213,7 @@ export class SandboxNetworks {
   }
 
   #keepSpares(): void {
+    this.#rest = undefined;
     while (!this.#closed && this.#spares.length < sparesKept) {
       const spare = this.#makeOne();
       spare.catch(() => {

@@ -263,7 +263,14 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const [supervisor] = await Promise.race([
     Promise.all([
       connected,
-      beforeCommands(identity).then(() => child.stdin.write(encodeFrame([]))),
+      beforeCommands(identity).then(
+        () => child.stdin.write(encodeFrame([])),
+        (error: unknown) => {
+          // What waits for its orders ends when none can come any more.
+          child.stdin.destroy();
+          throw error;
+        },
+      ),
       connected.then(async (one) => {
         await one.found;
         // It took the connection before its root was made, and failed at that.
