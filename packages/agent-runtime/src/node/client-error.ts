@@ -1,5 +1,6 @@
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { type BodyReply, jsonReply } from '../http/reply.js';
 
 const statuses: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 
@@ -12,7 +13,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex):
 /** Answers with an error, and closes, where there is no response object to answer with. */
 export function refuse(socket: Duplex, status: number, ...headers: string[]): void {
   const message = STATUS_CODES[status] ?? 'Error';
-  const body = JSON.stringify({ result: null, status: 'error', error: message, error_type: 'RequestError' });
+  const body = errorBody(message);
   socket.end(
     [
       `HTTP/1.1 ${status} ${message}`,
@@ -23,4 +24,23 @@ export function refuse(socket: Duplex, status: number, ...headers: string[]): vo
       `\r\n${body}`,
     ].join('\r\n'),
   );
+}
+
+/** Whether a request says which host it is for, once (RFC 9112, section 3.2). HTTP/1.0 need not. */
+export function namesHost({ httpVersion, rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0');
+}
+
+/** Answers a request that {@link namesHost} is false of. */
+export function withoutHost(): BodyReply {
+  return jsonReply(400, errorBody('A request must have one Host header (RFC 9112, section 3.2).'));
+}
+
+function errorBody(message: string): string {
+  return JSON.stringify({ result: null, status: 'error', error: message, error_type: 'RequestError' });
 }

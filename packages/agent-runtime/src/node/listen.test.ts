@@ -65,8 +65,27 @@ test.each([
   });
 });
 
-test('a request without a host, or with an expectation nobody knows, is answered as it is', async () => {
-  expect(await exchange('GET /ping HTTP/1.1\r\n\r\n', /Healthy/)).toMatch(/^HTTP\/1\.1 200 /);
+// RFC 9112, section 3.2.
+test('a request with no host, or with two, gets a JSON error, and the next one on its connection its answer', async () => {
+  const noHost = post('"unheard"').replace('host: a\r\n', '');
+  const twoHosts = post('"unheard"', 'Host: b\r\n');
+  const answer = await exchange(`${noHost}${twoHosts}${post('"last"')}`, /"last"/);
+  expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400', 'HTTP/1.1 400', 'HTTP/1.1 200']);
+  expect(answer).toContain('"error":"A request must have one Host header');
+  expect(answer).not.toContain('unheard');
+});
+
+test('a wish to speak WebSocket that names no host is refused', async () => {
+  const bytes = 'GET /ws HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
+  const answer = await exchange(bytes, /"error"/, (app) => void app.websocket(() => {}));
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+});
+
+test('HTTP/1.0 need not name a host', async () => {
+  expect(await exchange('GET /ping HTTP/1.0\r\n\r\n', /Healthy/)).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test('an expectation that nobody knows is passed over', async () => {
   expect(await exchange(post('"a"', 'expect: tea\r\n'), /"result":"a"/)).toMatch(/^HTTP\/1\.1 200 /);
 });
 

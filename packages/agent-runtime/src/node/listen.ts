@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Incoming } from '../http/incoming.js';
 import type { Reply } from '../http/reply.js';
 import type { Listener, ListenOptions } from '../platform.js';
-import { answerClientError, refuse } from './client-error.js';
+import { answerClientError, namesHost, refuse, withoutHost } from './client-error.js';
 import { NodeIncoming } from './node-incoming.js';
 import { asksForWebSocket, upgrader, withoutUpgrade } from './upgrade.js';
 import { writeReply } from './write-reply.js';
@@ -22,9 +22,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     fresh.delete(request.socket);
     if (!server.listening) response.setHeader('connection', 'close');
-    serve(options.answer, request, response);
+    if (namesHost(request)) serve(options.answer, request, response);
+    else writeReply(withoutHost(), request, response);
   };
-  // What Node would answer by itself, with an empty body, is answered like everything else.
+  // What Node would refuse by itself, with an empty body, is answered in JSON like everything else.
   const server = createServer({ requireHostHeader: false, highWaterMark: options.bufferBytes }, onRequest);
   server.on('checkExpectation', onRequest);
   server.on('connect', (_request, socket) => {
@@ -91,6 +92,6 @@ function serve(
     }
   };
   const reply = answer(new NodeIncoming(request, response));
-  if (reply instanceof Promise) void reply.then(write).catch(() => response.destroy());
+  if (reply instanceof Promise) reply.then(write, () => response.destroy());
   else write(reply);
 }

@@ -4,7 +4,7 @@ import type { WebSocketServer } from 'ws';
 import { describeError } from '../errors/describe-error.js';
 import { Call } from '../http/call.js';
 import type { ListenOptions } from '../platform.js';
-import { refuse } from './client-error.js';
+import { namesHost, refuse } from './client-error.js';
 import { UpgradeIncoming } from './node-incoming.js';
 import { nodeSocket } from './node-socket.js';
 
@@ -55,6 +55,7 @@ async function open(
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
+  if (!namesHost(request)) return refuse(socket, 400);
   if (call.incoming.path !== '/ws') return refuse(socket, 404);
   await guard(call.incoming);
   (await server).handleUpgrade(request, socket, head, (connection) => {
