@@ -37,6 +37,8 @@ describe('metrics', () => {
         agent_runtime_ledger_entries: 3,
       });
       expect(read.agent_runtime_ledger_bytes).toBeGreaterThan(0);
+      // Asking changes nothing.
+      expect(await samples(send)).toEqual(read);
     },
   );
 

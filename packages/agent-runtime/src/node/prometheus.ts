@@ -8,11 +8,17 @@ export async function prometheusMetrics(gauges: Gauges): Promise<Metrics> {
   const { Counter, Gauge, Histogram, Registry, register } = await import('prom-client');
   const registry = new Registry();
   const registers = [registry];
+  // Counted here, for what is counted most: a counter with labels puts its key together at each call.
+  let succeeded = 0;
   const ends = new Counter({
     name: 'agent_runtime_invocations_total',
     help: 'Invocations that ended, by how and by error type.',
     labelNames: ['outcome', 'error_type'],
     registers,
+    collect() {
+      this.inc({ outcome: 'succeeded', error_type: '' }, succeeded);
+      succeeded = 0;
+    },
   });
   const duration = new Histogram({
     name: 'agent_runtime_invocation_duration_seconds',
@@ -51,11 +57,10 @@ export async function prometheusMetrics(gauges: Gauges): Promise<Metrics> {
     });
   }
 
-  const succeeded = ends.labels('succeeded', '');
   const errorTypes = new Set<string>();
   return {
     ended: (state, errorType, seconds) => {
-      if (errorType === undefined) succeeded.inc();
+      if (errorType === undefined) succeeded++;
       else ends.labels(state, bounded(errorTypes, errorType)).inc();
       duration.observe(seconds);
     },

@@ -43,6 +43,14 @@ describe('a ledger', () => {
     expect(ledger.find('running')).toBe(running);
   });
 
+  test('forgets a sixteenth at once of many, so that forgetting stays cheap', () => {
+    const ledger = new Ledger({ ...retention, count: 32, bytes: 1000 });
+    for (let id = 1; id <= 32; id++) finish(ledger, begin(ledger, String(id)));
+    expect(ledger.size).toBe(32);
+    finish(ledger, begin(ledger, '33'));
+    expect([ledger.size, ledger.find('3'), ledger.find('4')?.state]).toEqual([30, undefined, 'succeeded']);
+  });
+
   test('forgets when it holds too many bytes', () => {
     const ledger = new Ledger(retention);
     finish(ledger, begin(ledger, '1'), 60);

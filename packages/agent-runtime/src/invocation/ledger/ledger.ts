@@ -19,6 +19,9 @@ export interface Remembered {
 /** One log may use this much of the whole budget, so that one long stream cannot drive out all others. */
 const shareOfOneLog = 1 / 4;
 
+/** How many of the count stay when it is exceeded. */
+const shareKept = 15 / 16;
+
 /**
  * Every invocation that runs, and those that ended a while ago, by their id: what makes a second request with the
  * same key join the first or repeat its answer, instead of running the handler again (contract, section 5).
@@ -52,8 +55,9 @@ export class Ledger<Outcome extends Remembered> {
 
   find(id: string): Entry<Outcome> | undefined {
     const entry = this.#entries.get(id);
-    if (entry && this.#isExpired(entry)) this.#forget(entry);
-    return this.#entries.get(id);
+    if (!entry || !this.#isExpired(entry)) return entry;
+    this.#forget(entry);
+    return undefined;
   }
 
   /** Records an invocation that begins now. One without a key never takes the place of one that runs or has a key. */
@@ -97,9 +101,11 @@ export class Ledger<Outcome extends Remembered> {
   #evict(): void {
     const { count, bytes } = this.#retention;
     if (this.#ended.size <= count && this.#bytes <= bytes) return;
+    // The way to the oldest passes the empty places of those forgotten before it, so it is walked for many at once.
+    const kept = this.#ended.size > count ? Math.ceil(count * shareKept) : count;
     for (const entry of this.#ended) {
       this.#forget(entry);
-      if (this.#ended.size <= count && this.#bytes <= bytes) return;
+      if (this.#ended.size <= kept && this.#bytes <= bytes) return;
     }
   }
 
