@@ -1,19 +1,20 @@
 // What a call and a streamed event cost the caller's process: ours beside what one would wire by hand, and beside
 // OpenAI's reader. Client and server are pinned to different cores where `taskset` exists.
-import { execFileSync, fork, spawnSync } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { barChart } from '../../agent-runtime/bench/chart.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const rounds = Number(process.env.BENCH_ROUNDS ?? 9);
+const rounds = Number(process.env.BENCH_ROUNDS ?? 40);
 
 const scenarios = [
   {
     name: 'small invoke',
     unit: 'call',
-    size: 8_000,
+    size: 1_000,
     subjects: {
       'undici.request + JSON.parse': 'invoke: undici.request + JSON.parse',
       '@sandpiper/agent-client': 'invoke: agent-client',
@@ -23,7 +24,7 @@ const scenarios = [
   {
     name: 'streamed event',
     unit: 'event',
-    size: 200_000,
+    size: 25_000,
     subjects: {
       'undici + eventsource-parser': 'stream: undici + eventsource-parser by hand',
       '@sandpiper/agent-client': 'stream: agent-client',
@@ -31,44 +32,70 @@ const scenarios = [
     },
   },
 ];
+/** How many rounds' work each subject does before the first that counts. */
+const warmUp = 8;
 
 const pinned =
   process.platform === 'linux' && cpus().length > 1 && spawnSync('taskset', ['--version']).status === 0;
-const server = fork(here('server.mjs'));
+const server = forkOn(1, 'server.mjs');
 try {
-  const port = await new Promise((resolve) => server.once('message', resolve));
-  if (pinned) spawnSync('taskset', ['-acp', '1', String(server.pid)]);
-  const results = scenarios.map((scenario) => measure(scenario, port));
-  const limits = [run('limits: a stream of 1 GiB', port, 0), run('limits: 1,000 streams at once', port, 0)];
+  const [port] = await once(server, 'message');
+  const results = [];
+  for (const scenario of scenarios) results.push(await measure(scenario, String(port)));
+  const limits = [];
+  for (const name of ['limits: a stream of 1 GiB', 'limits: 1,000 streams at once']) {
+    limits.push((await once(forkOn(0, 'subject.mjs', name, String(port)), 'message'))[0]);
+  }
   await report(results, limits);
 } finally {
   server.disconnect();
 }
 
-/** Rounds go around all subjects, so that what else the machine does falls on each alike. */
-function measure({ name, unit, size, subjects }, port) {
-  const costs = Object.entries(subjects).map(([label, subject]) => ({ label, subject, cpuUs: [] }));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const cost of costs) cost.cpuUs.push(run(cost.subject, port, size).cpuUs);
+/**
+ * The subjects live side by side, each in a process of its own, and take short turns: what else the machine does in a
+ * round falls on each alike. A subject's ratio is the median of its rounds', each to the first subject's in that round.
+ */
+async function measure({ name, unit, size, subjects }, port) {
+  const contestants = Object.entries(subjects).map(([label, subject]) => ({
+    label,
+    process: forkOn(0, 'subject.mjs', subject, port),
+    cpuUs: [],
+  }));
+  try {
+    for (const { process } of contestants) await turn(process, size * warmUp);
+    for (let round = 0; round < rounds; round += 1) {
+      for (const { process, cpuUs } of contestants) cpuUs.push(await turn(process, size));
+    }
+  } finally {
+    for (const { process } of contestants) process.disconnect();
   }
-  // What the machine does besides only adds: the quickest quarter of the rounds is nearest to the true cost.
-  const quartile = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 4)];
-  const floor = quartile(costs[0].cpuUs);
+  const floor = contestants[0].cpuUs;
   return {
     name,
     unit,
-    servers: costs.map(({ label, cpuUs }) => ({
+    servers: contestants.map(({ label, cpuUs }) => ({
       name: label,
-      cpuMicros: rounded(quartile(cpuUs)),
-      ratio: rounded(quartile(cpuUs) / floor),
+      cpuMicros: rounded(median(cpuUs)),
+      ratio: rounded(median(cpuUs.map((cost, round) => cost / floor[round]))),
     })),
   };
 }
 
-function run(subject, port, size) {
-  const node = [process.execPath, '--expose-gc', here('subject.mjs'), subject, String(port), String(size)];
-  const [command, ...args] = pinned ? ['taskset', '-c', '0', ...node] : node;
-  return JSON.parse(execFileSync(command, args, { encoding: 'utf8' }));
+/** Has a subject do so much. @returns what a unit of it cost, in microseconds of processor time. */
+async function turn(process, size) {
+  process.send(size);
+  const [cpuUs] = await once(process, 'message');
+  return cpuUs;
+}
+
+function forkOn(core, file, ...args) {
+  const child = fork(here(file), args, { execArgv: ['--expose-gc'] });
+  if (pinned) spawnSync('taskset', ['-acp', String(core), String(child.pid)]);
+  return child;
+}
+
+function median(numbers) {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
 async function report(results, limits) {

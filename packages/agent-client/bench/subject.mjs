@@ -1,8 +1,7 @@
-// One subject of a measurement, in a process of its own: `node subject.mjs <subject> <port> <work>`.
-// Prints what it cost as JSON.
-import { setTimeout as sleep } from 'node:timers/promises';
-
-const [subject, port, size] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
+// One subject of a measurement, in a process of its own: `node subject.mjs <subject> <port>`, forked.
+// A limit tells what it found and ends; any other subject is told how much to do, round by round, and tells what a unit
+// of it cost.
+const [subject, port] = [process.argv[2], Number(process.argv[3])];
 const origin = `http://127.0.0.1:${port}`;
 
 /** A session through the whole client, as a user has one. */
@@ -160,18 +159,17 @@ const mib = (bytes) => Math.round(bytes / 2 ** 20);
 const round = (number) => Math.round(number * 1000) / 1000;
 
 if (limits[subject]) {
-  console.log(JSON.stringify({ name: subject.slice('limits: '.length), ...(await limits[subject]()) }));
-  process.exit(0);
+  process.send({ name: subject.slice('limits: '.length), ...(await limits[subject]()) });
+  process.disconnect();
+} else {
+  const { one, close } = await subjects[subject]();
+  process.on('message', async (size) => {
+    // What the round before left behind is not this one's to clear away.
+    globalThis.gc();
+    const before = process.cpuUsage();
+    await one(size);
+    const { user, system } = process.cpuUsage(before);
+    process.send((user + system) / size);
+  });
+  process.on('disconnect', close);
 }
-const { one, close } = await subjects[subject]();
-await one(Math.ceil(size / 4));
-await sleep(100);
-globalThis.gc?.();
-const before = process.cpuUsage();
-const started = performance.now();
-await one(size);
-const { user, system } = process.cpuUsage(before);
-const wallMs = performance.now() - started;
-await close();
-console.log(JSON.stringify({ cpuUs: (user + system) / size, perSecond: (size / wallMs) * 1000 }));
-process.exit(0);

@@ -186,12 +186,13 @@ export class AgentRuntimeClient implements AsyncDisposable {
    */
   async invokeAgentRuntime(options: InvokeAgentRuntimeOptions): Promise<InvokeAgentRuntimeResponse> {
     const { runtimeSessionId = crypto.randomUUID() } = options;
-    const lease: LeaseAgent = async (signal) => {
+    const lease: LeaseAgent = async (cancellation) => {
+      const { signal } = cancellation;
       const found = await this.#sessions.find({ runtimeSessionId }, { ...options.session, signal });
-      if (found) return found.use.lease(signal);
+      if (found) return found.use.lease(cancellation);
       const templateId = await this.templates.resolveAgentId(options.agentId, { signal });
       const made = await this.#sessions.create(templateId, { ...options.session, runtimeSessionId, signal });
-      return made.use.lease(signal);
+      return made.use.lease(cancellation);
     };
     const answer = await invoke(new Call(lease, options.payload, this.#calls, options, acceptAnswer));
     return { ...answer, runtimeSessionId };
@@ -235,12 +236,12 @@ export class AgentRuntimeClient implements AsyncDisposable {
   #leaseFor(templateId: string, options: InvokeAgentOptions): LeaseAgent {
     const { sandboxId, createSession = true, session = {} } = options;
     if (sandboxId === undefined && createSession) return this.#sessions.oneOff(templateId, session);
-    return async (signal) => {
+    return async (cancellation) => {
       const opened =
         sandboxId === undefined
           ? this.#sessions.heldFor(templateId)
-          : await this.#sessions.find(sandboxId, { ...session, signal });
-      if (opened) return opened.use.lease(signal);
+          : await this.#sessions.find(sandboxId, { ...session, signal: cancellation.signal });
+      if (opened) return opened.use.lease(cancellation);
       throw new SessionNotFoundError(
         sandboxId === undefined
           ? `There is no session of template ${templateId}: create one, or leave \`createSession\` on.`

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../transport/endpoint.js';
 import type { Transport } from '../transport/transport.js';
+import type { Cancellation } from './cancellation.js';
 
 /** What a call has to know of the agent it is for. */
 export interface AgentTarget {
@@ -27,4 +28,4 @@ export interface AgentLease {
 }
 
 /** Makes an agent ready: a session resumes its sandbox if need be, a one-off call creates one. */
-export type LeaseAgent = (signal: AbortSignal) => Promise<AgentLease>;
+export type LeaseAgent = (cancellation: Cancellation) => Promise<AgentLease>;

@@ -6,6 +6,7 @@ import type { TransportResponse } from '../transport/transport.js';
 import type { AgentLease, AgentTarget, LeaseAgent } from './agent-lease.js';
 import { AttemptFailure } from './attempt-failure.js';
 import { type CallOptions, type CallSettings, settle } from './call-options.js';
+import { Cancellation } from './cancellation.js';
 import { encodeInput, type InvocationInput } from './request.js';
 import { Retries } from './retries.js';
 import { fromStatus } from './status-failure.js';
@@ -22,15 +23,14 @@ export class Call {
   readonly invocationId: string;
   readonly requestId: string;
   readonly settings: CallSettings;
-  /** Aborts when the caller's signal does, when time is up, and when the call is over. */
-  readonly signal: AbortSignal;
   readonly retries: Retries;
   readonly startedAt: number = performance.now();
   readonly #body: string;
   readonly #extraHeaders: Record<string, string>;
   readonly #accept: string;
   readonly #leaseAgent: LeaseAgent;
-  readonly #controller = new AbortController();
+  /** Aborts when the caller's signal does, when time is up, and when the call is given up. */
+  readonly #cancellation = new Cancellation();
   readonly #callerSignal: AbortSignal | undefined;
   readonly #onAbort: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -57,13 +57,12 @@ export class Call {
     this.invocationId = options.idempotencyKey ?? crypto.randomUUID();
     this.requestId = options.requestId ?? crypto.randomUUID();
     this.settings = settle(settings, options);
-    this.signal = this.#controller.signal;
     this.retries = new Retries(this.settings, this.facts);
     this.#callerSignal = options.signal;
-    this.#onAbort = () => this.#controller.abort(options.signal?.reason);
+    this.#onAbort = () => this.#cancellation.abort(options.signal?.reason);
     if (options.signal) this.#obey(options.signal);
     const { timeoutMs } = this.settings;
-    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#controller.abort(this.#tooLate()), timeoutMs);
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#cancellation.abort(this.#tooLate()), timeoutMs);
   }
 
   /** What every error of this call says about itself. */
@@ -92,7 +91,7 @@ export class Call {
     if (this.#instance !== undefined) headers[names.ifRuntimeInstance] = this.#instance;
     if (lastEventId !== undefined) headers[names.lastEventId] = String(lastEventId);
     const sentTo = this.#instance;
-    this.signal.throwIfAborted();
+    this.#cancellation.throwIfAborted();
     this.#sent = true;
     let response: TransportResponse;
     try {
@@ -102,7 +101,7 @@ export class Call {
         path: `${endpoint.basePath}/invocations`,
         headers,
         body: this.#body,
-        signal: this.signal,
+        signal: this.#cancellation,
         firstByteTimeoutMs: this.settings.firstByteTimeoutMs,
       });
     } catch (error) {
@@ -123,7 +122,7 @@ export class Call {
   async retry(error: unknown): Promise<void> {
     const failure = fromTransport(error, this.facts);
     if (!(failure instanceof AttemptFailure) || !this.#target) throw failure;
-    await this.retries.after(failure, this.#target, this.#instance !== undefined, this.signal);
+    await this.retries.after(failure, this.#target, this.#instance !== undefined, this.#cancellation.signal);
   }
 
   /**
@@ -136,7 +135,7 @@ export class Call {
     this.#over = true;
     clearTimeout(this.#timer);
     this.#callerSignal?.removeEventListener('abort', this.#onAbort);
-    if (abandoned) this.#controller.abort(over);
+    if (abandoned) this.#cancellation.abort(over);
     if (abandoned && this.#sent && this.#target) void this.#cancelAtAgent(this.#target);
     const lease = await this.#lease?.catch(() => undefined);
     await lease?.release();
@@ -152,7 +151,7 @@ export class Call {
   }
 
   async #lend(): Promise<AgentTarget> {
-    this.#lease ??= this.#leaseAgent(this.signal);
+    this.#lease ??= this.#leaseAgent(this.#cancellation);
     this.#target = (await this.#lease).target;
     return this.#target;
   }

@@ -4,6 +4,7 @@ import { NetworkError } from '../errors/network-error.js';
 import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
 import { SandboxOperationError } from '../errors/sandbox-operation-error.js';
 import { SessionNotFoundError } from '../errors/session-not-found-error.js';
+import type { Cancellation } from '../invocation/cancellation.js';
 import { ping } from '../invocation/ping.js';
 import { agentEndpoint, type Endpoint } from '../transport/endpoint.js';
 import { abortable } from './abortable.js';
@@ -80,15 +81,15 @@ export class LiveSandbox implements AwaitedAgent {
   }
 
   /** Sees to it that the agent can be called: resumes it if it may, and learns what is not known of it yet. */
-  async ready(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
+  async ready(cancellation: Cancellation): Promise<void> {
+    cancellation.throwIfAborted();
     if (this.status === 'closed') throw this.#gone();
-    if (this.status === 'paused') await this.#resumeForCall(signal);
+    if (this.status === 'paused') await this.#resumeForCall(cancellation.signal);
     if (this.#met) return;
     this.#meeting ??= this.#meet().finally(() => {
       this.#meeting = undefined;
     });
-    await abortable(this.#meeting, signal);
+    await abortable(this.#meeting, cancellation.signal);
   }
 
   /**

@@ -234,6 +234,6 @@ export class SandboxSession implements AsyncDisposable {
   }
 
   #call(request: InvocationInput, options: CallOptions, accept: string): Call {
-    return new Call((signal) => this.#use.lease(signal), request, this.#calls, options, accept);
+    return new Call((cancellation) => this.#use.lease(cancellation), request, this.#calls, options, accept);
   }
 }

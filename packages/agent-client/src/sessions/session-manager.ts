@@ -87,10 +87,10 @@ export class SessionManager {
 
   /** An agent for one call: its sandbox is made for it, and killed when it is over. */
   oneOff(templateId: string, options: CreateSessionOptions): LeaseAgent {
-    return async (signal) => {
-      const { session, use } = await this.create(templateId, { ...options, signal });
+    return async (cancellation) => {
+      const { session, use } = await this.create(templateId, { ...options, signal: cancellation.signal });
       try {
-        const { target, release } = await use.lease(signal);
+        const { target, release } = await use.lease(cancellation);
         return {
           target,
           release: async () => {

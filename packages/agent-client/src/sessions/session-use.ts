@@ -1,4 +1,5 @@
 import type { AgentLease } from '../invocation/agent-lease.js';
+import type { Cancellation } from '../invocation/cancellation.js';
 import { KeepAlive } from './keep-alive.js';
 import type { LiveSandbox } from './live-sandbox.js';
 
@@ -24,7 +25,7 @@ export class SessionUse {
   }
 
   /** Makes the agent ready for one call, and keeps it so until the lease is released. */
-  async lease(signal: AbortSignal): Promise<AgentLease> {
+  async lease(cancellation: Cancellation): Promise<AgentLease> {
     this.#inFlight += 1;
     const release = async (): Promise<void> => {
       this.#keepAlive?.end();
@@ -33,7 +34,7 @@ export class SessionUse {
     };
     try {
       this.#keepAlive?.begin();
-      await this.sandbox.ready(signal);
+      await this.sandbox.ready(cancellation);
       return { target: this.sandbox, release };
     } catch (error) {
       await release();

@@ -19,6 +19,10 @@ export class FetchTransport implements Transport {
   async request(request: TransportRequest): Promise<TransportResponse> {
     const { method, origin, path, headers, body, signal, firstByteTimeoutMs: ms } = request;
     const own = new AbortController();
+    const onAbort = (): void => own.abort(signal.reason);
+    const settled = (): void => signal.removeEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
     const late =
       ms > 0 &&
       setTimeout(() => {
@@ -31,15 +35,15 @@ export class FetchTransport implements Transport {
         ...(body !== undefined && { body }),
         // A redirect would take the traffic token with it.
         redirect: 'manual',
-        signal: AbortSignal.any([signal, own.signal, this.#closing.signal]),
+        signal: AbortSignal.any([own.signal, this.#closing.signal]),
       });
       return {
         status: response.status,
         header: (name) => response.headers.get(name) ?? undefined,
-        body: new FetchBody(response.body?.getReader(), own),
+        body: new FetchBody(response.body?.getReader(), own, settled),
       };
     } catch (error) {
-      signal.throwIfAborted();
+      settled();
       throw toFailure(own.signal.aborted ? own.signal.reason : error);
     } finally {
       if (late) clearTimeout(late);
@@ -55,10 +59,17 @@ class FetchBody implements ResponseBody {
   idleTimeoutMs = 0;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #abort: AbortController;
+  readonly #onSettled: () => void;
 
-  constructor(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, abort: AbortController) {
+  /** @param onSettled - Called when no more will come. */
+  constructor(
+    reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+    abort: AbortController,
+    onSettled: () => void,
+  ) {
     this.#reader = reader;
     this.#abort = abort;
+    this.#onSettled = onSettled;
   }
 
   async read(): Promise<Uint8Array | undefined> {
@@ -69,8 +80,11 @@ class FetchBody implements ResponseBody {
         this.#abort.abort(new TransportFailure('idle_timeout', true, `The server was silent for ${ms} ms.`));
       }, ms);
     try {
-      return (await this.#reader?.read())?.value;
+      const piece = await this.#reader?.read();
+      if (!piece || piece.done) this.#onSettled();
+      return piece?.value;
     } catch (error) {
+      this.#onSettled();
       throw toFailure(this.#abort.signal.aborted ? this.#abort.signal.reason : error);
     } finally {
       if (quiet) clearTimeout(quiet);
@@ -78,6 +92,7 @@ class FetchBody implements ResponseBody {
   }
 
   cancel(): void {
+    this.#onSettled();
     this.#abort.abort(new TransportFailure('network', true, 'The response was cancelled.'));
   }
 }

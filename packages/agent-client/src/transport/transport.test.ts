@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -5,7 +6,7 @@ import { Agent } from 'undici';
 import { describe, expect, test } from 'vitest';
 import { connect, json, resumable, sse, testAgent } from '../../test/support/agent-server.js';
 import { FetchTransport } from './fetch-transport.js';
-import type { Transport } from './transport.js';
+import type { Transport, TransportResponse } from './transport.js';
 import { UndiciTransport } from './undici-transport.js';
 
 const options = { maxConnections: 10, keepAliveTimeoutMs: 1_000, connectTimeoutMs: 1_000 };
@@ -105,6 +106,30 @@ describe.each(transports)('over %s', (_, create) => {
     );
     await expect(agent.invoke('x')).rejects.toMatchObject({ name: 'InvocationError', status: 307 });
     expect(agent.seen).toHaveLength(1);
+  });
+
+  test('an exchange that is over leaves nobody listening to its signal', async () => {
+    const transport = create();
+    const agent = await testAgent((request, response) => {
+      if (request.path === '/cut') return response.destroy();
+      response.end('whole');
+    });
+    const { signal } = new AbortController();
+    const ask = (path: string): Promise<TransportResponse> =>
+      transport.request({
+        method: 'GET',
+        origin: agent.target.endpoint.origin,
+        path,
+        headers: {},
+        signal,
+        firstByteTimeoutMs: 0,
+      });
+    const { body } = await ask('/read');
+    while (await body.read());
+    (await ask('/cancelled')).body.cancel();
+    await expect(ask('/cut')).rejects.toMatchObject({ name: 'TransportFailure' });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    await transport.close();
   });
 
   test('a closed client ends what runs', async () => {

@@ -8,9 +8,17 @@ export interface TransportRequest {
   headers: Record<string, string>;
   body?: string | undefined;
   /** Ends the exchange at any point; its reason is what the exchange fails with. */
-  signal: AbortSignal;
+  signal: ExchangeSignal;
   /** How long the response's headers may take, in milliseconds. 0: as long as it likes. */
   firstByteTimeoutMs: number;
+}
+
+/** What an exchange needs of an `AbortSignal`, and hence may be given one. */
+export interface ExchangeSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void, options: { once: true }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
 }
 
 /** A response whose headers have come. */
