@@ -352,6 +352,7 @@ describe('the handler', () => {
 
   eachDoor('is handed an empty object for an empty body', async (serve) => {
     const send = await serve(agent((request) => request));
-    expect(await json(await send('/invocations', { method: 'POST' }))).toMatchObject({ result: {} });
+    const response = await send('/invocations', { method: 'POST' });
+    expect([response.status, (await json(response)).result]).toEqual([200, {}]);
   });
 });
