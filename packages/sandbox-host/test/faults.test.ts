@@ -4,7 +4,7 @@ import { Template } from 'e2b';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createSandboxHost, type Isolation, verifyAudit } from '../src/index.js';
-import { useHostProcesses } from './host-process.js';
+import { dieAt, useHostProcesses } from './host-process.js';
 import { groupsOf, networksOf, processesWith, stillThere, tracesOfBlock } from './traces.js';
 
 /** `SANDPIPER_FAULTS=full` runs the figures of the record; they take minutes. */
@@ -12,25 +12,6 @@ const full = process.env.SANDPIPER_FAULTS === 'full';
 const figures = full
   ? { workers: 10, sandboxes: 5, operations: 100, writes: [40, 250] as const }
   : { workers: 3, sandboxes: 2, operations: 10, writes: [10, 30] as const };
-
-/**
- * Ends the host with SIGKILL at the `n`-th line that it writes about a sandbox: before it, in the middle of it, or
- * when it has been written.
- */
-const dieAt = (n: number, when: 'before' | 'half' | 'after'): string => `{
-  const fs = require('node:fs');
-  const write = fs.writeSync;
-  let left = ${n};
-  fs.writeSync = (file, data, ...rest) => {
-    const text = String(data);
-    const counts = text.includes('"keepsMemory"') || text.startsWith('{"delete"');
-    if (!counts || --left !== 0) return write(file, data, ...rest);
-    const [offset, length, position] = rest;
-    if ('${when}' === 'half') write(file, data, offset, length >> 1, position);
-    if ('${when}' === 'after') write(file, data, ...rest);
-    process.kill(process.pid, 'SIGKILL');
-  };
-}`;
 
 /** By which processes of these sandboxes are known. */
 const mark = `4321${process.pid}`;

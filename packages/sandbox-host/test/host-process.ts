@@ -106,3 +106,22 @@ async function startHost(built: string, options: SandboxHostOptions, before: str
     },
   };
 }
+
+/**
+ * A script to run before a host, which ends it with SIGKILL at the `n`-th line that it writes about a sandbox: before it, in the middle of it, or
+ * when it has been written.
+ */
+export const dieAt = (n: number, when: 'before' | 'half' | 'after'): string => `{
+  const fs = require('node:fs');
+  const write = fs.writeSync;
+  let left = ${n};
+  fs.writeSync = (file, data, ...rest) => {
+    const text = String(data);
+    const counts = text.includes('"keepsMemory"') || text.startsWith('{"delete"');
+    if (!counts || --left !== 0) return write(file, data, ...rest);
+    const [offset, length, position] = rest;
+    if ('${when}' === 'half') write(file, data, offset, length >> 1, position);
+    if ('${when}' === 'after') write(file, data, ...rest);
+    process.kill(process.pid, 'SIGKILL');
+  };
+}`;
