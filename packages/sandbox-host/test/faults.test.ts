@@ -266,7 +266,7 @@ describe.each(['namespaces', 'none'] as const)(
         ]).toEqual([]);
         console.log(`${figures.workers * figures.operations} operations, ${died} hosts killed, seed ${seed}`);
       },
-      full ? 1_800_000 : 120_000,
+      full ? 1_800_000 : 600_000,
     );
   },
 );

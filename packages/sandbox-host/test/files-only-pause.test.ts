@@ -46,5 +46,29 @@ describeHosts('a pause that keeps the files alone', (fixture) => {
     expect(await starts()).toBe(`200 ${'start '.repeat(5)}`);
     await sandbox.pause({ keepMemory: false });
     expect(await sandbox.kill()).toBe(true);
-  }, 90_000);
+  }, 180_000);
+
+  test.each([
+    [true, 'kept'],
+    [false, 'gone'],
+  ])(
+    'is what a timeout makes of a sandbox that asks for it (memory: %s)',
+    async (keepMemory, remains) => {
+      const sandbox = await fixture.create('base', {
+        timeoutMs: 600_000,
+        lifecycle: { onTimeout: { action: 'pause', keepMemory } },
+      });
+      await sandbox.files.write('file', 'kept');
+      const command = await sandbox.commands.run('exec sleep 600', { background: true, timeoutMs: 0 });
+      command.wait().catch(() => {});
+      await sandbox.setTimeout(1_000);
+      await expect.poll(async () => (await sandbox.getInfo()).state, { timeout: 60_000 }).toBe('paused');
+      await sandbox.connect({ timeoutMs: 600_000 });
+      expect(await sandbox.files.read('file')).toBe('kept');
+      const pids = (await sandbox.commands.list()).map(({ pid }) => pid);
+      expect(pids.includes(command.pid) ? 'kept' : 'gone').toBe(remains);
+      await sandbox.kill();
+    },
+    180_000,
+  );
 });

@@ -40,7 +40,7 @@ export function useHostProcesses(): HostProcesses {
   const started = new Set<HostProcess>();
   beforeAll(async () => {
     built = await bundleHost();
-  }, 60_000);
+  }, 180_000);
   afterAll(() => rm(built, { recursive: true, force: true }));
   beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'host-data-'));
@@ -51,7 +51,7 @@ export function useHostProcesses(): HostProcesses {
     // What they have left runs on without a host.
     await (await createSandboxHost({ dataDir, ...(isolation && { isolation }) })).close();
     await rm(dataDir, { recursive: true, force: true });
-  }, 90_000);
+  }, 180_000);
   return {
     get dataDir() {
       return dataDir;

@@ -241,7 +241,7 @@ describe.each(['namespaces', 'none'] as const)(
         await live(host.connection, isolation === 'namespaces');
         expect(existsSync(join(dataDir, 'sandboxes'))).toBe(true);
       },
-      300_000,
+      600_000,
     );
   },
 );

@@ -1,10 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Sandbox, Template, waitForPort, waitForURL } from 'e2b';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
 import { bundleProgram } from './bundle-program.js';
+import { processesWith } from './traces.js';
 
 interface PoolView {
   template: string;
@@ -162,6 +164,51 @@ test('the more are asked for, the more wait, up to the maximum', async () => {
   await Promise.all(made.map((one) => one.kill()));
   await setPool('base', { min: 0, max: 0 });
 });
+
+test.each(['agent', 'sandbox'])(
+  'what waits and has died (the whole %s) is handed out to nobody',
+  async (what) => {
+    // Without namespaces there is no process whose end would be that of all.
+    const isNamespaced = host.capabilities.isolation.level === 'enforced';
+    const program = `waits-${process.pid}.mjs`;
+    await copyFile(join(folder, 'agent.mjs'), join(folder, program));
+    const template = Template({ fileContextPath: folder }).fromTemplate('base').copy(program, '.');
+    await Template.build(
+      template.setStartCmd(`exec node ${program}`, waitForURL('http://localhost:8080/ping', 200)),
+      'mortal',
+      connection(),
+    );
+    await setPool('mortal', { min: 1 });
+    await untilReady('mortal', 1);
+    const agents = processesWith(`node ${program}`);
+    expect(agents).toHaveLength(1);
+    for (const pid of agents)
+      process.kill(what === 'sandbox' && isNamespaced ? firstOf(pid) : pid, 'SIGKILL');
+    await expect.poll(() => agents.filter((pid) => existsSync(`/proc/${pid}/root`)), patience).toEqual([]);
+    const sandbox = await Sandbox.create('mortal', { ...connection(), envs: { WHO: 'me' } });
+    expect((await invoke(sandbox)).env.WHO).toBe('me');
+    expect(await sandbox.isRunning()).toBe(true);
+    await setPool('mortal', { min: 0 });
+    await sandbox.kill();
+    await expect.poll(() => processesWith(`node ${program}`), patience).toEqual([]);
+  },
+);
+
+/** The first process of the process namespace that a process is in. */
+function firstOf(pid: number): number {
+  const namespace = (of: number): string | undefined => {
+    try {
+      return readlinkSync(`/proc/${of}/ns/pid`);
+    } catch {
+      return undefined;
+    }
+  };
+  const isFirst = (of: number): boolean =>
+    namespace(of) === namespace(pid) && /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${of}/status`, 'utf8'));
+  const first = readdirSync('/proc').map(Number).filter(Number.isInteger).find(isFirst);
+  if (first === undefined) throw new Error(`Process ${pid} is in no sandbox.`);
+  return first;
+}
 
 test('what waits follows the build of its template', async () => {
   const build = (text: string) =>
