@@ -12,8 +12,7 @@ import { compose, type Middleware } from './http/middleware.js';
 import type { Reply } from './http/reply.js';
 import { toResponse, WebIncoming } from './http/web-door.js';
 import { Invocations } from './invocation/invocations.js';
-import { Ledger } from './invocation/ledger/ledger.js';
-import type { Services } from './invocation/services.js';
+import { createServices, type Services } from './invocation/services.js';
 import { Lifespan, type LifespanHook } from './lifespan/lifespan.js';
 import { jsonLogger, type Logger } from './log/logger.js';
 import { Health, type PingHandler } from './ping/health.js';
@@ -22,8 +21,7 @@ import { type Register, registrar } from './registration/registrar.js';
 import { Routes } from './routes/routes.js';
 import type { WebSocketHandler } from './websocket/agent-socket.js';
 import { WebSockets } from './websocket/websockets.js';
-import { type TaskInfo, Tasks } from './work/tasks.js';
-import { Work } from './work/work.js';
+import type { TaskInfo } from './work/tasks.js';
 
 /** How an {@link AgentRuntimeApp} is made. */
 export interface AgentRuntimeAppOptions {
@@ -80,11 +78,12 @@ export class PortableApp {
 
   /** @throws ValidationError when the configuration, or the environment, is wrong; it names the option and the variable. */
   constructor(options: AgentRuntimeAppOptions = {}) {
-    const services = createServices(options);
+    const config = resolveConfig({ debug: options.debug, ...options.config });
+    const services = createServices(config, options.logger ?? jsonLogger(config));
     services.work.onBusy = (busy) => this.#health.setBusy(busy);
     this.#services = services;
-    this.#authenticate = createAuthenticator(services.config.auth);
-    this.#binder = new Binder(services.config.maxRequestSize);
+    this.#authenticate = createAuthenticator(config.auth);
+    this.#binder = new Binder(config.maxRequestSize);
     this.#invocations = new Invocations(services);
     this.#webSockets = new WebSockets(services);
     this.#routes = new Routes(services, this.#invocations, this.#health, this.#binder);
@@ -297,24 +296,4 @@ export class PortableApp {
       outer.invocationId = call.invocationId;
     }
   }
-}
-
-function createServices(options: AgentRuntimeAppOptions): Services {
-  const config = resolveConfig({ debug: options.debug, ...options.config });
-  const log = options.logger ?? jsonLogger({ debug: config.debug });
-  const work = new Work();
-  let instance: string | undefined;
-  return {
-    config,
-    log,
-    work,
-    ledger: new Ledger(config.retention),
-    tasks: new Tasks(work, log),
-    metrics: undefined,
-    // Made when it is first asked for: Workers give no random numbers before the first request.
-    get instance() {
-      instance ??= crypto.randomUUID();
-      return instance;
-    },
-  };
 }

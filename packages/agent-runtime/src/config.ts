@@ -59,7 +59,7 @@ export interface JwtConfig {
 
 /** Bounds of the ledger; whichever is reached first. */
 export interface RetentionConfig {
-  /** How many invocations. Default: 1,000. */
+  /** How many invocations; when there is one more, the oldest sixteenth is forgotten. Default: 1,000. */
   count?: number | undefined;
   /** How many bytes of results and events. Default: 64 MiB. */
   bytes?: number | undefined;

@@ -1,9 +1,9 @@
 import type { ResolvedConfig } from '../config.js';
 import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
-import type { Tasks } from '../work/tasks.js';
-import type { Work } from '../work/work.js';
-import type { Ledger } from './ledger/ledger.js';
+import { Tasks } from '../work/tasks.js';
+import { Work } from '../work/work.js';
+import { Ledger } from './ledger/ledger.js';
 import type { Outcome } from './outcome.js';
 
 /** What invocations share: the parts of the app that they run in. */
@@ -17,4 +17,23 @@ export interface Services {
   metrics: Metrics | undefined;
   /** Names this process's run; new at each start. */
   readonly instance: string;
+}
+
+/** Makes the parts of an app that runs with this configuration. */
+export function createServices(config: ResolvedConfig, log: Logger): Services {
+  const work = new Work();
+  let instance: string | undefined;
+  return {
+    config,
+    log,
+    work,
+    ledger: new Ledger(config.retention),
+    tasks: new Tasks(work, log),
+    metrics: undefined,
+    // Made when it is first asked for: Workers give no random numbers before the first request.
+    get instance() {
+      instance ??= crypto.randomUUID();
+      return instance;
+    },
+  };
 }
