@@ -1,15 +1,18 @@
 import type { Capabilities } from './engine.js';
 
+/** What has been said: every host of a process runs on the same machine. */
+const said = new Set<string>();
+
 /**
- * Says once, as a warning of the process (`--no-warnings` silences it), what this machine does not enforce.
+ * Says once, as a warning of the process (`--no-warnings` silences it), what this machine does not enforce; why is
+ * told by `capabilities`.
  */
 export function warnNotEnforced(capabilities: Capabilities): void {
-  const missing = Object.entries(capabilities).flatMap(([name, { level, reason }]) =>
-    level === 'enforced' ? [] : [`${name} is ${level} (${reason})`],
+  const missing = Object.entries(capabilities).flatMap(([name, { level }]) =>
+    level === 'enforced' ? [] : [`${name} is ${level}`],
   );
-  if (missing.length === 0) return;
-  process.emitWarning(`Of sandboxes on this machine, ${missing.join('; ')}.`, {
-    type: 'SandboxHostWarning',
-    code: 'NOT_ENFORCED',
-  });
+  const text = `Of sandboxes on this machine, ${missing.join(', ')} (GET /x/capabilities says why).`;
+  if (missing.length === 0 || said.has(text)) return;
+  said.add(text);
+  process.emitWarning(text, { type: 'SandboxHostWarning', code: 'NOT_ENFORCED' });
 }
