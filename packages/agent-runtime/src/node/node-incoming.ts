@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { type Duplex, Readable, type Writable } from 'node:stream';
 import { invalidEncoding, tooLarge } from '../errors/body-errors.js';
 import type { Incoming } from '../http/incoming.js';
+import { callerGone } from '../invocation/endings.js';
 
 /** A request on a Node socket as the core sees it. */
 export class NodeIncoming implements Incoming {
@@ -53,7 +54,8 @@ export class NodeIncoming implements Incoming {
         if (bytes && isUtf8(bytes)) resolve(textOf(bytes));
         else reject(invalidEncoding());
       });
-      request.on('error', reject);
+      // Node has no other error for a body than that its connection broke.
+      request.on('error', () => reject(callerGone()));
     });
   }
 
