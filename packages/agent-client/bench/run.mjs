@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { barChart } from '../../agent-runtime/bench/chart.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const rounds = Number(process.env.BENCH_ROUNDS ?? 40);
+const rounds = Number(process.env.BENCH_ROUNDS ?? 30);
 
 const scenarios = [
   {
     name: 'small invoke',
     unit: 'call',
-    size: 1_000,
+    size: 500,
     subjects: {
       'undici.request + JSON.parse': 'invoke: undici.request + JSON.parse',
       '@sandpiper/agent-client': 'invoke: agent-client',
@@ -24,7 +24,7 @@ const scenarios = [
   {
     name: 'streamed event',
     unit: 'event',
-    size: 25_000,
+    size: 15_000,
     subjects: {
       'undici + eventsource-parser': 'stream: undici + eventsource-parser by hand',
       '@sandpiper/agent-client': 'stream: agent-client',
@@ -33,7 +33,7 @@ const scenarios = [
   },
 ];
 /** How many rounds' work each subject does before the first that counts. */
-const warmUp = 8;
+const warmUp = 10;
 
 const pinned =
   process.platform === 'linux' && cpus().length > 1 && spawnSync('taskset', ['--version']).status === 0;
