@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -57,7 +56,7 @@ describe.skipIf(!canNetwork || !canSet)(`forwarding on a machine that does not (
         `-netns ${there} route add default via ${outer}`,
       );
     }
-    for (const command of commands) execFileSync('ip', command.split(' '));
+    for (const command of commands) run('ip', '', ...command.split(' '));
     inMachine('sh', '', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_forward');
     const of = (name: Name): Resident => Resident.in(`/run/netns/${namespace(name)}`);
     residents = { neighbour: of('neighbour'), server: of('server'), sandbox: of('sandbox') };
