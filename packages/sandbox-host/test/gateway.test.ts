@@ -31,6 +31,9 @@ const server = http.createServer((request, response) => {
     return response.end();
   }
   if (request.url === '/babble') return request.socket.end('HTTP/1.1 200 OK\\r\\nContent-Length: 1\\r\\nContent-Length: 2\\r\\n\\r\\n12');
+  if (request.url === '/specks') {
+    return request.socket.end('HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n' + '1\\r\\nx\\r\\n'.repeat(60_000) + '0\\r\\n\\r\\n');
+  }
   if (request.url === '/early') { response.writeHead(413); return response.end('too much'); }
   if (request.url === '/reset') return request.socket.destroy();
   response.writeHead(418, 'Short', [['X-Twice', '1'], ['X-Twice', '2']].flat());
@@ -146,6 +149,17 @@ describeHosts(
         502,
         'The sandbox closed the connection',
       ]);
+    });
+
+    test('waits once for a caller that is slower than a server of many small pieces', async () => {
+      const warnings: string[] = [];
+      const onWarning = ({ message }: Error): void => {
+        if (message.includes('drain')) warnings.push(message);
+      };
+      process.on('warning', onWarning);
+      expect(await (await ask('/specks')).text()).toBe('x'.repeat(60_000));
+      process.off('warning', onWarning);
+      expect(warnings).toEqual([]);
     });
 
     test('hands on an answer that comes before the whole request has been sent', async () => {

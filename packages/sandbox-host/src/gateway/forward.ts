@@ -114,8 +114,9 @@ class Exchange implements ConnectionUser, AnswerListener {
   data(piece: Buffer): void {
     const { response } = this.forwarding;
     this.#begun = true;
-    if (response.write(piece)) return;
     const { socket } = this.connection;
+    // What was read before the pause is still handed on, piece by piece.
+    if (response.write(piece) || socket.isPaused()) return;
     socket.pause();
     response.once('drain', () => socket.resume());
   }

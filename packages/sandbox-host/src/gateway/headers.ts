@@ -43,9 +43,8 @@ export function requestHeaders(
 }
 
 /** What the caller is sent. */
-export function responseHeaders(rawHeaders: readonly (string | Buffer)[]): string[] {
-  const text = rawHeaders.map((part) => (typeof part === 'string' ? part : part.toString('latin1')));
-  return endToEnd(text, hopByHop, false);
+export function responseHeaders(rawHeaders: string[]): string[] {
+  return endToEnd(rawHeaders, hopByHop, false);
 }
 
 function endToEnd(rawHeaders: string[], dropped: ReadonlySet<string>, withoutHost: boolean): string[] {

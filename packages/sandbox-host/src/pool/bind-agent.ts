@@ -1,13 +1,17 @@
 import { request } from 'node:http';
 import { type BindRequest, bindPath } from '@sandpiper/protocol';
 import type { Endpoint } from '../engines/engine.js';
+import { newToken } from '../sandboxes/identifiers.js';
 
 /** An agent has nothing to do but this. */
 const answerMs = 5_000;
 
-/** Whether an agent listens there that can be bound: asked without its token, it says that one is needed. */
+/**
+ * Whether an agent listens there that can be bound: asked with a wrong token, it says so. It has loaded by then what
+ * it takes to look at one, which whoever is to be its owner does not wait for.
+ */
 export async function isBindable(endpoint: Endpoint): Promise<boolean> {
-  return (await post(endpoint, undefined, {}).catch(() => 0)) === 401;
+  return (await post(endpoint, newToken(), {}).catch(() => 0)) === 401;
 }
 
 /** Tells an agent whose it is. @throws Error when it does not take it. */
@@ -16,7 +20,7 @@ export async function bindAgent(endpoint: Endpoint, token: string, binding: Bind
   if (status !== 204) throw new Error(`The agent answered ${status} to POST ${bindPath}.`);
 }
 
-function post(endpoint: Endpoint, token: string | undefined, binding: BindRequest): Promise<number> {
+function post(endpoint: Endpoint, token: string, binding: BindRequest): Promise<number> {
   const body = JSON.stringify(binding);
   return new Promise((resolve, reject) => {
     const call = request({
@@ -28,7 +32,7 @@ function post(endpoint: Endpoint, token: string | undefined, binding: BindReques
       headers: {
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(body),
-        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        authorization: `Bearer ${token}`,
       },
     });
     call.once('error', reject);
