@@ -14,6 +14,8 @@ import { sandboxRoutes } from './api/sandbox-routes.js';
 import { snapshotRoutes } from './api/snapshot-routes.js';
 import { templateRoutes } from './api/template-routes.js';
 import { uploadRoute } from './api/upload-route.js';
+import { volumeContentRoutes } from './api/volume-content-routes.js';
+import { volumeRoutes } from './api/volume-routes.js';
 import { takeDataDirectory } from './data-directory.js';
 import type { Capabilities, Image } from './engines/engine.js';
 import { endLeftovers, type Isolation, startProcessEngine } from './engines/process/process-engine.js';
@@ -41,6 +43,7 @@ import { templateSchema } from './templates/template.js';
 import { TemplateBuilder } from './templates/template-builder.js';
 import { TemplateCatalog } from './templates/template-catalog.js';
 import { UploadedFiles } from './templates/uploaded-files.js';
+import { VolumeCatalog, volumeSchema } from './volumes/volume-catalog.js';
 
 /** How a sandbox host is to run. */
 export interface SandboxHostOptions {
@@ -193,6 +196,12 @@ async function startHost(
     measure: (image) => engine.imageBytes(image),
     release: releaseImage,
   });
+  const volumeRecords = openJournal(join(data.path, 'volumes.jsonl'), 'volumes', volumeSchema);
+  const volumes = new VolumeCatalog({
+    store: volumeRecords,
+    engine: engine.volumes,
+    usersOf: (volumeId) => sandboxes.usersOf(volumeId),
+  });
   const builder = new TemplateBuilder(catalog, sandboxes, uploads, cache);
   const pools = new Pools(
     sandboxes,
@@ -211,12 +220,15 @@ async function startHost(
   });
   await sandboxes.recover();
   await engine.keepOnly(usedImages());
+  await volumes.recover();
   const gateway = createGateway(sandboxes, createEnvd(), tokens, gatewayEvents);
   let origin = '';
   const upload = uploadRoute(uploads, uploadKey, () => origin);
   const api = createApi(
     [
-      ...sandboxRoutes(sandboxes, catalog, engine.capabilities),
+      ...sandboxRoutes(sandboxes, catalog, volumes, engine.capabilities),
+      ...volumeRoutes(volumes, () => domain),
+      ...volumeContentRoutes(volumes),
       ...lifecycleRoutes(sandboxes),
       ...poolRoutes(pools),
       ...evidence.routes,
@@ -283,6 +295,7 @@ async function startHost(
     evidence.close();
     templates.close();
     layers.close();
+    volumeRecords.close();
     records.close();
     throw error;
   }
@@ -300,6 +313,7 @@ async function startHost(
       evidence.close();
       templates.close();
       layers.close();
+      volumeRecords.close();
       records.close();
       await data.release();
     })();

@@ -37,12 +37,16 @@ describeHosts(
       expect(found).toContainEqual(
         expect.objectContaining({ method: 'GET', path: '/templates/{templateID}/builds/{buildID}/status' }),
       );
+      expect(found).toContainEqual(
+        expect.objectContaining({ method: 'PUT', path: '/volumecontent/{volumeID}/file', hasBody: true }),
+      );
     });
 
     test('refuses nonsense on every route with a code and a message, and goes on serving', async () => {
       const found = await operations();
       // Answers that are no refusal are right where nothing about the request is wrong; never is a failure right.
-      const allowed = new Set([200, 204, 400, 401, 403, 404, 409, 413, 501]);
+      const allowed = new Set([200, 201, 204, 400, 401, 403, 404, 409, 413, 501]);
+      const volume = await fixture.sdk.Volume.create('fuzzed', fixture.connection);
       const word = fc.oneof(
         fc.string({ unit: 'binary', maxLength: 40 }),
         fc.constantFrom(
@@ -79,13 +83,16 @@ describeHosts(
           async (operation, words, text) => {
             let next = 0;
             const value = (): string => encodeURIComponent(words[next++ % words.length] ?? '');
-            const path = operation.path.replace(/\{\w+\}/g, () => value() || 'x');
+            // Of the one volume there is, so that its token opens it.
+            const path = operation.path
+              .replace(/(?<=^\/volumecontent\/)\{\w+\}/, volume.volumeId)
+              .replace(/\{\w+\}/g, () => value() || 'x');
             const query = operation.parameters
               .filter((one) => one.in === 'query')
               .map((one) => `${one.name}=${value()}`);
             const response = await fetch(`${fixture.host.apiUrl}${path}?${query.join('&')}`, {
               method: operation.method,
-              headers: { 'x-api-key': fixture.host.apiKey },
+              headers: { 'x-api-key': fixture.host.apiKey, authorization: `Bearer ${volume.token}` },
               ...(operation.method === 'GET' ? {} : { body: text }),
             });
             const answer = await response.text();
@@ -102,7 +109,7 @@ describeHosts(
       const sandbox = await fixture.create();
       expect((await sandbox.commands.run('echo fine')).stdout).toBe('fine\n');
       await sandbox.kill();
-    }, 60_000);
+    }, 180_000);
   },
   { withTls: true },
 );

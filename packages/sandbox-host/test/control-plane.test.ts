@@ -186,9 +186,9 @@ describeHosts(
           await expect(fixture.create('base', options)).rejects.toThrow(/share the network/);
         }
       }
-      expect((await call(fixture, 'GET', '/volumes')).body).toEqual({
+      expect((await call(fixture, 'GET', '/teams')).body).toEqual({
         code: 501,
-        message: 'This host has no volumes.',
+        message: 'This host has no teams; there is one key.',
       });
     });
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Secret, Volume } from 'e2b';
+import { Secret } from 'e2b';
 import { expect, test, vi } from 'vitest';
 import { describeHosts } from './with-host.js';
 
@@ -77,7 +77,6 @@ describeHosts('the rest of what E2B gives callers', (fixture) => {
   });
 
   test('what one machine does not have is refused in words', async () => {
-    await expect(Volume.create('data', fixture.connection)).rejects.toThrow(/has no volumes/);
     await expect(Secret.create('name', 'value', fixture.connection)).rejects.toThrow(/has no stored secrets/);
   });
 });

@@ -3,8 +3,6 @@ import { type Route, route } from './route.js';
 
 /** What E2B has and one machine does not: said clearly, so that nobody takes it for a fault. */
 const absent: [path: string, what: string][] = [
-  ['/volumes', 'volumes'],
-  ['/volumes/{volumeID}', 'volumes'],
   ['/secrets', 'stored secrets; give them to a sandbox as envs'],
   ['/secrets/{secretID}', 'stored secrets; give them to a sandbox as envs'],
   ['/teams', 'teams; there is one key'],

@@ -8,11 +8,11 @@ export function metricsRoutes(metrics: HostMetrics, open: boolean): Route[] {
       method: 'get',
       path: '/metrics',
       summary: "Read the host's metrics, as Prometheus text",
-      open,
+      ...(open ? { open: 'anybody' } : {}),
       status: 200,
       handle: async () => {
         const { contentType, text } = await metrics.render();
-        return { text, headers: { 'content-type': contentType } };
+        return { content: text, headers: { 'content-type': contentType } };
       },
     }),
   ];

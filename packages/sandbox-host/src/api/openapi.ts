@@ -14,11 +14,12 @@ export function describeRoutes(routes: Route[]): Record<string, unknown> {
     paths[route.path] = item;
     item[route.method] = {
       summary: route.summary,
-      ...(route.open ? { security: [] } : {}),
+      ...(route.open ? { security: route.open === 'anybody' ? [] : [{ [route.open]: [] }] } : {}),
       parameters: [...pathParameters(route.path), ...queryParameters(route)],
       ...(route.body
         ? { requestBody: { content: { 'application/json': { schema: toJsonSchema(route.body) } } } }
         : {}),
+      ...(route.upload ? { requestBody: { content: { 'application/octet-stream': {} } } } : {}),
       responses: {
         ...(route.status < 400 ? { [route.status]: { description: route.summary } } : {}),
         default: errorResponse,
@@ -35,7 +36,10 @@ export function describeRoutes(routes: Route[]): Record<string, unknown> {
     security: [{ apiKey: [] }],
     paths,
     components: {
-      securitySchemes: { apiKey: { type: 'apiKey', in: 'header', name: 'X-API-KEY' } },
+      securitySchemes: {
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-KEY' },
+        volumeToken: { type: 'http', scheme: 'bearer' },
+      },
       schemas: {
         Error: {
           type: 'object',

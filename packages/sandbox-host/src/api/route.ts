@@ -6,7 +6,7 @@ import type { Findings } from './tell-decisions.js';
 /** No call of the control plane needs a longer body. */
 const bodyBytes = 1024 * 1024;
 /** As much of a longer one is read and dropped, since many clients hear no answer before they have sent all. */
-const drainedBytes = 16 * bodyBytes;
+export const drainedBytes: number = 16 * bodyBytes;
 
 /** One call of the control plane, described so that it can be checked, served and documented from one place. */
 export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodType = z.ZodType> {
@@ -19,22 +19,27 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   body?: Body;
   /** The status of success. */
   status: number;
-  /** Whether it is answered without the API key. */
-  open?: boolean;
-  handle: (call: {
-    params: Record<string, string>;
-    query: z.output<Query>;
-    body: z.output<Body>;
-    context: Context;
-    signal: AbortSignal;
-  }) => Reply | Promise<Reply>;
+  /** Whether the body is bytes, which the handler reads by itself. */
+  upload?: boolean;
+  /** Who needs no API key: anybody, or whoever shows the token of the volume, which the handler checks. */
+  open?: 'anybody' | 'volumeToken';
+  handle: (call: Call<z.output<Query>, z.output<Body>>) => Reply | Promise<Reply>;
+}
+
+/** What a handler is called with. */
+export interface Call<Query = unknown, Body = unknown> {
+  params: Record<string, string>;
+  query: Query;
+  body: Body;
+  context: Context<Findings>;
+  signal: AbortSignal;
 }
 
 /** What a handler answers with: the body, and what differs from the route's own status and headers. */
 export interface Reply {
   body?: unknown;
   /** In place of a body: what is not JSON. `headers` say what it is. */
-  text?: string;
+  content?: string | ReadableStream<Uint8Array>;
   status?: number;
   headers?: Record<string, string>;
   /** The sandbox it made, for the record. */
@@ -63,7 +68,7 @@ export function mount(app: Hono<Findings>, { method, path, query, body, status, 
     if (reply.sandboxId) context.set('sandboxId', reply.sandboxId);
     const answer = { status: reply.status ?? status, headers: { ...reply.headers } };
     if (reply.body !== undefined) return Response.json(reply.body, answer);
-    if (reply.text !== undefined) return new Response(reply.text, answer);
+    if (reply.content !== undefined) return new Response(reply.content, answer);
     // The SDK takes a body for JSON unless it is told that there is none.
     if (answer.status !== 204) Object.assign(answer.headers, { 'content-length': '0' });
     return new Response(null, answer);

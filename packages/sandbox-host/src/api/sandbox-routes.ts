@@ -3,11 +3,12 @@ import type { Capabilities } from '../engines/engine.js';
 import { unmetRequirements } from '../engines/requirements.js';
 import { HostError } from '../errors.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
-import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
+import type { SandboxSettings, SandboxVolume } from '../sandboxes/sandbox-settings.js';
 import type { Template } from '../templates/template.js';
 import type { TemplateCatalog } from '../templates/template-catalog.js';
 import { policyOf, restrictEgress } from '../templates/template-policy.js';
 import { templateSettings } from '../templates/template-settings.js';
+import type { VolumeCatalog } from '../volumes/volume-catalog.js';
 import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
 import { created, detailed, listed, publicState } from './sandbox-views.js';
@@ -40,6 +41,24 @@ const networkSchema = egressSchema.extend({
     .regex(/^[\x21-\x7e]*$/, 'cannot be a Host header')
     .optional(),
 });
+/** So many volumes a sandbox can have. */
+const maxVolumes = 32;
+const mountPath = z
+  .string()
+  .max(4_000)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: just these cannot be in a path.
+  .regex(/^(\/(?!\.{1,2}(\/|$))[^/\x00]{1,255})+$/, 'must be absolute, without dots, and not the root');
+const volumeMountsSchema = z
+  .array(z.object({ name: z.string(), path: mountPath }))
+  .max(maxVolumes)
+  .superRefine((mounts, context) => {
+    for (const [index, { path }] of mounts.entries()) {
+      const other = mounts.find((one, at) => at !== index && `${path}/`.startsWith(`${one.path}/`));
+      if (!other) continue;
+      const message = `"${path}" is within the mount "${other.path}"`;
+      context.addIssue({ code: 'custom', path: [index, 'path'], message });
+    }
+  });
 const newSandboxSchema = z.object({
   templateID: z.string().min(1),
   timeout: seconds.optional(),
@@ -50,6 +69,7 @@ const newSandboxSchema = z.object({
   autoPause: z.boolean().optional(),
   autoPauseMemory: z.boolean().optional(),
   autoResume: z.object({ enabled: z.boolean() }).optional(),
+  volumeMounts: volumeMountsSchema.optional(),
   secure: z.boolean().optional(),
 });
 const connectSchema = z.object({ timeout: seconds.optional(), memory: z.boolean().optional() });
@@ -70,6 +90,7 @@ const listQuery = z.object({
 export function sandboxRoutes(
   sandboxes: SandboxManager,
   catalog: TemplateCatalog,
+  volumes: VolumeCatalog,
   capabilities: Capabilities,
 ): Route[] {
   const create =
@@ -94,6 +115,7 @@ export function sandboxRoutes(
           autoPauseMemory: body.autoPauseMemory ?? true,
           autoResume: body.autoResume?.enabled ?? false,
           ...egress,
+          volumes: findVolumes(volumes, body.volumeMounts ?? []),
           secure: version === 2 || (body.secure ?? false),
         },
         signal,
@@ -277,6 +299,15 @@ export function sandboxRoutes(
       },
     }),
   ];
+}
+
+/** @throws HostError 400, as E2B answers, for names that no volume has. */
+function findVolumes(volumes: VolumeCatalog, mounts: z.output<typeof volumeMountsSchema>): SandboxVolume[] {
+  return mounts.map(({ name, path }, index) => {
+    const volume = volumes.findByName(name);
+    if (!volume) throw new HostError(400, `body.volumeMounts.${index}.name: there is no volume "${name}".`);
+    return { id: volume.volumeID, name, path };
+  });
 }
 
 /** The SDK encodes keys and values, and then the whole once more. */

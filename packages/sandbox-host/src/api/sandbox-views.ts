@@ -35,6 +35,7 @@ export function listed(sandbox: Sandbox): Record<string, unknown> {
     memoryMB: settings.memoryMB,
     diskSizeMB: 0,
     metadata: settings.metadata,
+    volumeMounts: settings.volumes.map(({ name, path }) => ({ name, path })),
     state: publicState(sandbox),
     envdVersion,
   };

@@ -65,7 +65,9 @@ export class PooledSandbox {
   }
 
   /** Whether it can become a sandbox with these settings without being started anew. */
-  suits({ envs }: SandboxSettings): boolean {
+  suits({ envs, volumes }: SandboxSettings): boolean {
+    // They are mounted when a sandbox is started.
+    if (volumes.length > 0) return false;
     // Commands are given their environment one by one; only an agent that runs already has to be told.
     if (this.agent || !this.settings.start) return true;
     const names = Object.keys(envs);

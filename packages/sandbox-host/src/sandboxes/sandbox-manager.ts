@@ -83,6 +83,13 @@ export class SandboxManager {
       .sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   }
 
+  /** Which sandboxes have a volume. */
+  usersOf(volumeId: string): string[] {
+    return [...this.#sandboxes.values()]
+      .filter(({ settings }) => settings.volumes.some(({ id }) => id === volumeId))
+      .map(({ id }) => id);
+  }
+
   /** What sandboxes stand on, so that it is not taken away. */
   images(): Image[] {
     return [...this.#sandboxes.values()].map((one) => one.image);
@@ -278,6 +285,7 @@ function startOptions({ settings, log }: Sandbox): StartOptions {
   return {
     limits: { cpuCount, memoryMB },
     network: networkPolicy(settings),
+    volumes: settings.volumes,
     onRefused: (target) => log.add('warn', `Its rules do not let it reach ${target}.`),
   };
 }

@@ -46,6 +46,7 @@ const settingsSchema: z.ZodType<SandboxSettings> = z.object({
     maskRequestHost: z.string().optional(),
   }),
   allowInternetAccess: z.boolean().optional(),
+  volumes: z.array(z.object({ id: z.string(), name: z.string(), path: z.string() })).default([]),
   secure: z.boolean(),
   cpuCount: z.number(),
   memoryMB: z.number(),

@@ -1,5 +1,6 @@
 import type { NetworkPolicy } from '../engines/engine.js';
 import type { SandboxUser } from '../engines/user.js';
+import type { MountedVolume } from '../engines/volumes.js';
 
 /** What may reach a sandbox and what it may reach, as it was asked for. */
 export interface NetworkRules {
@@ -29,6 +30,11 @@ export interface StartCommand {
   readyCmd?: string | undefined;
 }
 
+/** A volume in a sandbox, and under which name it was asked for. */
+export interface SandboxVolume extends MountedVolume {
+  name: string;
+}
+
 /** How a sandbox is to be. */
 export interface SandboxSettings {
   templateId: string;
@@ -49,6 +55,7 @@ export interface SandboxSettings {
   autoResume: boolean;
   network: NetworkRules;
   allowInternetAccess?: boolean | undefined;
+  volumes: SandboxVolume[];
   /** Whether calls into the sandbox need its token. */
   secure: boolean;
   cpuCount: number;
@@ -70,6 +77,7 @@ export const defaultSettings: Omit<SandboxSettings, 'templateId'> = {
   autoPauseMemory: true,
   autoResume: false,
   network: {},
+  volumes: [],
   secure: true,
   cpuCount: 2,
   memoryMB: 512,

@@ -270,6 +270,8 @@ function fileError(error: unknown, path: string): unknown {
       return new HostError(400, `${path} leads through too many symbolic links.`, options);
     case 'ENAMETOOLONG':
       return new HostError(400, 'The path is too long.', options);
+    case 'ECONNRESET':
+      return new HostError(400, `What was to be in ${path} was not sent to its end.`, options);
     case 'ENOSPC':
     case 'EDQUOT':
       return new HostError(507, 'There is no space left for the file.', options);
