@@ -1,12 +1,10 @@
 import { request } from 'node:http';
 import { Sandbox, Volume } from 'e2b';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { useHostProcesses } from './host-process.js';
 import { canIsolate } from './with-engine.js';
 import { describeHosts } from './with-host.js';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 describeHosts(
   'volumes',
@@ -234,5 +232,5 @@ describe.skipIf(!canIsolate)('volumes of a host that was killed', () => {
     } finally {
       await third.close();
     }
-  }, 120_000);
+  }, 300_000);
 });
