@@ -80,16 +80,21 @@ describe('background work', () => {
   });
 });
 
+/** Waits until the agent works on what it was sent. */
+function untilBusy(app: AgentRuntimeApp): Promise<void> {
+  return eventually(async () =>
+    expect(await json(await app.fetch(new Request('http://agent/ping')))).toMatchObject({
+      status: 'HealthyBusy',
+    }),
+  );
+}
+
 describe('closing', () => {
   test('answers 503 to what comes while it waits, and is done when everything is', async () => {
     const { promise, resolve } = pending<string>();
     const app = agent(() => promise);
     const fetched = app.fetch(new Request('http://agent/invocations', post({})));
-    await eventually(async () =>
-      expect(await json(await app.fetch(new Request('http://agent/ping')))).toMatchObject({
-        status: 'HealthyBusy',
-      }),
-    );
+    await untilBusy(app);
     const closing = app.close();
     const refused = await app.fetch(new Request('http://agent/invocations', post({})));
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
@@ -101,9 +106,10 @@ describe('closing', () => {
   test('does not wait for ever for a handler that ignores its signal', async () => {
     const app = agent(() => new Promise(() => {}), { shutdownGraceMs: 10 });
     const fetched = app.fetch(new Request('http://agent/invocations', post({})));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await untilBusy(app);
     await app.close();
-    expect(await json(await fetched)).toMatchObject({ error_type: 'ShutdownError' });
+    const response = await fetched;
+    expect([response.status, (await json(response)).error_type]).toEqual([500, 'ShutdownError']);
   });
 });
 
