@@ -100,5 +100,5 @@ describeHosts(
       await sandbox.kill();
     });
   },
-  { withTls: true },
+  { withOlderSdk: true, withTls: true },
 );
