@@ -162,7 +162,7 @@ describe.skipIf(!canIsolate)('a sandbox whose host was killed', { timeout: 90_00
       seen += data.toString();
     });
     shell.stderr.resume();
-    shell.resize?.({ cols: 91, rows: 17 });
+    await shell.resize?.({ cols: 91, rows: 17 });
     shell.stdin?.write('stty size; exit 4\n');
     expect(await shell.ended).toEqual({ code: 4, signal: undefined });
     expect(seen).toContain('17 91');

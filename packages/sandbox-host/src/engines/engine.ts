@@ -73,8 +73,8 @@ export interface EngineProcess {
   stderr: Readable;
   /** Settles when the process has ended and its output has been read to the end. Never rejects. */
   ended: Promise<ExitStatus>;
-  /** Only in a pseudo-terminal. */
-  resize?: (size: TerminalSize) => void;
+  /** Only in a pseudo-terminal. Settles when it has the size: what is typed from then on finds it. */
+  resize?: (size: TerminalSize) => Promise<void>;
   /** Signals the process and what it has started in its group. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }

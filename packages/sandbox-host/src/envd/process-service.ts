@@ -64,10 +64,10 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
     for await (const event of follow(found, context)) yield { event };
   },
 
-  update(request, context) {
+  async update(request, context) {
     const { resize } = runningProcess(request.process, context).process;
     if (!resize) throw new ConnectError('The process has no terminal.', Code.FailedPrecondition);
-    if (request.pty) resize(terminalSize(request.pty));
+    if (request.pty) await resize(terminalSize(request.pty));
     return {};
   },
 

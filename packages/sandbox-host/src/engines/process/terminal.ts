@@ -77,7 +77,7 @@ export async function launchInTerminal(
     stderr,
     // Settles when the output has been read, too.
     ended: Promise.all([ended, once(output, 'end')]).then(([status]) => status),
-    resize: ({ cols, rows }) => terminal.resize(cols, rows),
+    resize: async ({ cols, rows }) => terminal.resize(cols, rows),
     kill: (signal) => launcher.signal(pid, signal),
   };
 }

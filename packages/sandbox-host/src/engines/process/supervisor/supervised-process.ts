@@ -53,7 +53,7 @@ export function superviseProcess(
     stderr,
     ended,
     ...(isTerminal && {
-      resize: ({ cols, rows }: TerminalSize) => void tell('resize', String(cols), String(rows)),
+      resize: async ({ cols, rows }: TerminalSize) => void (await tell('resize', String(cols), String(rows))),
     }),
     kill: async (signal) => void (await tell('kill', String(system.signals[signal]))),
   };
