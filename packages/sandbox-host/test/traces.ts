@@ -20,7 +20,8 @@ export function processesWith(text: string): number[] {
 export function groupsOf(dataDir: string): string[] {
   if (!existsSync('/sys/fs/cgroup')) return [];
   const name = durableName(existsSync(dataDir) ? realpathSync(dataDir) : dataDir);
-  return linesOf('find', '/sys/fs/cgroup', '-type', 'd', '-path', `*/${name}*`);
+  // Groups of other hosts come and go meanwhile, at which `find` fails in the end.
+  return linesOf('sh', '-c', 'find /sys/fs/cgroup -type d -path "$0" 2>/dev/null; true', `*/${name}*`);
 }
 
 /** Networks that the host of a data directory keeps. */
