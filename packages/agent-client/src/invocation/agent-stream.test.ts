@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { json, resumable, sse, type TestAgent, testAgent } from '../../test/support/agent-server.js';
 
 const done = 'event: done\nid: 3\ndata: {"status":"success","duration":1.5,"metadata":{"k":1}}\n\n';
@@ -143,6 +143,27 @@ describe('a stream', () => {
     await reader?.read();
     await reader?.cancel();
     await endless.closed;
+  });
+
+  test('sends a browser heartbeats while the agent is quiet', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    let finish: () => void = () => {};
+    const agent = await testAgent((_, response) => {
+      sse(response);
+      response.write('data: 1\n\n');
+      finish = () => response.end('data: 2\n\n');
+    });
+    const reader = agent.stream('x').toResponse().body?.getReader();
+    const next = async (): Promise<string> => new TextDecoder().decode((await reader?.read())?.value);
+    expect(await next()).toBe('data: 1\n\n');
+    const quiet = next();
+    vi.advanceTimersByTime(15_000);
+    expect(await quiet).toBe(': ping\n\n');
+    finish();
+    expect(await next()).toBe('data: 2\n\n');
+    expect(await next()).toBe('');
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test('tells a browser of an error in the last event', async () => {

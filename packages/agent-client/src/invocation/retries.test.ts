@@ -243,6 +243,39 @@ describe('a call to an agent that honours keys', () => {
     expect(impatient.seen).toHaveLength(1);
   });
 
+  test('does not wait for what its own time does not allow', async () => {
+    const agent = await testAgent((_, response) =>
+      json(response, 503, draining, { ...instance, 'retry-after': '50' }),
+    );
+    await expect(agent.invoke('x', { timeoutMs: 40_000 })).rejects.toMatchObject({
+      name: 'InvocationError',
+      outcome: 'not_run',
+    });
+    expect(agent.seen).toHaveLength(1);
+  });
+
+  test('waits twice as long each time, less a quarter at most, and never over eight seconds', async () => {
+    const delays: number[] = [];
+    const agent = await testAgent((_, response) => response.destroy(), { runtimeInstance: 'one' });
+    await agent.invoke('x', { onRetry: ({ delayMs }) => delays.push(delayMs) }).catch(() => {});
+    const abort = new AbortController();
+    const patient = await testAgent((_, response) => response.destroy(), {
+      runtimeInstance: 'one',
+      config: { retryDelayMs: 100_000 },
+    });
+    const onRetry = ({ delayMs }: RetryInfo): void => {
+      delays.push(delayMs);
+      abort.abort();
+    };
+    await patient.invoke('x', { signal: abort.signal, onRetry, timeoutMs: 60_000 }).catch(() => {});
+    const most = [1, 2, 4, 8_000];
+    expect(delays).toHaveLength(most.length);
+    for (const [index, delayMs] of delays.entries()) {
+      expect(delayMs).toBeLessThanOrEqual(most[index] ?? 0);
+      expect(delayMs).toBeGreaterThanOrEqual((most[index] ?? 0) * 0.75);
+    }
+  });
+
   test('ends its wait when the caller’s signal aborts', async () => {
     const abort = new AbortController();
     const agent = await testAgent((_, response) =>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { testAgent } from '../../test/support/agent-server.js';
+import { json, testAgent } from '../../test/support/agent-server.js';
 import { NotReady, waitUntilReady } from './wait-until-ready.js';
 
 test('an agent whose process crashes is given up in the middle of a ping', async () => {
@@ -21,4 +21,19 @@ test('an agent whose process crashes is given up in the middle of a ping', async
   });
   // A single ping is given up after five seconds.
   expect(Date.now() - started).toBeLessThan(4_500);
+});
+
+test('an agent is asked again soon, and more seldom the longer it takes', async () => {
+  const asked: number[] = [];
+  const agent = await testAgent((_, response) => {
+    asked.push(performance.now());
+    if (asked.length < 8) json(response, 503, { message: 'starting' });
+    else json(response, 200, { status: 'Healthy', time_of_last_update: 1 });
+  });
+  const target = Object.assign(agent.target, { look: async () => {} });
+  await waitUntilReady(target, 600_000, new AbortController().signal);
+  const waits = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
+  // Timers never ring early; that they ring late is the machine's affair.
+  for (const [index, ms] of waits.entries()) expect(ms).toBeGreaterThan(20 * 1.5 ** index - 5);
+  expect(Math.min(...waits)).toBeLessThan(3_000);
 });

@@ -1,9 +1,15 @@
+import { execFile } from 'node:child_process';
 import { getEventListeners } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { Agent } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { connect, json, resumable, sse, testAgent } from '../../test/support/agent-server.js';
 import { FetchTransport } from './fetch-transport.js';
 import type { Transport, TransportResponse } from './transport.js';
@@ -139,6 +145,61 @@ describe.each(transports)('over %s', (_, create) => {
   });
 });
 
+describe('the pool', () => {
+  test('has no more connections than it may, keeps them, and drops them with the client', async () => {
+    const sockets = new Set<unknown>();
+    let closed = 0;
+    let most = 0;
+    let running = 0;
+    const agent = await testAgent(
+      (_, response) => {
+        const { socket } = response;
+        if (socket && !sockets.has(socket)) {
+          sockets.add(socket);
+          socket.on('close', () => {
+            closed += 1;
+          });
+        }
+        running += 1;
+        most = Math.max(most, running);
+        setTimeout(() => {
+          running -= 1;
+          json(response, 200, 1);
+        }, 10);
+      },
+      { config: { maxConnections: 3 } },
+    );
+    await Promise.all(Array.from({ length: 12 }, () => agent.invoke('x')));
+    await agent.invoke('x');
+    expect(most).toBeLessThanOrEqual(3);
+    expect(sockets.size).toBeLessThan(13);
+    await agent.target.transport.close();
+    await expect.poll(() => closed, { timeout: 20_000 }).toBe(sockets.size);
+  });
+
+  test('lets an agent be quiet for as long as it likes', async () => {
+    // Undici counts the ticks of a timer of its own, which would reach its default of 300 s here. That timer is not good
+    // for much after this test, so no other of this file that needs it comes later.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    let response: ServerResponse | undefined;
+    const agent = await testAgent((_, answer) => {
+      response = answer;
+    });
+    const values = agent.stream('x', { timeoutMs: 0 })[Symbol.asyncIterator]();
+    const first = values.next();
+    while (!response) await new Promise(setImmediate);
+    await vi.advanceTimersByTimeAsync(400_000);
+    sse(response);
+    response.write('data: 1\n\n');
+    expect(await first).toEqual({ done: false, value: 1 });
+    const second = values.next();
+    await vi.advanceTimersByTimeAsync(400_000);
+    response.end('data: 2\n\n');
+    expect(await second).toEqual({ done: false, value: 2 });
+  });
+});
+
 describe('a bundle', () => {
   const bundle = async (platform: 'browser' | 'node'): Promise<string> => {
     const { outputFiles } = await build({
@@ -155,6 +216,33 @@ describe('a bundle', () => {
 
   test('for a browser or a worker builds, and has none of Node’s modules in it', async () => {
     expect(await bundle('browser')).not.toMatch(/from\s*"(undici|node:)/);
+  });
+
+  test('calls with the platform’s fetch where there is no undici', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bundle-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    await build({
+      entryPoints: [fileURLToPath(new URL('create-transport.ts', import.meta.url))],
+      outfile: join(folder, 'transport.mjs'),
+      bundle: true,
+      platform: 'browser',
+      format: 'esm',
+    });
+    const agent = await testAgent((_, response) => response.end('whole'));
+    const program = `
+      import { createTransport } from './transport.mjs';
+      await import('undici').then(() => { throw new Error('undici is here'); }, () => {});
+      const transport = createTransport({ maxConnections: 1, keepAliveTimeoutMs: 1, connectTimeoutMs: 1 });
+      const { signal } = new AbortController();
+      const origin = '${agent.target.endpoint.origin}';
+      const response = await transport.request(
+        { method: 'GET', origin, path: '/', headers: {}, signal, firstByteTimeoutMs: 0 },
+      );
+      process.stdout.write(await response.body.read());
+      await transport.close();`;
+    await writeFile(join(folder, 'program.mjs'), program);
+    const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'program.mjs')]);
+    expect(stdout).toBe('whole');
   });
 
   test('stays within its budget beside the E2B SDK', async () => {
