@@ -9,7 +9,7 @@ import type { EngineSandbox, Image } from '../src/engines/engine.js';
 import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
 import { canIsolate, runIn } from './with-engine.js';
 
-describe.skipIf(!canIsolate)('volumes in sandboxes', { timeout: 90_000 }, () => {
+describe.skipIf(!canIsolate)('volumes in sandboxes', () => {
   let directory: string;
   let engine: ProcessEngine;
   let started = 0;
@@ -18,7 +18,7 @@ describe.skipIf(!canIsolate)('volumes in sandboxes', { timeout: 90_000 }, () => 
     engine = await startProcessEngine({ directory, isolation: 'namespaces' });
     await engine.volumes.make('shared');
     await engine.volumes.make('other');
-  }, 60_000);
+  });
   afterAll(async () => {
     await engine?.close();
     await rm(directory, { recursive: true, force: true });
