@@ -6,14 +6,24 @@ import type { Swap } from './swap-file.js';
 export interface Means {
   /** Why sandboxes cannot have namespaces; undefined where they can. */
   obstacle: string | undefined;
+  /** Why sandboxes cannot have users of their own; undefined where they can. */
+  idsObstacle: string | undefined;
   /** Why they have to share the host's network; undefined where each has its own. */
   networkObstacle: string | undefined;
   groups: ControlGroups | undefined;
   swap: Swap;
 }
 
+const walls = 'own mount, process, IPC and host-name namespaces, no privileges, a filter of system calls';
+
 /** What follows for sandboxes from what there is. */
-export function describeCapabilities({ obstacle, networkObstacle, groups, swap }: Means): Capabilities {
+export function describeCapabilities({
+  obstacle,
+  idsObstacle,
+  networkObstacle,
+  groups,
+  swap,
+}: Means): Capabilities {
   const network: Capability = networkObstacle
     ? {
         level: 'absent',
@@ -38,10 +48,12 @@ export function describeCapabilities({ obstacle, networkObstacle, groups, swap }
     };
   }
   return {
-    isolation: {
-      level: 'enforced',
-      reason: 'own mount, process, IPC and host-name namespaces, no privileges, and a filter of system calls',
-    },
+    isolation: idsObstacle
+      ? {
+          level: 'advisory',
+          reason: `${walls}, but no user namespace: root in a sandbox is root of the machine without its privileges (${idsObstacle})`,
+        }
+      : { level: 'enforced', reason: `${walls}, and users of their own` },
     limits: describeLimits(groups),
     network,
     freeze: groups

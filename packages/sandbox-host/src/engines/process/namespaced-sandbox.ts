@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
 import { writeWhole } from '../../write-whole.js';
@@ -12,7 +12,7 @@ import type { SandboxNetwork } from './network/sandbox-networks.js';
 import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-scripts.js';
 import { reportOom } from './report-oom.js';
-import { portScripts, portsDirectory, sandboxMounts, sandboxUid } from './root-fs.js';
+import { portScripts, portsDirectory, sandboxMounts } from './root-fs.js';
 import { copyTree } from './shell.js';
 import { groupStats, processStats } from './stats.js';
 import {
@@ -24,6 +24,7 @@ import {
   supervisorIdentitySchema,
   type VolumeMount,
 } from './supervisor/supervisor.js';
+import type { SandboxIds } from './user-ids.js';
 
 /** What a sandbox with namespaces of its own is made from. */
 export interface NamespacedSandboxOptions {
@@ -35,6 +36,7 @@ export interface NamespacedSandboxOptions {
   layerPath: (layer: string) => string;
   /** Whether layers can be laid over each other; otherwise they are copied. */
   overlay: boolean;
+  ids: SandboxIds;
   group: ControlGroup | undefined;
   /** Undefined where sandboxes have to share the host's. */
   network: SandboxNetwork | undefined;
@@ -43,8 +45,6 @@ export interface NamespacedSandboxOptions {
 /** What the next host needs to find the sandbox again: its first process, and its control groups. */
 const supervisorFile = 'supervisor.json';
 const groupsFile = 'control-groups.json';
-
-const userIds = { user: sandboxUid, root: 0 };
 
 /** Starts a sandbox with mount, process, IPC and host-name namespaces of its own. Needs root, Linux and Perl. */
 export async function startNamespacedSandbox(
@@ -56,12 +56,14 @@ export async function startNamespacedSandbox(
     volumes: VolumeMount[];
   },
 ): Promise<EngineSandbox> {
-  const { id, directory, image, makingGroup, network, overlay, endWithHost, volumes } = options;
+  const { id, directory, image, makingGroup, network, overlay, ids, endWithHost, volumes } = options;
   const { root, upper, work } = placesIn(options);
   const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
   // A mount that need not survive the machine refuses to be made over what another has left.
   if (!isNew) await rm(work, { recursive: true, force: true });
   for (const path of new Set([root, upper, work])) await mkdir(path, { recursive: true, mode: 0o755 });
+  // What changes are kept in is the root that is seen inside.
+  await chown(upper, ids.base, ids.base);
   const lower = image.layers.map(options.layerPath);
   if (!overlay && isNew) for (const layer of lower) await copyTree(layer, root);
   let group: ControlGroup | undefined;
@@ -69,8 +71,9 @@ export async function startNamespacedSandbox(
     id,
     directory,
     root,
-    mounts: sandboxMounts(root, overlay ? { lower, upper, work } : undefined, network?.resolvConf),
+    mounts: sandboxMounts(root, overlay ? { lower, upper, work } : undefined, network?.resolvConf, ids),
     volumes,
+    baseId: ids.base,
     networkNamespace: network?.netns,
     endWithHost,
     async beforeCommands(identity) {
@@ -134,14 +137,14 @@ function placesIn({
 }
 
 function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Supervisor): EngineSandbox {
-  const { id, directory, image, group, network } = options;
+  const { id, directory, image, ids, group, network } = options;
   const { pid } = supervisor.identity;
   // Held open, so that paths stay within this sandbox whatever process takes its number later.
   const rootFd = openSync(`/proc/${pid}/root`, 'r');
   const anchor = `/proc/self/fd/${rootFd}`;
   let destroyed: Promise<void> | undefined;
   return {
-    files: localFiles(anchor, userIds),
+    files: localFiles(anchor, { root: ids.base, user: ids.base + ids.user }),
     limits: group?.limits,
     pathInside: (path) => path,
     async exec(command) {
@@ -149,7 +152,9 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
       const env = network
         ? { ...network.environment, ...command.env }
         : withPorts(command.env, portsDirectory, portScripts);
-      return reportOom(group, () => supervisor.start({ ...command, env }, userIds[command.user]));
+      return reportOom(group, () =>
+        supervisor.start({ ...command, env }, command.user === 'root' ? 0 : ids.user),
+      );
     },
     dial: async (port) =>
       network

@@ -13,10 +13,11 @@ import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { writePortScripts } from './ports/port-scripts.js';
 import { probeOptions } from './probe/probe-sandbox.js';
 import { proveCapabilities } from './probe/prove-capabilities.js';
-import { makeSkeleton, sandboxUid } from './root-fs.js';
+import { makeSkeleton } from './root-fs.js';
 import { run } from './shell.js';
 import { supervisorScript } from './supervisor/supervisor-script.js';
 import { openSwap, removeOrphanedSwap } from './swap-file.js';
+import { findSandboxIds, sharedIds } from './user-ids.js';
 import { openVolumeDirectories } from './volumes/volume-directories.js';
 
 /** How sandboxes are kept apart: each in Linux namespaces of its own, or by directory only. */
@@ -70,13 +71,14 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   if (options.isolation === 'namespaces' && obstacle) {
     throw new Error(`Sandboxes cannot have namespaces of their own: ${obstacle}.`);
   }
-  if (!hadBase) await (obstacle ? makePlainSkeleton : makeSkeleton)(layerPath(baseLayer));
+  const { ids, obstacle: idsObstacle } = obstacle ? { ids: sharedIds, obstacle } : await findSandboxIds();
+  if (!hadBase) {
+    await (obstacle ? makePlainSkeleton(layerPath(baseLayer)) : makeSkeleton(layerPath(baseLayer), ids));
+  }
   const overlay = !obstacle && (await canOverlay(options.directory));
-  await checkFormat(options.directory, obstacle ? 'plain' : overlay ? 'overlay' : 'copy');
-  const volumes = await openVolumeDirectories(
-    join(options.directory, 'volumes'),
-    obstacle ? undefined : { base: 0, user: sandboxUid },
-  );
+  const format = overlay ? 'overlay' : 'copy';
+  await checkFormat(options.directory, obstacle ? 'plain' : `${format}, users from ${ids.base}`);
+  const volumes = await openVolumeDirectories(join(options.directory, 'volumes'), obstacle ? undefined : ids);
   const controlGroups = obstacle
     ? undefined
     : await openControlGroups(keepSandboxes ? options.directory : undefined);
@@ -121,7 +123,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     let network: SandboxNetwork | undefined;
     try {
       network = await networks?.open(id, { policy: given.network, onRefused: given.onRefused });
-      const sandbox = { id, directory, image, layerPath, overlay, makingGroup, network };
+      const sandbox = { id, directory, image, layerPath, overlay, ids, makingGroup, network };
       return own(
         id,
         await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes, volumes: mounts }),
@@ -137,7 +139,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
 
   const baseImage = { layers: [baseLayer] };
   const capabilities = await proveCapabilities({
-    described: describeCapabilities({ obstacle, networkObstacle, groups: controlGroups, swap }),
+    described: describeCapabilities({ obstacle, idsObstacle, networkObstacle, groups: controlGroups, swap }),
     start: () => start(`probe${process.pid}x${Date.now()}`, baseImage, probeOptions),
     directory: options.directory,
   });
@@ -151,7 +153,15 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     async adopt(id, image, given) {
       const directory = join(sandboxes, id);
       const network = await networks?.attach(id, { policy: given.network, onRefused: given.onRefused });
-      const adopted = await adoptNamespacedSandbox({ id, directory, image, layerPath, overlay, network });
+      const adopted = await adoptNamespacedSandbox({
+        id,
+        directory,
+        image,
+        layerPath,
+        overlay,
+        ids,
+        network,
+      });
       if (!adopted) await network?.close();
       return adopted && { ...adopted, sandbox: own(id, adopted.sandbox) };
     },
@@ -188,12 +198,12 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
 }
 
 /** Layers of one form mean nothing in another: their owners, or what they leave out, differ. */
-async function checkFormat(directory: string, format: 'plain' | 'overlay' | 'copy'): Promise<void> {
+async function checkFormat(directory: string, format: string): Promise<void> {
   const file = join(directory, 'image-format');
   const before = await readFile(file, 'utf8').catch(() => format);
   if (before !== format) {
     throw new Error(
-      `The data directory holds images in the form "${before}", and this host would make "${format}" ones: start it as before (user, isolation, file system), or give it another dataDir.`,
+      `The data directory holds images in the form "${before}", and this host would make "${format}" ones: start it as before (version, user, isolation, file system), or give it another dataDir.`,
     );
   }
   await writeWhole(file, format);

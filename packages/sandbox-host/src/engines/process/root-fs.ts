@@ -2,13 +2,9 @@ import { existsSync, lstatSync, statSync } from 'node:fs';
 import { chmod, chown, lstat, mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writePortScripts } from './ports/port-scripts.js';
+import { run } from './shell.js';
 import type { Mount } from './supervisor/supervisor.js';
-
-/**
- * The user id of `user` in sandboxes that have a root of their own: the last of the range Debian leaves to local
- * users, so that it belongs to nobody on the host and exists in every container's id map.
- */
-export const sandboxUid = 59_999;
+import type { SandboxIds } from './user-ids.js';
 
 /** Where port announcements lie inside a sandbox (see `ports/`). */
 export const portsDirectory = '/run/sandpiper/ports';
@@ -58,17 +54,17 @@ const hiddenProc = [
   'vmallocinfo',
 ];
 
-const users = `root:x:0:0:root:/root:/bin/bash
-user:x:${sandboxUid}:${sandboxUid}:user:/home/user:/bin/bash
+const passwd = (user: number): string => `root:x:0:0:root:/root:/bin/bash
+user:x:${user}:${user}:user:/home/user:/bin/bash
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 `;
-const groups = `root:x:0:
-user:x:${sandboxUid}:
+const group = (user: number): string => `root:x:0:
+user:x:${user}:
 nogroup:x:65534:
 `;
 
 /** Makes the lowest layer of every sandbox: a root with users, empty mount points and nothing of the host. */
-export async function makeSkeleton(root: string): Promise<void> {
+export async function makeSkeleton(root: string, { base, user }: SandboxIds): Promise<void> {
   const directories = [
     'dev/pts',
     'dev/shm',
@@ -88,7 +84,6 @@ export async function makeSkeleton(root: string): Promise<void> {
   }
   await chmod(join(root, 'root'), 0o700);
   await mkdir(join(root, 'home/user'));
-  await chown(join(root, 'home/user'), sandboxUid, sandboxUid);
   for (const name of devices) await writeFile(join(root, 'dev', name), '');
   const links = { fd: '/proc/self/fd', stdin: 'fd/0', stdout: 'fd/1', stderr: 'fd/2', ptmx: 'pts/ptmx' };
   for (const [name, target] of Object.entries(links)) await symlink(target, join(root, 'dev', name));
@@ -106,8 +101,8 @@ export async function makeSkeleton(root: string): Promise<void> {
     if (existsSync(source) && statSync(source).isDirectory()) await mkdir(target);
     else await writeFile(target, '');
   }
-  await writeFile(join(root, 'etc/passwd'), users);
-  await writeFile(join(root, 'etc/group'), groups);
+  await writeFile(join(root, 'etc/passwd'), passwd(user));
+  await writeFile(join(root, 'etc/group'), group(user));
   await writeFile(join(root, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n');
   await writePortScripts(join(root, portScripts));
   await mkdir(join(root, nodeDirectory, 'bin'));
@@ -115,6 +110,8 @@ export async function makeSkeleton(root: string): Promise<void> {
   await mkdir(join(root, nodeDirectory, npmPackage), { recursive: true });
   await symlink(`../${npmPackage}/bin/npm-cli.js`, join(root, nodeDirectory, 'bin/npm'));
   await symlink(`../${npmPackage}/bin/npx-cli.js`, join(root, nodeDirectory, 'bin/npx'));
+  await run('chown', '-hR', `${base}:${base}`, root);
+  await chown(join(root, 'home/user'), base + user, base + user);
 }
 
 /** Flags of mount(2). */
@@ -134,6 +131,7 @@ export function sandboxMounts(
   root: string,
   layers: { lower: string[]; upper: string; work: string } | undefined,
   resolvConf: string | undefined,
+  { base }: SandboxIds,
 ): Mount[] {
   const mounts: Mount[] = [];
   const add = (source: string, target: string, type: string, flags: number, data = ''): void => {
@@ -145,6 +143,7 @@ export function sandboxMounts(
   const system = readOnly | nosuid | nodev;
   // What is written to a device gets there all the same; its mode and owner stay the machine's.
   const device = readOnly | nosuid | noexec;
+  const ofRoot = `uid=${base},gid=${base}`;
   if (layers) {
     const lower = [...layers.lower].reverse().join(':');
     const data = `lowerdir=${lower},upperdir=${layers.upper},workdir=${layers.work},volatile`;
@@ -172,10 +171,11 @@ export function sandboxMounts(
     if (existsSync(join('/proc', name))) addBind('/dev/null', device, join('/proc', name));
   }
   add('devpts', '/dev/pts', 'devpts', 0, 'newinstance,ptmxmode=0666,mode=0620');
-  add('tmpfs', '/dev/shm', 'tmpfs', nosuid | nodev, 'mode=1777,size=64m');
+  add('tmpfs', '/dev/shm', 'tmpfs', nosuid | nodev, `${ofRoot},mode=1777,size=64m`);
   for (const name of devices) addBind(join('/dev', name), device);
   // Announcements are of processes, so they must not outlive them in a layer.
-  if (!resolvConf) add('tmpfs', portsDirectory, 'tmpfs', nosuid | nodev | noexec, 'mode=1777,size=1m');
+  if (!resolvConf)
+    add('tmpfs', portsDirectory, 'tmpfs', nosuid | nodev | noexec, `${ofRoot},mode=1777,size=1m`);
   return mounts;
 }
 

@@ -26,7 +26,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constant
 /** Of so many files it is remembered what was said about them, and that they were written here. */
 const filesRemembered = 10_000;
 
-/** The numbers of the users inside; undefined where everybody is whoever runs the host. */
+/** The host's numbers of the users inside; undefined where everybody is whoever runs the host. */
 export type UserIds = Record<SandboxUser, number>;
 
 /** Resolves a path below `root`, runs something with it, and tells its failure in the caller's terms. */
@@ -53,8 +53,12 @@ export async function withPlace<T>(
 export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles {
   const ownership = (user: SandboxUser): { uid: number; gid: number } | undefined =>
     ids && { uid: ids[user], gid: ids[user] };
-  const ownerName = (uid: number): string =>
-    !ids || uid === ids.user ? 'user' : uid === ids.root ? 'root' : String(uid);
+  const ownerName = (id: number): string => {
+    if (!ids || id === ids.user) return 'user';
+    if (id === ids.root) return 'root';
+    // What lies on the host belongs to nobody inside.
+    return id > ids.root && id - ids.root < 65_536 ? String(id - ids.root) : 'nobody';
+  };
 
   const at = <T>(
     path: string,

@@ -22,6 +22,8 @@ function namespaceName(block: number, slot: number): string {
  */
 const inside = `
 echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet
+# Nobody inside has privileges over it, and all its ports are the sandbox's own.
+echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
 off=/proc/sys/net/ipv6/conf/all/disable_ipv6
 [ ! -e $off ] || echo 1 > $off
 ip -batch - <<END

@@ -18,6 +18,7 @@ export function escapeAttempts(hostFile: string): Attempt[] {
     { what: 'see the processes of the host', script: sharesNamespace('pid') },
     { what: 'see the mounts of the host', script: sharesNamespace('mnt') },
     { what: 'meet the shared memory of the host', script: sharesNamespace('ipc') },
+    { what: 'act as the users of the host', script: sharesNamespace('user') },
     {
       what: 'mount a file system',
       script: 'd=$(mktemp -d); mount -t tmpfs tmpfs "$d" && umount "$d"; code=$?; rmdir "$d"; exit $code',

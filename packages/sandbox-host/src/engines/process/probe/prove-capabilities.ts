@@ -28,7 +28,7 @@ export interface ProofOptions {
  */
 export async function proveCapabilities(options: ProofOptions): Promise<Capabilities> {
   const { described } = options;
-  if (described.isolation.level !== 'enforced') return described;
+  if (described.isolation.level === 'absent') return described;
   const key = cacheKey(described);
   const known = await recallFindings(key);
   if (known) return lower(described, known);

@@ -83,33 +83,51 @@ const ENOSYS = 38;
 
 type Instruction = [code: number, value: number, whenTrue?: number, whenFalse?: number];
 
-/** The program for seccomp(2) that refuses them, on this kind of machine; undefined where its calls are not known. */
-export function seccompFilter(architecture: NodeJS.Architecture = process.arch): Buffer | undefined {
+/** Programs for seccomp(2) on this kind of machine. */
+export interface SeccompFilters {
+  /** For a sandbox's first process: refuses all of {@link refusedCalls} but what takes programs to their users. */
+  supervisor: Buffer;
+  /** For programs, in addition: refuses that, too. */
+  program: Buffer;
+}
+
+/** The filters for this kind of machine; undefined where its calls are not known. */
+export function seccompFilters(architecture: NodeJS.Architecture = process.arch): SeccompFilters | undefined {
   const machine = machines[architecture];
   if (!machine) return undefined;
-  const numbers = Object.values(refusedCalls).flatMap((both) => both[machine.column] ?? []);
-  const program: Instruction[] = [
-    [load, atArchitecture],
-    [jumpIfEqual, machine.auditArchitecture, 1, 0],
-    [answer, kill],
-    [load, atNumber],
-    [jumpIfAtLeast, x32Bit, 0, 1],
-    [answer, fail(ENOSYS)],
-    // A C library that is told there is no clone3 uses clone.
-    [jumpIfEqual, clone3, 0, 1],
-    [answer, fail(ENOSYS)],
-    ...numbers.flatMap((number): Instruction[] => [
+  const { setns, ...others } = refusedCalls;
+  const numbersOf = (calls: ([number, number | undefined] | undefined)[]): number[] =>
+    calls.flatMap((both) => both?.[machine.column] ?? []);
+  const refuse = (numbers: number[]): Instruction[] =>
+    numbers.flatMap((number): Instruction[] => [
       [jumpIfEqual, number, 0, 1],
       [answer, fail(EPERM)],
+    ]);
+  return {
+    supervisor: encode([
+      [load, atArchitecture],
+      [jumpIfEqual, machine.auditArchitecture, 1, 0],
+      [answer, kill],
+      [load, atNumber],
+      [jumpIfAtLeast, x32Bit, 0, 1],
+      [answer, fail(ENOSYS)],
+      // A C library that is told there is no clone3 uses clone.
+      [jumpIfEqual, clone3, 0, 1],
+      [answer, fail(ENOSYS)],
+      ...refuse(numbersOf(Object.values(others))),
+      [jumpIfEqual, clone[machine.column], 1, 0],
+      [answer, allow],
+      [load, atFirstArgument],
+      [and, newNamespaces],
+      [jumpIfEqual, 0, 0, 1],
+      [answer, allow],
+      [answer, fail(EPERM)],
     ]),
-    [jumpIfEqual, clone[machine.column], 1, 0],
-    [answer, allow],
-    [load, atFirstArgument],
-    [and, newNamespaces],
-    [jumpIfEqual, 0, 0, 1],
-    [answer, allow],
-    [answer, fail(EPERM)],
-  ];
+    program: encode([[load, atNumber], ...refuse(numbersOf([setns])), [answer, allow]]),
+  };
+}
+
+function encode(program: Instruction[]): Buffer {
   const bytes = Buffer.alloc(program.length * 8);
   for (const [index, [code, value, whenTrue = 0, whenFalse = 0]] of program.entries()) {
     bytes.writeUInt16LE(code, index * 8);

@@ -1,16 +1,17 @@
-import { machines, supervisorCalls } from './syscalls.js';
+import { perlScript } from './perl-script.js';
+import { userNamespace } from './user-namespace.js';
 
 /**
  * The first process of a sandbox, in Perl, which every Debian has. It makes the namespaces and the root, gives up what
  * it does not need, and then starts programs for the host that asks over a socket, keeps the reading ends of their
  * outputs so that they outlive the host, and remembers how they ended until the host has let go of them.
  *
- * The sandbox's own root cannot trace it, since it holds one capability more (CAP_SETPCAP); the socket lies outside of
- * the sandbox's root, and no descriptor here is a directory. No module but `strict` is loaded, and that before the
+ * It has the users of the host, and what it starts has users of its own (see user-namespace.ts). Where there are none,
+ * the sandbox's root cannot trace it either, since it holds one capability more (CAP_SETPCAP). The socket lies outside
+ * of the sandbox's root, and no descriptor here is a directory. No module but `strict` is loaded, and that before the
  * sandbox's files are there. Frames are described in frames.ts.
  */
 const body: string = String.raw`
-sub call { my ($name, @args) = @_; my $result = syscall $sys{$name}, @args; $result == -1 ? die "$name: $!\n" : $result }
 sub send_to { my ($to, @fields) = @_; my $frame = pack 'N/a*', pack '(N/a*)*', @fields;
   while (length $frame) { my $sent = syswrite $to, $frame or return; substr $frame, 0, $sent, '' } 1 }
 sub read_setup { my ($size, $frame) = (4, '');
@@ -27,7 +28,8 @@ my @inherited = grep { $_ > 2 } map { $_ + 0 } readdir $open;
 closedir $open;
 syscall $sys{close}, $_ for @inherited;
 
-my ($id, $ends_with_host, $netns, $directory, $root, $filter, $volumes, @mounts) = read_setup();
+my ($id, $ends_with_host, $netns, $directory, $root, $base, $filter, $last_filter, $volumes, @mounts) = read_setup();
+$base += 0;
 my @volumes = splice @mounts, 0, 2 * $volumes;
 $0 = "sandpiper-init $id";
 my ($set_pdeathsig, $sigkill) = (1, 9);
@@ -48,7 +50,12 @@ bind $listener, pack 'Sa*', 1, "control\0" or die "bind: $!\n";
 listen $listener, 4096;
 umask 022;
 # As the host counts.
-send_to(*STDOUT, readlink '/proc/self');
+my $own_pid = readlink '/proc/self';
+send_to(*STDOUT, $own_pid);
+
+# The users of programs. No other process has this one's number, so no other namespace has its owner.
+my $owner = $base + 65536 + $own_pid;
+my $users = $base ? make_users($base, $owner) : undef;
 
 if ($netns) {
   open my $namespace, '<', $netns or die "$netns: $!\n";
@@ -83,7 +90,8 @@ while (my ($tree, $target) = splice @volumes, 0, 2) {
   for my $name (grep { length } split m{/}, $target) {
     $path .= "/$name";
     die "volume $target: $path is a symbolic link\n" if -l $path;
-    mkdir $path, 0755 or -d $path or die "volume $target: $path: $!\n";
+    if (mkdir $path, 0755) { chown $base, $base, $path }
+    elsif (!-d $path) { die "volume $target: $path: $!\n" }
   }
   my $nosuid_nodev = 2 | 4;
   eval {
@@ -101,21 +109,26 @@ syscall $sys{unshare}, 0x02000000;
 
 # What root of a sandbox may do, as package managers must: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID.
 my @root_capabilities = (0, 1, 3, 4, 5, 6, 7);
-my ($drop_bounding, $setpcap) = (24, 8);
-for my $capability (0 .. 63) {
-  next if grep { $_ == $capability } @root_capabilities;
-  last if syscall($sys{prctl}, $drop_bounding, $capability) == -1;
-}
-my $header = pack 'L2', 0x20080522, 0;
-my $has = "\0" x 24;
-syscall($sys{capget}, $header, $has) == 0 or die "capget: $!\n";
-my $kept = 0;
-$kept |= 1 << $_ for @root_capabilities, $setpcap;
-$kept &= (unpack 'L6', $has)[1];
-call('capset', $header, pack 'L6', $kept, $kept, 0, 0, 0, 0);
+# All that the kernel knows, by PR_CAPBSET_READ; what is not kept is PR_CAPBSET_DROP's.
+my ($prctl, @capabilities) = $sys{prctl};
+push @capabilities, scalar @capabilities while syscall($prctl, 23, scalar @capabilities) != -1;
+sub all_but { my %kept = map { $_ => 1 } @_; [grep { !$kept{$_} } @capabilities] }
+sub drop { syscall($prctl, 24, $_) == -1 && die "prctl: $!\n" for @{$_[0]} }
+sub permit { my $kept = 0;
+  $kept |= 1 << $_ for @_;
+  my ($header, $has) = (pack('L2', 0x20080522, 0), "\0" x 24);
+  syscall($sys{capget}, $header, $has) == 0 or die "capget: $!\n";
+  $kept &= (unpack 'L6', $has)[1];
+  call('capset', $header, pack 'L6', $kept, $kept, 0, 0, 0, 0) }
+sub filter_calls { my ($program) = @_; call('prctl', 22, 2, pack 'Sx6P', length($program) / 8, $program) }
+my $setpcap = 8;
+drop(all_but(@root_capabilities, $setpcap));
+permit(@root_capabilities, $setpcap);
+# Made once: every program waits for this.
+my ($lost_by_root, $lost_by_user) = (all_but(@root_capabilities), all_but());
 # No new privileges, then the filter: both hold for everything that is started from here.
 call('prctl', 38, 1, 0, 0, 0);
-call('prctl', 22, 2, pack 'Sx6P', length($filter) / 8, $filter);
+filter_calls($filter);
 
 $SIG{PIPE} = 'IGNORE';
 # Ends of children are read from a descriptor: a signal handler could miss one just before it waits.
@@ -137,10 +150,13 @@ sub spawn { my ($uid, $stdio, $terminal, $cwd, $argv, $env) = @_;
       ioctl STDIN, 0x540E, 0 if $terminal; # TIOCSCTTY
       # When memory runs out, programs go before the supervisor and before the host.
       if (open my $score, '>', '/proc/self/oom_score_adj') { syswrite $score, '500' }
-      if ($uid) { call('prctl', $drop_bounding, $_) for @root_capabilities }
+      enter_users($users, $owner) if $users;
+      drop($uid ? $lost_by_user : $lost_by_root);
+      filter_calls($last_filter);
       call('setgroups', 0, 0);
       call('setresgid', $uid, $uid, $uid);
       call('setresuid', $uid, $uid, $uid);
+      permit($uid ? () : @root_capabilities);
       chdir $cwd or die "cwd\n";
       $SIG{PIPE} = 'DEFAULT';
       call('rt_sigprocmask', 2, pack('Q', 0), 0, 8);
@@ -176,7 +192,7 @@ sub start { my ($uid, $stdin, $cols, $rows, $label, $cwd, $argc, @rest) = @_;
     open my $slave, '+<&=', $peer;
     $process{master} = $master;
     resize(\%process, $cols, $rows);
-    chown $uid, $uid, $slave;
+    chown $base + $uid, $base + $uid, $slave;
     $process{pid} = spawn($uid, [$slave, $slave, $slave], 1, $cwd, \@argv, \@rest);
     # Its input and output go on by themselves, whether a host is there or not; nobody (65534) can be asked to stop.
     eval { spawn(65534, [@$_, $null], 0, '/', ['/bin/cat'], []) for [$input, $master], [$master, $output]; 1 }
@@ -184,7 +200,7 @@ sub start { my ($uid, $stdin, $cols, $rows, $label, $cwd, $argc, @rest) = @_;
   } else {
     pipe $process{err}, $errors or die "pipe: $!\n";
     # So that programs can open /dev/stdout and its like.
-    chown $uid, $uid, grep { $_ && $_ != $null } $input, $output, $errors;
+    chown $base + $uid, $base + $uid, grep { $_ && $_ != $null } $input, $output, $errors;
     $process{pid} = spawn($uid, [$input, $output, $errors], 0, $cwd, \@argv, \@rest);
   }
   my $id = ++$last;
@@ -253,10 +269,4 @@ for (;;) {
 `;
 
 /** The script for `perl -e` on this kind of machine; undefined where its system calls are not known. */
-export const supervisorScript: string | undefined = scriptFor(machines[process.arch]?.column);
-
-function scriptFor(column: 0 | 1 | undefined): string | undefined {
-  if (column === undefined) return undefined;
-  const calls = Object.entries(supervisorCalls).map(([name, numbers]) => `${name} => ${numbers[column]}`);
-  return `use strict;\nmy %sys = (${calls.join(', ')});\n${body}`;
-}
+export const supervisorScript: string | undefined = perlScript(userNamespace + body);

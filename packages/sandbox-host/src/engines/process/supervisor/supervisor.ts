@@ -7,7 +7,7 @@ import { HostError } from '../../../errors.js';
 import { startTimeOf } from '../../../owner.js';
 import type { AdoptedProcess, Command, EngineProcess, ExitStatus } from '../../engine.js';
 import { encodeFrame, frameReader } from './frames.js';
-import { seccompFilter } from './seccomp-filter.js';
+import { seccompFilters } from './seccomp-filter.js';
 import { type Description, exitStatus, type Request, superviseProcess } from './supervised-process.js';
 import { supervisorScript } from './supervisor-script.js';
 
@@ -37,6 +37,8 @@ export interface SupervisorOptions {
   root: string;
   mounts: Mount[];
   volumes: VolumeMount[];
+  /** What is added on the host to the number of a user inside; 0: both are the same. */
+  baseId: number;
   /** The file of a network namespace to be in. Default: the host's. */
   networkNamespace: string | undefined;
   /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
@@ -99,7 +101,12 @@ export class Supervisor {
     });
   }
 
-  /** Starts a program; settles when it runs. @throws HostError 400 when the working directory is not there. */
+  /**
+   * Starts a program; settles when it runs.
+   *
+   * @param uid - Its user's number inside.
+   * @throws HostError 400 when the working directory is not there.
+   */
   async start(command: Command, uid: number): Promise<EngineProcess> {
     const { cmd, args, cwd, terminal, label = '' } = command;
     const environment = Object.entries(command.env).flat();
@@ -214,12 +221,13 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     root,
     mounts,
     volumes,
+    baseId,
     networkNamespace = '',
     endWithHost,
     beforeCommands,
   } = options;
-  const filter = seccompFilter();
-  if (!supervisorScript || !filter) throw new Error(`System calls of ${process.arch} are not known.`);
+  const filters = seccompFilters();
+  if (!supervisorScript || !filters) throw new Error(`System calls of ${process.arch} are not known.`);
   const child = spawn('perl', ['-e', supervisorScript], {
     stdio: ['pipe', 'pipe', 'pipe'],
     cwd: '/',
@@ -245,9 +253,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     String(flags),
     data,
   ]);
-  const setup = [id, endWithHost ? '1' : '', networkNamespace, directory, root, filter];
+  const setup = [id, endWithHost ? '1' : '', networkNamespace, directory, root, String(baseId)];
   const attached = volumes.flatMap(({ source, path }) => [source, path]);
-  child.stdin.write(encodeFrame([...setup, String(volumes.length), ...attached, ...lines]));
+  const { supervisor: filter, program: lastFilter } = filters;
+  child.stdin.write(
+    encodeFrame([...setup, filter, lastFilter, String(volumes.length), ...attached, ...lines]),
+  );
   const pid = await Promise.race([
     new Promise<number>((resolve) => {
       child.stdout.on(

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { HostError } from '../../../errors.js';
 import type { EngineVolumes, MountedVolume } from '../../volumes.js';
 import type { VolumeMount } from '../supervisor/supervisor.js';
+import type { SandboxIds } from '../user-ids.js';
 import { checkMountPath } from './mount-path.js';
-import { type VolumeIds, volumeFiles } from './volume-files.js';
+import { volumeFiles } from './volume-files.js';
 
 /** Volumes as directories of the host's. */
 export interface VolumeDirectories extends EngineVolumes {
@@ -19,7 +20,7 @@ const stagingName = 'uploads';
 /** Keeps volumes in a directory. @param ids - Whose they are; undefined where everybody is whoever runs the host. */
 export async function openVolumeDirectories(
   directory: string,
-  ids: VolumeIds | undefined,
+  ids: SandboxIds | undefined,
 ): Promise<VolumeDirectories> {
   const staging = join(directory, stagingName);
   const pathOf = (id: string): string => join(directory, id);

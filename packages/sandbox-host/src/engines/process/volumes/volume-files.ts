@@ -18,14 +18,9 @@ import { listDirectory } from '../files/list-directory.js';
 import { localFiles, normalise, withPlace } from '../files/local-files.js';
 import { removeTree } from '../files/remove-tree.js';
 import { errorCode, type RootedPath } from '../files/rooted-path.js';
+import type { SandboxIds } from '../user-ids.js';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
-
-/** Where the users of sandboxes begin on the host, and which of them is `user`. */
-export interface VolumeIds {
-  base: number;
-  user: number;
-}
 
 /** Which directories of the host a volume is in. */
 export interface VolumePlace {
@@ -33,7 +28,7 @@ export interface VolumePlace {
   /** Where files lie until they are whole: on the same mount, and in no sandbox. */
   staging: string;
   /** Undefined where everybody is whoever runs the host. */
-  ids: VolumeIds | undefined;
+  ids: SandboxIds | undefined;
 }
 
 /** The files of a volume. Sandboxes change them at the same time, so each path is walked step by step. */
