@@ -248,6 +248,33 @@ describe('a stream', () => {
     expect(await first.text()).toMatch(/id: 51\ndata: "last"\n\nevent: done\nid: 52\n/);
   });
 
+  eachDoor('is not given up when a caller leaves that was refused before', async (serve) => {
+    const { opened, open } = gate();
+    const send = await serve(
+      agent(
+        async function* (_request, context) {
+          for (let i = 0; i < 50; i++) yield 'x'.repeat(100);
+          await opened;
+          yield context.signal.aborted ? 'aborted' : 'last';
+        },
+        { retention: { bytes: 1000 }, resumeGraceMs: 1 },
+      ),
+    );
+    const first = await send('/invocations', post({}, keyed('k', resumable)));
+    const leaving = new AbortController();
+    await eventually(async () => {
+      const headers = keyed('k', { ...resumable, 'last-event-id': '1' });
+      const response = await send('/invocations', { ...post({}, headers), signal: leaving.signal });
+      expect(response.status).toBe(410);
+      await response.text();
+    });
+    leaving.abort();
+    // Longer than the grace.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    open();
+    expect(await first.text()).toMatch(/id: 51\ndata: "last"\n\nevent: done\nid: 52\n/);
+  });
+
   for (const id of ['-1', '1.5', 'abc', '1e3', '99999999999999999999']) {
     eachDoor(`cannot be resumed after what is no event: ${id}`, async (serve) => {
       const send = await serve(agent(() => [1].values()));

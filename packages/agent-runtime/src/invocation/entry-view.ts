@@ -6,7 +6,7 @@ import { eventStreamHeaders, Frames } from '../stream/frames.js';
 import { finalFrame, type ResponseFormat } from './envelope.js';
 import type { Entry } from './ledger/entry.js';
 import type { Answer, Outcome } from './outcome.js';
-import { attach, ensure, valuesReply, type Wishes } from './reply-from.js';
+import { attach, expired, unlessRefused, valuesReply, type Wishes } from './reply-from.js';
 
 /** What `GET /invocations/{id}` says (contract, section 1). */
 export function describeEntry(entry: Entry<Outcome>, format: ResponseFormat): Record<string, unknown> {
@@ -30,10 +30,19 @@ export async function eventsReply(
   format: ResponseFormat,
   wishes: Wishes,
 ): Promise<Reply> {
-  attach(entry, call);
+  const leave = attach(entry, call);
   const outcome = await entry.opened();
+  return unlessRefused(leave, () => eventsOf(entry, outcome, call, { format, wishes }));
+}
+
+function eventsOf(
+  entry: Entry<Outcome>,
+  outcome: Outcome,
+  call: Call,
+  { format, wishes }: { format: ResponseFormat; wishes: Wishes },
+): Reply {
   if (outcome.kind === 'values') return valuesReply(entry, outcome, call, wishes);
-  ensure(entry, outcome.kind === 'answer');
+  if (outcome.kind === 'body') throw expired(entry.id);
   const after = wishes.after ?? 0;
   return {
     kind: 'stream',

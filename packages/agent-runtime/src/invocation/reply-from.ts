@@ -27,10 +27,11 @@ export interface Wishes {
 export function replyFrom(entry: Entry<Outcome>, call: Call, wishes: Wishes): Reply | Promise<Reply> {
   // What has been answered needs nobody to wait for it.
   if (entry.outcome?.kind === 'answer') return replyWith(entry, entry.outcome, call, wishes);
-  attach(entry, call);
+  const leave = attach(entry, call);
+  const reply = (outcome: Outcome): Reply =>
+    unlessRefused(leave, () => replyWith(entry, outcome, call, wishes));
   const outcome = entry.opened();
-  if (outcome instanceof Promise) return outcome.then((opened) => replyWith(entry, opened, call, wishes));
-  return replyWith(entry, outcome, call, wishes);
+  return outcome instanceof Promise ? outcome.then(reply) : reply(outcome);
 }
 
 function replyWith(entry: Entry<Outcome>, outcome: Outcome, call: Call, wishes: Wishes): Reply {
@@ -43,10 +44,26 @@ function replyWith(entry: Entry<Outcome>, outcome: Outcome, call: Call, wishes: 
   throw failure.error;
 }
 
-/** Counts a caller as waiting, until it leaves. */
-export function attach(entry: Entry<Outcome>, call: Call): void {
+/** Counts a caller as waiting. @returns what counts it as gone, once, which happens by itself when it leaves. */
+export function attach(entry: Entry<Outcome>, call: Call): () => void {
   entry.attach();
-  call.incoming.onGone(() => entry.detach());
+  let waits = true;
+  const leave = (): void => {
+    if (waits) entry.detach();
+    waits = false;
+  };
+  call.incoming.onGone(leave);
+  return leave;
+}
+
+/** Makes a reply. A caller that is refused has been answered, and waits no longer. */
+export function unlessRefused<T>(leave: () => void, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    leave();
+    throw error;
+  }
 }
 
 /** Answers with a stream of values. @throws RequestError 410 when the events that the caller has not seen are gone. */
@@ -57,7 +74,7 @@ export function valuesReply(
   wishes: Wishes,
 ): StreamReply {
   const after = wishes.after ?? 0;
-  ensure(entry, log.has(after));
+  if (!log.has(after)) throw expired(entry.id);
   return {
     kind: 'stream',
     status: 200,
@@ -72,7 +89,7 @@ export function valuesReply(
 }
 
 function bodyReply(entry: Entry<Outcome>, { status, headers, log, start }: Body, call: Call): StreamReply {
-  ensure(entry, log.has(0));
+  if (!log.has(0)) throw expired(entry.id);
   return {
     kind: 'stream',
     status,
@@ -97,14 +114,6 @@ function serve(
     sink.onDrain = follower.drained;
     call.incoming.onGone(follower.leave);
   } else reader.lost();
-}
-
-/** @throws RequestError 410 unless what is asked for is there. */
-export function ensure(entry: Entry<Outcome>, isThere: boolean): asserts isThere {
-  if (isThere) return;
-  // It is answered, and waits no longer.
-  entry.detach();
-  throw expired(entry.id);
 }
 
 /** 410: what a caller asks for is not remembered any more, or never was. */
