@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import {
   agentMetadata,
   bundleAgent,
@@ -18,6 +18,7 @@ beforeAll(async () => {
   await platform.deploy('commands', { file: 'agent.mjs', content, metadata: agentMetadata('agent.mjs') });
   await platform.deploy('self-starting', { file: 'agent.mjs', content, startCmd: 'node agent.mjs' });
 }, 120_000);
+afterAll(() => platform?.host.close());
 
 /** A client that is closed with its test. */
 function open(options: AgentRuntimeClientOptions = {}): AgentRuntimeClient {

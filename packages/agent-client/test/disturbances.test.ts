@@ -1,6 +1,6 @@
 // What comes between a client and its sandboxes, on a real host.
 import { createServer, type IncomingHttpHeaders, request as send } from 'node:http';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { AgentRuntimeClient } from '../src/client.js';
 import type { AgentRuntimeClientOptions } from '../src/client-config.js';
 import { listen } from './support/agent-server.js';
@@ -20,6 +20,7 @@ beforeAll(async () => {
   const content = await bundleAgent(commandsAgent);
   await platform.deploy('commands', { file: 'agent.mjs', content, metadata: agentMetadata('agent.mjs') });
 }, 120_000);
+afterAll(() => platform?.host.close());
 
 /** A client that is closed with its test. */
 function open(options: AgentRuntimeClientOptions = {}): AgentRuntimeClient {

@@ -34,6 +34,7 @@ beforeAll(async () => {
   const content = await bundleAgent(join(folder, 'agent.ts'));
   await platform.deploy('my-agent', { file: 'agent.mjs', content, startCmd: 'node agent.mjs' });
 }, 120_000);
+afterAll(() => platform?.host.close());
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

@@ -1,5 +1,5 @@
 import { Sandbox } from 'e2b';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { controlPlaneBefore } from '../../test/support/control-plane.js';
 import { faultyProxy } from '../../test/support/faulty-proxy.js';
 import {
@@ -46,6 +46,7 @@ beforeAll(async () => {
     metadata,
   });
 }, 120_000);
+afterAll(() => platform?.host.close());
 
 /** A client that is closed with its test. */
 function open(options: AgentRuntimeClientOptions = {}): AgentRuntimeClient {

@@ -5,13 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { createSandboxHost, type SandboxHost } from '@sandpiper/sandbox-host';
 import { Template } from 'e2b';
 import { build } from 'esbuild';
-import { afterAll } from 'vitest';
 import { AgentRuntimeClient } from '../../src/client.js';
 import type { AgentRuntimeClientOptions } from '../../src/client-config.js';
 
 const packages = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** A real host for the tests of one file, and templates on it. */
+/** A real host for the tests of one file, which close it, and templates on it. */
 export interface TestPlatform {
   host: SandboxHost;
   /** A client of the host; the test closes it. */
@@ -30,10 +29,8 @@ export interface TestTemplate {
   metadata?: Record<string, unknown>;
 }
 
-/** Starts a host; it ends with the file's tests. */
 export async function startPlatform(): Promise<TestPlatform> {
   const host = await createSandboxHost();
-  afterAll(() => host.close());
   const { apiKey, apiUrl, sandboxUrl } = host;
   return {
     host,
