@@ -54,6 +54,19 @@ describe('a call to an agent that knows nothing of keys', () => {
     expect(agent.seen).toHaveLength(1);
   });
 
+  test('that has another call of its key is told so, and is not sent again', async () => {
+    const reused = { error: 'used with another body', error_type: 'idempotency_key_reused' };
+    const agent = await testAgent((_, response) => json(response, 422, reused, instance));
+    await expect(agent.invoke('x', { idempotencyKey: 'k' })).rejects.toMatchObject({
+      name: 'InvocationError',
+      status: 422,
+      errorType: 'idempotency_key_reused',
+      retryable: false,
+      invocationId: 'k',
+    });
+    expect(agent.seen).toHaveLength(1);
+  });
+
   test('says what it can of an answer that explains nothing', async () => {
     const answers: [number, string, Record<string, string>, RegExp][] = [
       [503, '{}', {}, /answered 503 and gave no reason/],
