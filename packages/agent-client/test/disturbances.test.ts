@@ -1,8 +1,6 @@
 // What comes between a client and its sandboxes, on a real host.
 import { createServer, type IncomingHttpHeaders, request as send } from 'node:http';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { AgentRuntimeClient } from '../src/client.js';
-import type { AgentRuntimeClientOptions } from '../src/client-config.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listen } from './support/agent-server.js';
 import { type Asked, controlPlaneBefore } from './support/control-plane.js';
 import {
@@ -22,16 +20,6 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => platform?.host.close());
 
-/** A client that is closed with its test. */
-function open(options: AgentRuntimeClientOptions = {}): AgentRuntimeClient {
-  const client = platform.client(options);
-  onTestFinished(async () => {
-    await client.closeAllSessions();
-    await client.close();
-  });
-  return client;
-}
-
 /** A control plane that does not kill while it is told not to, and tells what it was asked. */
 async function stubborn(): Promise<{ apiUrl: string; spare: boolean; asked: Asked[] }> {
   const state = { apiUrl: '', spare: true, asked: [] as Asked[] };
@@ -47,7 +35,7 @@ describe('a sandbox that the platform does not kill', () => {
   test('is logged without the key, told of by reap, and killed by a later one', async () => {
     const plane = await stubborn();
     const logged: unknown[] = [];
-    const client = open({
+    const client = platform.open({
       apiUrl: plane.apiUrl,
       config: { logger: { warn: (...said) => logged.push(said) } },
     });
@@ -66,7 +54,7 @@ describe('a sandbox that the platform does not kill', () => {
 
   test('is reported by closeAllSessions, and its session is not closed', async () => {
     const plane = await stubborn();
-    const client = open({ apiUrl: plane.apiUrl });
+    const client = platform.open({ apiUrl: plane.apiUrl });
     const { sandboxId } = await client.createSession('commands');
     expect(await client.closeAllSessions()).toMatchObject([
       { sandboxId, closed: false, error: { name: 'SandboxOperationError' } },
@@ -79,8 +67,8 @@ describe('a sandbox that the platform does not kill', () => {
 test('a sandbox that was paused elsewhere is resumed once for however many callers', async () => {
   const plane = await stubborn();
   plane.spare = false;
-  const session = await open({ apiUrl: plane.apiUrl }).createSession('commands');
-  await (await open().getSession(session.sandboxId))?.pause();
+  const session = await platform.open({ apiUrl: plane.apiUrl }).createSession('commands');
+  await (await platform.open().getSession(session.sandboxId))?.pause();
   await Promise.all(Array.from({ length: 8 }, () => session.invoke('x')));
   expect(plane.asked.filter(({ path }) => path.endsWith('/connect'))).toHaveLength(1);
 });
@@ -99,7 +87,7 @@ test('nothing but the control plane is ever sent the key, and the agent is start
     response.on('close', () => passed.destroy());
     request.pipe(passed);
   });
-  const client = open({ sandboxUrl: await listen(gateway) });
+  const client = platform.open({ sandboxUrl: await listen(gateway) });
   const session = await client.createSession('commands');
   await session.invoke('x');
   await session.pause();
@@ -115,7 +103,7 @@ describe('a stream', () => {
   const expected = Array.from({ length: 40 }, (_, i) => i + 1);
 
   test('whose sandbox is paused in its middle goes on when that is resumed, each value once', async () => {
-    const session = await open().createSession('commands');
+    const session = await platform.open().createSession('commands');
     const values: unknown[] = [];
     for await (const value of session.stream({ prompt: 'count', n: 40, ms: 20 })) {
       values.push(value);
@@ -128,8 +116,8 @@ describe('a stream', () => {
   });
 
   test('whose sandbox is killed in its middle fails, and is not passed off as whole', async () => {
-    const session = await open({ config: { retryDelayMs: 10 } }).createSession('commands');
-    const elsewhere = open();
+    const session = await platform.open({ config: { retryDelayMs: 10 } }).createSession('commands');
+    const elsewhere = platform.open();
     const reading = (async () => {
       for await (const value of session.stream({ prompt: 'count', n: 1_000, ms: 20 })) {
         if (value === 5) await elsewhere.closeSession(session.sandboxId);
@@ -142,7 +130,9 @@ describe('a stream', () => {
   });
 
   test('whose agent ends in its middle is interrupted, and nothing runs again', async () => {
-    const session = await open({ config: { retryDelayMs: 10, maxRetries: 2 } }).createSession('commands');
+    const session = await platform
+      .open({ config: { retryDelayMs: 10, maxRetries: 2 } })
+      .createSession('commands');
     const reading = (async () => {
       for await (const value of session.stream({ prompt: 'count', n: 1_000, ms: 20 })) {
         if (value === 5) await session.invoke('exit').catch(() => undefined);
@@ -155,7 +145,7 @@ describe('a stream', () => {
 describe('what an agent answers', () => {
   test('is refused by a schema that asks for something else, whole or value by value', async () => {
     const { z } = await import('zod');
-    const session = await open().createSession('commands');
+    const session = await platform.open().createSession('commands');
     const output = z.object({ prompt: z.number() });
     await expect(session.invoke('x', { output })).rejects.toMatchObject({
       name: 'ValidationError',

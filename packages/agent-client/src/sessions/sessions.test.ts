@@ -1,5 +1,5 @@
 import { Sandbox } from 'e2b';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { controlPlaneBefore } from '../../test/support/control-plane.js';
 import { faultyProxy } from '../../test/support/faulty-proxy.js';
 import {
@@ -9,8 +9,6 @@ import {
   startPlatform,
   type TestPlatform,
 } from '../../test/support/platform.js';
-import type { AgentRuntimeClient } from '../client.js';
-import type { AgentRuntimeClientOptions } from '../client-config.js';
 import { AgentClientError } from '../errors/agent-client-error.js';
 
 let platform: TestPlatform;
@@ -48,28 +46,18 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => platform?.host.close());
 
-/** A client that is closed with its test. */
-function open(options: AgentRuntimeClientOptions = {}): AgentRuntimeClient {
-  const client = platform.client(options);
-  onTestFinished(async () => {
-    await client.closeAllSessions();
-    await client.close();
-  });
-  return client;
-}
-
 async function sandboxCount(): Promise<number> {
-  return (await open().listSessions()).length;
+  return (await platform.open().listSessions()).length;
 }
 
 describe('creating a session', () => {
   test('starts the agent of a template that says so in text', async () => {
-    const session = await open().createSession('as-text');
+    const session = await platform.open().createSession('as-text');
     expect((await session.invoke('x')).result).toEqual({ prompt: 'x' });
   });
 
   test('does not start an agent that its template has started', async () => {
-    const session = await open().createSession('started-already');
+    const session = await platform.open().createSession('started-already');
     expect((await session.invoke('x')).result).toEqual({ prompt: 'x' });
     const { apiKey, apiUrl, sandboxUrl } = platform.host;
     const sandbox = await Sandbox.connect(session.sandboxId, { apiKey, apiUrl, sandboxUrl });
@@ -78,7 +66,7 @@ describe('creating a session', () => {
   });
 
   test('that cannot reach the sandbox says so in its own error, and leaves nothing', async () => {
-    const client = open({ sandboxUrl: 'http://127.0.0.1:9' });
+    const client = platform.open({ sandboxUrl: 'http://127.0.0.1:9' });
     const error = await client.createSession('commands').catch((reason: unknown) => reason);
     expect(AgentClientError.isInstance(error)).toBe(true);
     expect(error).toMatchObject({ message: expect.stringContaining('start the agent') });
@@ -86,7 +74,7 @@ describe('creating a session', () => {
   });
 
   test('gives the sandbox its environment, and the caller’s own metadata back', async () => {
-    const session = await open().createSession('commands', {
+    const session = await platform.open().createSession('commands', {
       config: { envVars: { A: 'config', B: 'config' } },
       envVars: { B: 'option' },
       metadata: { user: 'u1' },
@@ -99,14 +87,14 @@ describe('creating a session', () => {
   });
 
   test('never gives the account’s key to the agent', async () => {
-    const session = await open().createSession('commands');
+    const session = await platform.open().createSession('commands');
     for (const name of ['E2B_API_KEY', 'PPIO_API_KEY']) {
       expect((await session.invoke({ prompt: 'environment', name })).result).toBeNull();
     }
   });
 
   test('that fails because the agent ends says what it wrote last, and leaves nothing', async () => {
-    const client = open();
+    const client = platform.open();
     await expect(client.createSession('broken')).rejects.toMatchObject({
       name: 'SandboxCreationError',
       code: 'sandbox_creation_failed',
@@ -117,7 +105,7 @@ describe('creating a session', () => {
   });
 
   test('that fails because the agent does not answer says what the last ping came to, and leaves nothing', async () => {
-    const client = open();
+    const client = platform.open();
     await expect(client.createSession('deaf', { readyTimeoutMs: 5_000 })).rejects.toMatchObject({
       name: 'SandboxCreationError',
       message: expect.stringContaining('readyTimeoutMs'),
@@ -128,7 +116,7 @@ describe('creating a session', () => {
   });
 
   test.each([0, 5, 30, 80, 200])('that is aborted after %i ms leaves nothing', async (ms) => {
-    const client = open();
+    const client = platform.open();
     const abort = new AbortController();
     const creating = client.createSession('deaf', { signal: abort.signal });
     setTimeout(() => abort.abort(new Error('enough')), ms);
@@ -146,7 +134,7 @@ describe('creating a session', () => {
       return connections <= 2 ? { kind: 'cut', afterBytes, reset: true } : { kind: 'none' };
     });
     const before = await sandboxCount();
-    const client = open({ apiUrl: proxy.origin });
+    const client = platform.open({ apiUrl: proxy.origin });
     await expect(client.createSession('commands')).rejects.toMatchObject({ name: 'NetworkError' });
     await client.reap();
     expect(await sandboxCount()).toBe(before);
@@ -154,7 +142,7 @@ describe('creating a session', () => {
   });
 
   test('refuses a template that gives less than is asked for, and leaves nothing', async () => {
-    const client = open();
+    const client = platform.open();
     await expect(
       client.createSession('commands', { config: { memoryLimit: '900Gi' } }),
     ).rejects.toMatchObject({
@@ -170,7 +158,7 @@ describe('creating a session', () => {
   });
 
   test('under an idempotency key gives the same sandbox', async () => {
-    const client = open();
+    const client = platform.open();
     const options = { idempotencyKey: crypto.randomUUID() };
     const first = await client.createSession('commands', options);
     expect((await client.createSession('commands', options)).sandboxId).toBe(first.sandboxId);
@@ -186,7 +174,7 @@ describe('a session under the caller’s own id', () => {
     const made = await before.createSession('commands', { runtimeSessionId });
     await made.invoke('one');
     await before.close();
-    const found = await open().getSession({ runtimeSessionId });
+    const found = await platform.open().getSession({ runtimeSessionId });
     expect(found?.sandboxId).toBe(made.sandboxId);
     expect(found?.runtimeSessionId).toBe(runtimeSessionId);
     expect((await found?.invoke('runs'))?.result).toBe(1);
@@ -194,7 +182,7 @@ describe('a session under the caller’s own id', () => {
 
   test('is one, however many processes and callers make it at once', async () => {
     const runtimeSessionId = crypto.randomUUID();
-    const clients = [open(), open(), open()];
+    const clients = [platform.open(), platform.open(), platform.open()];
     const sessions = await Promise.all(
       [...clients, ...clients].map((client) => client.createSession('commands', { runtimeSessionId })),
     );
@@ -206,7 +194,10 @@ describe('a session under the caller’s own id', () => {
 
   test('is given to all who make it at once when its agent answers', async () => {
     const runtimeSessionId = crypto.randomUUID();
-    const clients = [open({ config: { maxRetries: 0 } }), open({ config: { maxRetries: 0 } })];
+    const clients = [
+      platform.open({ config: { maxRetries: 0 } }),
+      platform.open({ config: { maxRetries: 0 } }),
+    ];
     const answers = await Promise.all(
       clients.map(async (client) => {
         const session = await client.createSession('slow', { runtimeSessionId });
@@ -241,7 +232,7 @@ describe('a session under the caller’s own id', () => {
         return { ...said, body: said.body.filter((row) => !own.has(row.sandboxID)) };
       });
     };
-    const clients = [open({ apiUrl: await lagging() }), open({ apiUrl: await lagging() })];
+    const clients = [platform.open({ apiUrl: await lagging() }), platform.open({ apiUrl: await lagging() })];
     const sessions = await Promise.all(
       clients.map((client) => client.createSession('commands', { runtimeSessionId })),
     );
@@ -253,21 +244,23 @@ describe('a session under the caller’s own id', () => {
 
   test('whose agent does not answer is told of, and left to its maker', async () => {
     const runtimeSessionId = crypto.randomUUID();
-    const made = await open().createSession('commands', { runtimeSessionId });
+    const made = await platform.open().createSession('commands', { runtimeSessionId });
     await made.invoke('exit').catch(() => undefined);
     await expect(
-      open().createSession('commands', { runtimeSessionId, readyTimeoutMs: 1_000 }),
+      platform.open().createSession('commands', { runtimeSessionId, readyTimeoutMs: 1_000 }),
     ).rejects.toMatchObject({ name: 'SandboxCreationError', message: expect.stringContaining('Close it') });
     expect(await made.getStatus()).toBe('inactive');
   });
 
   test('goes on from call to call in AgentCore’s terms', async () => {
-    const client = open();
+    const client = platform.open();
     const { templateId } = await client.getTemplate('commands');
     const first = await client.invokeAgentRuntime({ agentId: `my-agent-${templateId}`, payload: 'one' });
     const { runtimeSessionId } = first;
     const arn = `arn:aws:bedrock-agentcore:eu:1:runtime/my-agent-${templateId}`;
-    const second = await open().invokeAgentRuntime({ agentId: arn, payload: 'runs', runtimeSessionId });
+    const second = await platform
+      .open()
+      .invokeAgentRuntime({ agentId: arn, payload: 'runs', runtimeSessionId });
     expect(second).toMatchObject({ result: 1, runtimeSessionId });
     await expect(client.invokeAgentRuntime({ agentId: 'no-such', payload: 'x' })).rejects.toMatchObject({
       name: 'TemplateNotFoundError',
@@ -278,7 +271,7 @@ describe('a session under the caller’s own id', () => {
 test.each(['commands', 'started-already'])(
   'a sandbox of template %s that is paused without its memory has its agent started anew by the next call',
   async (template) => {
-    const session = await open().createSession(template);
+    const session = await platform.open().createSession(template);
     await session.invoke('one');
     expect(await session.pause({ keepMemory: false })).toBe(true);
     expect(await session.pause({ keepMemory: false })).toBe(false);
@@ -291,8 +284,8 @@ test.each(['commands', 'started-already'])(
 
 describe('what happens elsewhere is seen', () => {
   test('a pause, which a call undoes once for however many callers', async () => {
-    const session = await open().createSession('commands');
-    const elsewhere = await open().getSession(session.sandboxId);
+    const session = await platform.open().createSession('commands');
+    const elsewhere = await platform.open().getSession(session.sandboxId);
     await elsewhere?.pause();
     expect(session.isPaused).toBe(false);
     const answers = await Promise.all(Array.from({ length: 8 }, () => session.invoke('x')));
@@ -301,8 +294,8 @@ describe('what happens elsewhere is seen', () => {
   });
 
   test('a pause, which a call leaves alone when it is to', async () => {
-    const session = await open().createSession('commands', { autoResume: false });
-    await (await open().getSession(session.sandboxId))?.pause();
+    const session = await platform.open().createSession('commands', { autoResume: false });
+    await (await platform.open().getSession(session.sandboxId))?.pause();
     await expect(session.invoke('x')).rejects.toMatchObject({
       name: 'SandboxOperationError',
       message: expect.stringContaining('autoResume'),
@@ -312,8 +305,8 @@ describe('what happens elsewhere is seen', () => {
   });
 
   test('a kill', async () => {
-    const session = await open().createSession('commands');
-    await open().closeSession(session.sandboxId);
+    const session = await platform.open().createSession('commands');
+    await platform.open().closeSession(session.sandboxId);
     await expect(session.invoke('x')).rejects.toMatchObject({ name: 'SessionNotFoundError' });
     expect(await session.getStatus()).toBe('closed');
     await expect(session.pause()).rejects.toMatchObject({ code: 'session_not_found' });
@@ -322,7 +315,9 @@ describe('what happens elsewhere is seen', () => {
   });
 
   test('an agent that ends in mid-call, whose outcome is unknown', async () => {
-    const session = await open({ config: { maxRetries: 1, retryDelayMs: 10 } }).createSession('commands');
+    const session = await platform
+      .open({ config: { maxRetries: 1, retryDelayMs: 10 } })
+      .createSession('commands');
     await expect(session.invoke('exit')).rejects.toMatchObject({
       name: 'InvocationError',
       outcome: 'unknown',
@@ -336,7 +331,7 @@ describe('a sandbox’s time', () => {
   const lifeMs = 6_000;
 
   test('is not extended by calls alone', async () => {
-    const session = await open().createSession('commands', { timeoutMs: lifeMs });
+    const session = await platform.open().createSession('commands', { timeoutMs: lifeMs });
     await expect(session.invoke({ prompt: 'sleep', ms: 60_000 })).rejects.toMatchObject({
       sandboxId: session.sandboxId,
     });
@@ -344,12 +339,12 @@ describe('a sandbox’s time', () => {
   });
 
   test('is extended while calls are in flight, where that is asked for', async () => {
-    const session = await open().createSession('commands', { timeoutMs: lifeMs, keepAlive: true });
+    const session = await platform.open().createSession('commands', { timeoutMs: lifeMs, keepAlive: true });
     expect((await session.invoke({ prompt: 'sleep', ms: lifeMs + 2_000 })).result).toBe('slept');
   });
 
   test('is extended by a refresh', async () => {
-    const session = await open().createSession('commands', { timeoutMs: lifeMs });
+    const session = await platform.open().createSession('commands', { timeoutMs: lifeMs });
     await session.refresh({ timeoutMs: 60_000 });
     await new Promise((resolve) => setTimeout(resolve, lifeMs + 1_000));
     expect(await session.getStatus()).toBe('active');
@@ -362,7 +357,7 @@ test('a sandbox whose ports are not public is called with the token that the pla
     ...{ apiKey, apiUrl, sandboxUrl },
     network: { allowPublicTraffic: false },
   });
-  const session = await open().getSession(sandbox.sandboxId);
+  const session = await platform.open().getSession(sandbox.sandboxId);
   expect((await session?.invoke('x'))?.result).toEqual({ prompt: 'x' });
   const bare = await fetch(`${sandboxUrl}/ping`, {
     headers: { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '8080' },
@@ -372,7 +367,7 @@ test('a sandbox whose ports are not public is called with the token that the pla
 
 describe('closing', () => {
   test('all sessions reports on each', async () => {
-    const client = open();
+    const client = platform.open();
     const sessions = await Promise.all([1, 2].map(() => client.createSession('commands')));
     const report = await client.closeAllSessions();
     expect(report).toHaveLength(2);
@@ -390,8 +385,8 @@ describe('closing', () => {
       mortal = (await client.createSession('commands')).sandboxId;
       await client.createSession('commands', { runtimeSessionId });
     }
-    expect(await open().getSession(mortal)).toBeUndefined();
-    expect(await open().getSession({ runtimeSessionId })).toBeDefined();
+    expect(await platform.open().getSession(mortal)).toBeUndefined();
+    expect(await platform.open().getSession({ runtimeSessionId })).toBeDefined();
   });
 
   test('a client ends what it is making, and leaves nothing of it', async () => {
@@ -407,7 +402,7 @@ describe('closing', () => {
   test('reaps what any process left behind, by its age, and nothing that is in use', async () => {
     const lost = platform.client();
     const { sandboxId } = await lost.createSession('commands');
-    const client = open();
+    const client = platform.open();
     const mine = await client.createSession('commands');
     expect(await client.reap()).toEqual([]);
     expect(await client.reap({ olderThanMs: 0 })).toContainEqual({ sandboxId, killed: true });

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { createSandboxHost, type SandboxHost } from '@sandpiper/sandbox-host';
 import { Template } from 'e2b';
 import { build } from 'esbuild';
+import { onTestFinished } from 'vitest';
 import { AgentRuntimeClient } from '../../src/client.js';
 import type { AgentRuntimeClientOptions } from '../../src/client-config.js';
 
@@ -15,6 +16,8 @@ export interface TestPlatform {
   host: SandboxHost;
   /** A client of the host; the test closes it. */
   client(options?: AgentRuntimeClientOptions): AgentRuntimeClient;
+  /** A client of the host that is closed, with its sessions, when the test ends. */
+  open(options?: AgentRuntimeClientOptions): AgentRuntimeClient;
   /** Makes a template of one file and what it says of itself. */
   deploy(name: string, template: TestTemplate): Promise<void>;
 }
@@ -32,9 +35,19 @@ export interface TestTemplate {
 export async function startPlatform(): Promise<TestPlatform> {
   const host = await createSandboxHost();
   const { apiKey, apiUrl, sandboxUrl } = host;
+  const client: TestPlatform['client'] = (options = {}) =>
+    new AgentRuntimeClient({ apiKey, apiUrl, sandboxUrl, ...options });
   return {
     host,
-    client: (options = {}) => new AgentRuntimeClient({ apiKey, apiUrl, sandboxUrl, ...options }),
+    client,
+    open(options) {
+      const opened = client(options);
+      onTestFinished(async () => {
+        await opened.closeAllSessions();
+        await opened.close();
+      });
+      return opened;
+    },
     async deploy(name, { file, content, startCmd, metadata }) {
       const folder = await mkdtemp(join(tmpdir(), 'template-'));
       try {
