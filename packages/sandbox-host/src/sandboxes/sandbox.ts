@@ -1,30 +1,27 @@
 import type { AdoptedSandbox, EngineSandbox, EngineStats, Image, Limits } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import { Activity } from './activity.js';
-import { Alarm } from './alarm.js';
-import { type Deadline, type IdlePolicy, nextDeadline } from './deadlines.js';
+import type { Deadline, IdlePolicy } from './deadlines.js';
 import { newToken } from './identifiers.js';
-import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
+import type { SandboxState } from './lifecycle.js';
 import type { Cause } from './lifecycle-events.js';
 import type { Platform } from './platform.js';
 import { type ProcessRequest, ProcessTable, type SandboxProcess } from './process-table.js';
 import { programEnvironment } from './program-environment.js';
 import { Sampler } from './sampler.js';
 import type { SandboxKeeper } from './sandbox-keeper.js';
+import { notFound, SandboxLife } from './sandbox-life.js';
 import { SandboxLog } from './sandbox-log.js';
+import { SandboxMachine } from './sandbox-machine.js';
 import type { SandboxRecord } from './sandbox-record.js';
 import { type NetworkRules, networkPolicy, type SandboxSettings } from './sandbox-settings.js';
 import { startAgent } from './start-agent.js';
-import { TimeToLive } from './time-to-live.js';
 
 /** Why a sandbox is paused or resumed, and whether its processes are kept. Default: the caller wants it, and yes. */
 export interface HowOptions {
   cause?: Cause | undefined;
   memory?: boolean | undefined;
 }
-
-/** Steps that say what is about to be done, so that a host that ends in the midst of it knows what to finish. */
-const intents: readonly SandboxState[] = ['pausing', 'resuming'];
 
 /** One sandbox: what is known about it, and its operations one at a time. */
 export class Sandbox {
@@ -35,43 +32,40 @@ export class Sandbox {
   readonly activity: Activity = new Activity();
   readonly sampler: Sampler;
   readonly #keeper: SandboxKeeper;
-  readonly #record: SandboxRecord;
-  readonly #life: TimeToLive;
-  readonly #alarm: Alarm = new Alarm(() => this.#keeper.strike(this));
+  readonly #life: SandboxLife;
+  readonly #machine: SandboxMachine;
   readonly #ending = new AbortController();
-  #engine: EngineSandbox | undefined;
   /** Its server is being started anew, which needs what callers cannot have yet. */
   #booting = false;
-  #oomKills = 0;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(record: SandboxRecord, keeper: SandboxKeeper) {
     this.id = record.id;
     this.image = record.image;
-    this.#record = record;
     this.#keeper = keeper;
-    this.#life = new TimeToLive(record.endAt, record.stoppedAt);
+    this.#life = new SandboxLife(record, this, keeper);
+    this.#machine = new SandboxMachine(this.log, () => keeper.lost(this));
     this.sampler = new Sampler(() => this.#stats(), record.settings.cpuCount);
   }
 
   get state(): SandboxState {
-    return this.#record.state;
+    return this.#life.record.state;
   }
 
   get stateSince(): Date {
-    return new Date(this.#record.stateSince);
+    return new Date(this.#life.record.stateSince);
   }
 
   get settings(): SandboxSettings {
-    return this.#record.settings;
+    return this.#life.record.settings;
   }
 
   get accessToken(): string | undefined {
-    return this.#record.accessToken;
+    return this.#life.record.accessToken;
   }
 
   get trafficToken(): string | undefined {
-    return this.#record.trafficToken;
+    return this.#life.record.trafficToken;
   }
 
   get platform(): Platform {
@@ -80,7 +74,7 @@ export class Sandbox {
 
   /** When it began to run, and so to be listed. */
   get startedAt(): Date {
-    return new Date(this.#record.startedAt);
+    return new Date(this.#life.record.startedAt);
   }
 
   /** When the timeout strikes; for a paused sandbox, when it would have. */
@@ -100,7 +94,7 @@ export class Sandbox {
 
   /** Processes that were killed so far because it had no memory left, as far as has been seen. */
   get oomKills(): number {
-    return this.#oomKills;
+    return this.#machine.oomKills;
   }
 
   /** Whether it does not run but can be made to. */
@@ -110,63 +104,43 @@ export class Sandbox {
 
   /** Whether a request for it wakes it when it is paused. */
   get wakesOnRequest(): boolean {
-    return this.#record.dozes || this.settings.autoResume;
+    return this.#life.record.dozes || this.settings.autoResume;
   }
 
   /** What becomes of it when nothing happens in it. */
   get idlePolicy(): IdlePolicy | undefined {
-    const { idle } = this.#record;
-    if (!this.settings.listed || idle === null) return undefined;
-    return idle ?? this.#keeper.lifetimes.idle;
+    return this.#life.idlePolicy;
   }
 
   /** What it is held to; undefined where nothing is, or where it has not begun. */
   get limits(): Limits | undefined {
-    return this.#engine?.limits;
+    return this.#machine.engine?.limits;
   }
 
   /** The running sandbox. @throws HostError 404 or 409 when it is not running. */
   get engine(): EngineSandbox {
     if (this.isPaused && !this.#booting)
       throw new HostError(409, `Sandbox "${this.id}" is paused; connect to it to resume it.`);
-    if (!this.#engine || this.state === 'killing' || this.state === 'gone') {
+    if (!this.#machine.engine || this.state === 'killing' || this.state === 'gone') {
       throw new HostError(404, `Sandbox "${this.id}" is not running any more.`);
     }
-    return this.#engine;
+    return this.#machine.engine;
   }
 
   /** What is to happen to it next unless something else happens before. */
   get deadline(): Deadline | undefined {
-    const { settings, state, startedAt, stateSince, keepsMemory } = this.#record;
-    const { maxAgeMs, hibernateAfterMs } = this.#keeper.lifetimes;
-    return nextDeadline(
-      {
-        state,
-        startedAt,
-        stateSince,
-        endAt: this.#life.endAt,
-        onTimeout: settings.autoPause ? 'pause' : 'kill',
-        idleSince: this.activity.idleSince,
-        keepsMemory,
-      },
-      {
-        maxAgeMs: settings.listed ? maxAgeMs : undefined,
-        hibernateAfterMs: this.#keeper.canHibernate ? hibernateAfterMs : undefined,
-        // What waits in a pool is idle by its nature.
-        idle: settings.listed ? this.idlePolicy : undefined,
-      },
-    );
+    return this.#life.deadline;
   }
 
   /** Everything that is kept of it. */
   record(): SandboxRecord {
-    return { ...this.#record, endAt: this.#life.endAt, stoppedAt: this.#life.stoppedAt };
+    return this.#life.whole();
   }
 
   /** Changes what was asked for when it was made. */
   change(settings: Partial<SandboxSettings>): void {
-    Object.assign(this.#record.settings, settings);
-    this.#keep();
+    Object.assign(this.#life.record.settings, settings);
+    this.#life.keep();
   }
 
   /** Replaces what it may connect to, now and for the rest of its life. @throws HostError 400 for rules that are none. */
@@ -176,16 +150,16 @@ export class Sandbox {
   ): Promise<void> {
     return this.#oneAtATime(async () => {
       const network = { ...this.settings.network, ...rules };
-      await this.#engine?.setNetwork(networkPolicy({ network, allowInternetAccess }));
+      await this.#machine.engine?.setNetwork(networkPolicy({ network, allowInternetAccess }));
       this.change({ network, allowInternetAccess });
     });
   }
 
   /** @param policy - `null` for none, undefined for the host's. */
   setIdlePolicy(policy: IdlePolicy | null | undefined): void {
-    this.#record.idle = policy;
+    this.#life.record.idle = policy;
     this.activity.touch();
-    this.#keep();
+    this.#life.keep();
   }
 
   /** Starts what it runs in: programs can be started then, and it is still being made. */
@@ -199,20 +173,20 @@ export class Sandbox {
 
   /** Ends its making and starts the clock. */
   ready(startedAt: Date): void {
-    this.#record.startedAt = startedAt.getTime();
+    this.#life.record.startedAt = startedAt.getTime();
     this.activity.touch();
-    this.#live(this.settings.timeoutMs);
-    this.#step('created', 'caller');
+    this.#life.give(this.settings.timeoutMs);
+    this.#life.step('created', 'caller');
   }
 
   /** Makes one that was made before it was asked for somebody's. @returns false when it does not run any more. */
   claim(settings: SandboxSettings, startedAt: Date): boolean {
     if (this.state !== 'running') return false;
     const { secure, network } = settings;
-    this.#record.settings = settings;
-    this.#record.accessToken = secure ? (this.accessToken ?? newToken()) : undefined;
-    this.#record.trafficToken = network.allowPublicTraffic === false ? newToken() : undefined;
-    this.#record.startedAt = startedAt.getTime();
+    this.#life.record.settings = settings;
+    this.#life.record.accessToken = secure ? (this.accessToken ?? newToken()) : undefined;
+    this.#life.record.trafficToken = network.allowPublicTraffic === false ? newToken() : undefined;
+    this.#life.record.startedAt = startedAt.getTime();
     this.activity.touch();
     this.setTimeout(settings.timeoutMs);
     return true;
@@ -221,10 +195,10 @@ export class Sandbox {
   /** Goes on with what a host before this one left of it; what was under way is brought to its end. */
   adopt(found: AdoptedSandbox | undefined): Promise<void> {
     return this.#oneAtATime(async () => {
-      const { state, keepsMemory } = this.#record;
+      const { state, keepsMemory } = this.#life.record;
       if (!keepsMemory) {
-        if (state === 'pausing') this.#step('paused', 'recovery');
-        if (state === 'resuming') this.#step('failed', 'recovery');
+        if (state === 'pausing') this.#life.step('paused', 'recovery');
+        if (state === 'resuming') this.#life.step('failed', 'recovery');
       } else if (found) {
         this.#run(found.sandbox);
         const processes = found.processes.then((list) => {
@@ -237,8 +211,8 @@ export class Sandbox {
           await found.sandbox.thaw();
           await processes;
         } else if (state !== 'hibernated') await found.sandbox.freeze();
-        if (state === 'pausing') this.#step('paused', 'recovery');
-        if (state === 'resuming') this.#step('resumed', 'recovery');
+        if (state === 'pausing') this.#life.step('paused', 'recovery');
+        if (state === 'resuming') this.#life.step('resumed', 'recovery');
       }
       this.rearm();
     });
@@ -247,8 +221,8 @@ export class Sandbox {
   /** Lets the sandbox live this much longer from now, within what the host allows. */
   setTimeout(timeoutMs: number): void {
     this.activity.touch();
-    this.#live(timeoutMs);
-    this.#keep();
+    this.#life.give(timeoutMs);
+    this.#life.keep();
   }
 
   /** Lets it live at least this much longer. */
@@ -258,8 +232,8 @@ export class Sandbox {
   }
 
   /** Sees to it that the next deadline strikes; `at` is when to look in any case. */
-  rearm(at: number | undefined = this.deadline?.at): void {
-    this.#alarm.set(at);
+  rearm(at?: number): void {
+    this.#life.rearm(at);
   }
 
   /** Starts a program, with the sandbox's environment under the program's own. */
@@ -283,9 +257,9 @@ export class Sandbox {
       if (this.state === 'running') {
         if (!(await this.#pause(cause, { memory: true, dozes: true }))) return false;
       }
-      if (!this.#engine || !this.#keeper.canHibernate) return false;
-      await this.#engine.hibernate();
-      this.#step('hibernated', cause);
+      if (!this.#machine.engine || !this.#keeper.canHibernate) return false;
+      await this.#machine.engine.hibernate();
+      this.#life.step('hibernated', cause);
       return true;
     });
   }
@@ -300,24 +274,23 @@ export class Sandbox {
     return this.#oneAtATime(async () => {
       if (this.state === 'running') return false;
       const { leftMs } = this.#life;
-      const engine = memory ? this.#engine : undefined;
-      this.#record.keepsMemory = engine !== undefined;
-      this.#life.run();
-      this.#live(timeoutMs);
+      const engine = memory ? this.#machine.engine : undefined;
+      this.#life.record.keepsMemory = engine !== undefined;
+      this.#life.runClock();
+      this.#life.give(timeoutMs);
       try {
-        this.#step('resume', cause);
+        this.#life.step('resume', cause);
         if (engine) await engine.thaw();
         else await this.#bootAgain();
       } catch (error) {
-        this.#record.keepsMemory = this.#engine !== undefined;
-        this.#life.set(leftMs);
-        this.#life.stop();
-        if (this.state === 'resuming') this.#step('failed', cause);
+        this.#life.record.keepsMemory = this.#machine.engine !== undefined;
+        this.#life.stopClockAt(leftMs);
+        if (this.state === 'resuming') this.#life.step('failed', cause);
         throw error;
       }
-      Object.assign(this.#record, { keepsMemory: true, dozes: false });
+      Object.assign(this.#life.record, { keepsMemory: true, dozes: false });
       this.activity.touch();
-      this.#step('resumed', cause);
+      this.#life.step('resumed', cause);
       return true;
     });
   }
@@ -330,7 +303,7 @@ export class Sandbox {
   /** Keeps its files as they are at one moment; it stands still meanwhile. Whether it is paused does not change. */
   checkpoint(): Promise<Image> {
     return this.#oneAtATime(async () => {
-      const engine = this.#engine;
+      const engine = this.#machine.engine;
       if (this.state === 'paused' && !engine) {
         throw new HostError(409, `Only the files of sandbox "${this.id}" are kept: resume it first.`);
       }
@@ -352,10 +325,10 @@ export class Sandbox {
     return this.#oneAtATime(async () => {
       if (this.state === 'gone') return false;
       this.sampler.stop();
-      if (this.state !== 'killing') this.#step('kill', cause);
-      if (this.#engine) await this.#engine.destroy();
+      if (this.state !== 'killing') this.#life.step('kill', cause);
+      if (this.#machine.engine) await this.#machine.engine.destroy();
       else await this.#keeper.removeFiles(this);
-      this.#step('killed', cause);
+      this.#life.step('killed', cause);
       return true;
     });
   }
@@ -363,116 +336,45 @@ export class Sandbox {
   async #pause(cause: Cause, how: { memory: boolean; dozes: boolean }): Promise<boolean> {
     if (this.state === 'paused' || this.state === 'hibernated') return false;
     if (cause === 'idle' && this.activity.idleSince === undefined) return false;
-    Object.assign(this.#record, { keepsMemory: how.memory, dozes: how.dozes });
-    this.#life.stop();
+    Object.assign(this.#life.record, { keepsMemory: how.memory, dozes: how.dozes });
+    this.#life.stopClock();
     try {
-      this.#step('pause', cause);
-      if (how.memory) await this.#engine?.freeze();
-      else await this.#dropMemory();
+      this.#life.step('pause', cause);
+      if (how.memory) await this.#machine.engine?.freeze();
+      else await this.#machine.dropMemory();
     } catch (error) {
-      Object.assign(this.#record, { keepsMemory: true, dozes: false });
-      this.#life.run();
-      if (this.state === 'pausing') this.#step('failed', cause);
+      Object.assign(this.#life.record, { keepsMemory: true, dozes: false });
+      this.#life.runClock();
+      if (this.state === 'pausing') this.#life.step('failed', cause);
       throw error;
     }
-    this.#step('paused', cause);
+    this.#life.step('paused', cause);
     return true;
   }
 
   #run(engine: EngineSandbox): void {
-    this.#engine = engine;
-    this.#sayLimits(engine);
-    void engine.lost.then(() => {
-      if (this.#engine === engine) this.#keeper.lost(this);
-    });
-  }
-
-  /** Ends its processes; its files stay. */
-  async #dropMemory(): Promise<void> {
-    const engine = this.#engine;
-    // Its end is no loss.
-    this.#engine = undefined;
-    try {
-      await engine?.destroy({ keepFiles: true });
-    } catch (error) {
-      this.#engine = engine;
-      throw error;
-    }
+    this.#machine.run(engine, this.settings);
   }
 
   async #bootAgain(): Promise<void> {
-    await this.#dropMemory();
+    await this.#machine.dropMemory();
     this.#booting = true;
     try {
       this.#run(await this.#keeper.start(this));
       if (this.settings.start) await startAgent(this, this.settings.start, this.signal);
     } catch (error) {
-      await this.#dropMemory();
+      await this.#machine.dropMemory();
       throw error;
     } finally {
       this.#booting = false;
     }
   }
 
-  #live(timeoutMs: number): void {
-    const { maxAgeMs = Number.POSITIVE_INFINITY } = this.settings.listed ? this.#keeper.lifetimes : {};
-    this.#life.set(Math.min(timeoutMs, this.#record.startedAt + maxAgeMs - Date.now()));
-  }
-
   async #stats(): Promise<EngineStats> {
-    if (!this.#engine || this.state === 'killing' || this.state === 'gone') throw notFound(this.id);
-    const stats = await this.#engine.stats();
-    if (stats.oomKills > this.#oomKills) {
-      const killed = stats.oomKills - this.#oomKills;
-      this.#oomKills = stats.oomKills;
-      const limit = this.#engine.limits?.memoryMB;
-      this.log.add('error', `Out of memory: ${killed} killed at the limit of ${limit} MB.`);
-    }
+    const ends = this.state === 'killing' || this.state === 'gone';
+    const stats = ends ? undefined : await this.#machine.stats();
+    if (!stats) throw notFound(this.id);
     return stats;
-  }
-
-  #sayLimits({ limits }: EngineSandbox): void {
-    const { cpuCount, memoryMB } = this.settings;
-    if (!limits || (limits.cpuCount >= cpuCount && limits.memoryMB >= memoryMB)) return;
-    this.log.add(
-      'warn',
-      `The template asks for ${cpuCount} CPU and ${memoryMB} MB; this machine gives ${limits.cpuCount} and ${limits.memoryMB}.`,
-    );
-  }
-
-  #step(event: SandboxEvent, cause: Cause): void {
-    const { state: from, stateSince } = this.#record;
-    const to = nextState(from, event);
-    if (!to) {
-      throw from === 'gone' || from === 'killing'
-        ? notFound(this.id)
-        : new HostError(409, `Sandbox "${this.id}" is ${from}: it cannot ${event} now.`);
-    }
-    const now = Date.now();
-    Object.assign(this.#record, { state: to, stateSince: now });
-    try {
-      this.#keeper.keep(this);
-    } catch (cause) {
-      if (intents.includes(to)) {
-        Object.assign(this.#record, { state: from, stateSince });
-        throw new HostError(
-          507,
-          'The sandbox host cannot keep what it is about to do: its disk may be full.',
-          {
-            cause,
-          },
-        );
-      }
-      // It has happened, and is brought to its end again if the host ends before it can be kept.
-      this.log.add('error', `The state ${to} could not be kept.`);
-    }
-    this.rearm();
-    this.#keeper.changed({ sandbox: this, event, from, to, cause, elapsedMs: now - stateSince });
-  }
-
-  #keep(): void {
-    this.#keeper.keep(this);
-    this.rearm();
   }
 
   #oneAtATime<T>(operation: () => Promise<T>): Promise<T> {
@@ -480,8 +382,4 @@ export class Sandbox {
     this.#queue = result.catch(() => {});
     return result;
   }
-}
-
-function notFound(id: string): HostError {
-  return new HostError(404, `Sandbox "${id}" was not found.`);
 }

@@ -1,0 +1,137 @@
+import { HostError } from '../errors.js';
+import { Alarm } from './alarm.js';
+import { type Deadline, type IdlePolicy, nextDeadline } from './deadlines.js';
+import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
+import type { Cause } from './lifecycle-events.js';
+import type { Sandbox } from './sandbox.js';
+import type { SandboxKeeper } from './sandbox-keeper.js';
+import type { SandboxRecord } from './sandbox-record.js';
+import { TimeToLive } from './time-to-live.js';
+
+/** Steps that say what is about to be done, so that a host that ends in the midst of it knows what to finish. */
+const intents: readonly SandboxState[] = ['pausing', 'resuming'];
+
+/** What is kept of a sandbox: its steps and its time, each written down before anything else follows from it. */
+export class SandboxLife {
+  /** Changed freely; written down by {@link keep} or with the next step. */
+  readonly record: SandboxRecord;
+  readonly #time: TimeToLive;
+  readonly #alarm: Alarm;
+
+  constructor(
+    record: SandboxRecord,
+    private readonly sandbox: Sandbox,
+    private readonly keeper: SandboxKeeper,
+  ) {
+    this.record = record;
+    this.#time = new TimeToLive(record.endAt, record.stoppedAt);
+    this.#alarm = new Alarm(() => keeper.strike(sandbox));
+  }
+
+  /** When the timeout strikes, in Unix milliseconds; while the clock stands still, when it would have. */
+  get endAt(): number {
+    return this.#time.endAt;
+  }
+
+  get leftMs(): number {
+    return this.#time.leftMs;
+  }
+
+  /** What becomes of it when nothing happens in it. */
+  get idlePolicy(): IdlePolicy | undefined {
+    const { idle, settings } = this.record;
+    // What waits in a pool is idle by its nature.
+    if (!settings.listed || idle === null) return undefined;
+    return idle ?? this.keeper.lifetimes.idle;
+  }
+
+  /** What is to happen next unless something else happens before. */
+  get deadline(): Deadline | undefined {
+    const { settings, state, startedAt, stateSince, keepsMemory } = this.record;
+    const { maxAgeMs, hibernateAfterMs } = this.keeper.lifetimes;
+    return nextDeadline(
+      {
+        state,
+        startedAt,
+        stateSince,
+        endAt: this.endAt,
+        onTimeout: settings.autoPause ? 'pause' : 'kill',
+        idleSince: this.sandbox.activity.idleSince,
+        keepsMemory,
+      },
+      {
+        maxAgeMs: settings.listed ? maxAgeMs : undefined,
+        hibernateAfterMs: this.keeper.canHibernate ? hibernateAfterMs : undefined,
+        idle: this.idlePolicy,
+      },
+    );
+  }
+
+  /** Everything that is kept. */
+  whole(): SandboxRecord {
+    return { ...this.record, endAt: this.#time.endAt, stoppedAt: this.#time.stoppedAt };
+  }
+
+  /** Gives it this long from now, within what the host allows. */
+  give(timeoutMs: number): void {
+    const { settings, startedAt } = this.record;
+    const { maxAgeMs = Number.POSITIVE_INFINITY } = settings.listed ? this.keeper.lifetimes : {};
+    this.#time.set(Math.min(timeoutMs, startedAt + maxAgeMs - Date.now()));
+  }
+
+  stopClock(): void {
+    this.#time.stop();
+  }
+
+  runClock(): void {
+    this.#time.run();
+  }
+
+  /** Stops the clock with this much left on it. */
+  stopClockAt(leftMs: number): void {
+    this.#time.set(leftMs);
+    this.#time.stop();
+  }
+
+  /** Writes down what was changed. @throws Error when the disk does not take it. */
+  keep(): void {
+    this.keeper.keep(this.sandbox);
+    this.rearm();
+  }
+
+  /** Sees to it that the next deadline strikes; `at` is when to look in any case. */
+  rearm(at: number | undefined = this.deadline?.at): void {
+    this.#alarm.set(at);
+  }
+
+  /** Goes on to the next state. @throws HostError 404 or 409 where that is none, 507 where an intent cannot be kept. */
+  step(event: SandboxEvent, cause: Cause): void {
+    const { sandbox, keeper } = this;
+    const { id, state: from, stateSince } = this.record;
+    const to = nextState(from, event);
+    if (!to) {
+      throw from === 'gone' || from === 'killing'
+        ? notFound(id)
+        : new HostError(409, `Sandbox "${id}" is ${from}: it cannot ${event} now.`);
+    }
+    const now = Date.now();
+    Object.assign(this.record, { state: to, stateSince: now });
+    try {
+      keeper.keep(sandbox);
+    } catch (cause) {
+      if (intents.includes(to)) {
+        Object.assign(this.record, { state: from, stateSince });
+        const message = 'The sandbox host cannot keep what it is about to do: its disk may be full.';
+        throw new HostError(507, message, { cause });
+      }
+      // It has happened, and is brought to its end again if the host ends before it can be kept.
+      sandbox.log.add('error', `The state ${to} could not be kept.`);
+    }
+    this.rearm();
+    keeper.changed({ sandbox, event, from, to, cause, elapsedMs: now - stateSince });
+  }
+}
+
+export function notFound(id: string): HostError {
+  return new HostError(404, `Sandbox "${id}" was not found.`);
+}
