@@ -1,7 +1,7 @@
-import type { ApiEvents } from './api/api-events.js';
 import { auditRoutes } from './api/audit-routes.js';
 import { metricsRoutes } from './api/metrics-routes.js';
 import type { Route } from './api/route.js';
+import type { ApiEvents } from './api-events.js';
 import { AuditLog } from './audit/audit-log.js';
 import { recordDecisions } from './audit/record-decisions.js';
 import { verifyAudit } from './audit/verify-audit.js';

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Hono } from 'hono';
+import type { ApiEvents } from '../api-events.js';
 import { HostError } from '../errors.js';
 import { keyId } from '../key-id.js';
-import type { ApiEvents } from './api-events.js';
 import { describeRoutes } from './openapi.js';
 import { mount, type Route } from './route.js';
 import { type Findings, tellDecisions } from './tell-decisions.js';

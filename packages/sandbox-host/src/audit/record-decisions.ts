@@ -1,4 +1,4 @@
-import type { ApiDecision, ApiEvents } from '../api/api-events.js';
+import type { ApiDecision, ApiEvents } from '../api-events.js';
 import type { GatewayDecision, GatewayEvents } from '../gateway/gateway-events.js';
 import { keyId } from '../key-id.js';
 import type { LifecycleEvents, Transition } from '../sandboxes/lifecycle-events.js';

@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client';
-import type { ApiEvents } from '../api/api-events.js';
+import type { ApiEvents } from '../api-events.js';
 import type { GatewayEvents } from '../gateway/gateway-events.js';
 import type { PoolStatus } from '../pool/pool.js';
 import type { LifecycleEvents } from '../sandboxes/lifecycle-events.js';

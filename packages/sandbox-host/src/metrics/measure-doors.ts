@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { ApiEvents } from '../api/api-events.js';
+import type { ApiEvents } from '../api-events.js';
 import type { GatewayEvents } from '../gateway/gateway-events.js';
 
 /** Seconds; a request for a port may wait for a sandbox to wake up, or for an agent that thinks. */
