@@ -28,6 +28,7 @@ const scenarios = [
     size: 60_000,
     subjects: {
       'undici + eventsource-parser': 'stream: undici + eventsource-parser by hand',
+      'the same, of numbered events': 'stream: the same, of numbered events',
       '@sandpiper/agent-client': 'stream: agent-client',
       openai: 'stream: openai',
     },
