@@ -5,7 +5,7 @@ import type { Sandbox } from './sandbox.js';
 export function programEnvironment(sandbox: Sandbox, request: ProcessRequest): Record<string, string> {
   const home = request.user === 'root' ? '/root' : '/home/user';
   return {
-    PATH: '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    PATH: '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/home/user/.local/bin',
     LANG: 'C.UTF-8',
     SHELL: '/bin/bash',
     HOME: home,

@@ -5,6 +5,7 @@ import type { SandboxUser } from '../engines/user.js';
 import { parseUser } from '../envd/paths.js';
 import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
+import { adviceOn, giveToUser, hasOwnRoot, installPlaces } from './package-managers.js';
 import type { BuildLogEntry } from './template.js';
 
 /** One instruction of a build, as the SDK sends it. */
@@ -75,11 +76,6 @@ export function applyStep(state: BuildState, { type, args }: BuildStep): boolean
   }
 }
 
-/** Commands that install into the system's own directories. */
-const systemPackages = /\b(apt|apt-get|aptitude|dpkg)\b/;
-const noSystemPackages =
-  "/usr is this machine's own and read-only in sandboxes, so Debian packages cannot be installed there: install them on the machine, or what you need into /opt or the home (npm, pip --target).";
-
 /** Carries out an instruction that changes files. @throws HostError 400 when it cannot be. */
 export async function runStep(
   sandbox: Sandbox,
@@ -98,12 +94,16 @@ export async function runStep(
     }
     case 'RUN': {
       const user = parseUser(second || undefined, state.user);
+      const envs = { ...installPlaces(sandbox, user), ...state.envs };
       try {
-        await execute(sandbox, state, ['/bin/bash', '-l', '-c', first], user, log);
+        await execute(sandbox, { ...state, envs }, ['/bin/bash', '-l', '-c', first], user, log);
       } catch (error) {
-        if (!HostError.isInstance(error) || !systemPackages.test(first)) throw error;
-        throw new HostError(400, `${error.message}. ${noSystemPackages}`, { cause: error });
+        if (!HostError.isInstance(error)) throw error;
+        const advice = adviceOn(first, error.message);
+        if (!advice) throw error;
+        throw new HostError(400, `${error.message}. ${advice}.`, { cause: error });
       }
+      if (user === 'root' && hasOwnRoot(sandbox)) await execute(sandbox, state, giveToUser, 'root', log);
       return;
     }
     case 'COPY': {

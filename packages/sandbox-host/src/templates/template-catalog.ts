@@ -11,6 +11,14 @@ export const defaultResources = { cpuCount: 2, memoryMB: 512 };
 
 const namePattern = /^[a-z0-9][a-z0-9_-]{0,127}$/;
 
+/** Templates that E2B's SDK takes for given, since its cloud has them. */
+const cloudTemplates = ['mcp-gateway', 'devcontainer', 'code-interpreter-v1', 'desktop'];
+
+function ofTheCloud(reference: string): string {
+  if (!cloudTemplates.includes(reference)) return '';
+  return " It is one of those that E2B's cloud has and this host does not: build one of this name.";
+}
+
 /** Every template there is, by id and by name. */
 export class TemplateCatalog {
   readonly #templates: Collection<Template>;
@@ -36,7 +44,7 @@ export class TemplateCatalog {
   /** Finds a template by its id or a name. @throws HostError 404. */
   get(reference: string): Template {
     const found = this.find(reference);
-    if (!found) throw new HostError(404, `Template "${reference}" was not found.`);
+    if (!found) throw new HostError(404, `Template "${reference}" was not found.${ofTheCloud(reference)}`);
     return found;
   }
 

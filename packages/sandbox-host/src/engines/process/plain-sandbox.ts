@@ -116,5 +116,8 @@ export async function makePlainSkeleton(root: string): Promise<void> {
     await mkdir(join(root, name), { recursive: true });
   // A login shell resets the search path; this puts back the Node.js that runs the host.
   const nodeDirectory = join(process.execPath, '..');
-  await writeFile(join(root, 'home/user/.bash_profile'), `export PATH="${nodeDirectory}:$PATH"\n`);
+  await writeFile(
+    join(root, 'home/user/.bash_profile'),
+    `export PATH="${nodeDirectory}:$PATH:$HOME/.local/bin"\n`,
+  );
 }

@@ -103,6 +103,8 @@ export async function makeSkeleton(root: string, { base, user }: SandboxIds): Pr
   }
   await writeFile(join(root, 'etc/passwd'), passwd(user));
   await writeFile(join(root, 'etc/group'), group(user));
+  // Debian's pip keeps off what Debian's packages own (PEP 668), which is read-only here: it installs into the home.
+  await writeFile(join(root, 'etc/pip.conf'), '[global]\nbreak-system-packages = true\n');
   await writeFile(join(root, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n');
   await writePortScripts(join(root, portScripts));
   await mkdir(join(root, nodeDirectory, 'bin'));
