@@ -11,6 +11,8 @@ export interface Means {
   /** Why they have to share the host's network; undefined where each has its own. */
   networkObstacle: string | undefined;
   groups: ControlGroups | undefined;
+  /** Why there are no control groups for what the groups do not do. */
+  groupsObstacle: string;
   swap: Swap;
 }
 
@@ -22,6 +24,7 @@ export function describeCapabilities({
   idsObstacle,
   networkObstacle,
   groups,
+  groupsObstacle,
   swap,
 }: Means): Capabilities {
   const network: Capability = networkObstacle
@@ -54,17 +57,20 @@ export function describeCapabilities({
           reason: `${walls}, but no user namespace: root in a sandbox is root of the machine without its privileges (${idsObstacle})`,
         }
       : { level: 'enforced', reason: `${walls}, and users of their own` },
-    limits: describeLimits(groups),
+    limits: describeLimits(groups, groupsObstacle),
     network,
     freeze: groups
       ? { level: 'enforced', reason: `control group version ${groups.jobs.freeze.version}` }
-      : { level: 'advisory', reason: 'no control group can be made; processes get SIGSTOP' },
-    hibernate: describeHibernation(groups, swap),
+      : {
+          level: 'advisory',
+          reason: `processes get SIGSTOP, since there are no control groups (${groupsObstacle})`,
+        },
+    hibernate: describeHibernation(groups, groupsObstacle, swap),
     checkpoint,
   };
 }
 
-function describeLimits(groups: ControlGroups | undefined): Capability {
+function describeLimits(groups: ControlGroups | undefined, obstacle: string): Capability {
   const limited = (['cpu', 'memory', 'pids'] as const).filter((job) => groups?.jobs[job]);
   const missing = (['cpu', 'memory', 'pids'] as const).filter((job) => !groups?.jobs[job]);
   if (missing.length === 0) {
@@ -73,14 +79,19 @@ function describeLimits(groups: ControlGroups | undefined): Capability {
       reason: 'control groups for cpu, memory and pids; disk space is not limited',
     };
   }
-  const lack = `no control group can be made for ${missing.join(', ')}`;
+  const lack = `there is no control group for ${missing.join(', ')} (${obstacle})`;
   return limited.length > 0
     ? { level: 'advisory', reason: `only ${limited.join(', ')} is limited: ${lack}` }
     : { level: 'absent', reason: lack };
 }
 
-function describeHibernation(groups: ControlGroups | undefined, { obstacle }: Swap): Capability {
-  if (!groups?.jobs.memory) return { level: 'absent', reason: 'no control group of memory can be made' };
+function describeHibernation(
+  groups: ControlGroups | undefined,
+  groupsObstacle: string,
+  { obstacle }: Swap,
+): Capability {
+  if (!groups?.jobs.memory)
+    return { level: 'absent', reason: `there is no control group for memory (${groupsObstacle})` };
   if (obstacle) return { level: 'absent', reason: `${obstacle}: what is paused stays in memory` };
   return { level: 'enforced', reason: 'memory is pushed out to swap' };
 }

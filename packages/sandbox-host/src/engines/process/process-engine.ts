@@ -79,8 +79,8 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const format = overlay ? 'overlay' : 'copy';
   await checkFormat(options.directory, obstacle ? 'plain' : `${format}, users from ${ids.base}`);
   const volumes = await openVolumeDirectories(join(options.directory, 'volumes'), obstacle ? undefined : ids);
-  const controlGroups = obstacle
-    ? undefined
+  const { groups: controlGroups, obstacle: groupsObstacle } = obstacle
+    ? { groups: undefined, obstacle }
     : await openControlGroups(keepSandboxes ? options.directory : undefined);
   const swap = await openSwap(options.directory, obstacle ? 0 : options.swapFileMB);
   let networkObstacle = obstacle;
@@ -139,7 +139,14 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
 
   const baseImage = { layers: [baseLayer] };
   const capabilities = await proveCapabilities({
-    described: describeCapabilities({ obstacle, idsObstacle, networkObstacle, groups: controlGroups, swap }),
+    described: describeCapabilities({
+      obstacle,
+      idsObstacle,
+      networkObstacle,
+      groups: controlGroups,
+      groupsObstacle,
+      swap,
+    }),
     start: () => start(`probe${process.pid}x${Date.now()}`, baseImage, probeOptions),
     directory: options.directory,
   });

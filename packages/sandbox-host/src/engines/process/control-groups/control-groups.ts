@@ -20,6 +20,14 @@ export interface ControlGroups {
   close(): Promise<void>;
 }
 
+/** What could be opened, and why no more. */
+export interface OpenedControlGroups {
+  /** Undefined where not even freezing is possible. */
+  groups: ControlGroups | undefined;
+  /** Why no group does what {@link ControlGroups.jobs} lacks. */
+  obstacle: string;
+}
+
 const limiting = ['cpu', 'memory', 'pids'];
 
 /**
@@ -27,29 +35,32 @@ const limiting = ['cpu', 'memory', 'pids'];
  * job version 2 is preferred: what it froze can still be killed.
  *
  * @param durableFor - The data directory of a host whose sandboxes outlive it: they are orphans only when it has gone.
- * @returns undefined where not even freezing is possible.
  */
-export async function openControlGroups(durableFor?: string): Promise<ControlGroups | undefined> {
+export async function openControlGroups(durableFor?: string): Promise<OpenedControlGroups> {
   const name = durableFor === undefined ? ownName() : durableName(durableFor);
   const places = await findPlaces();
   const made: Place[] = [];
+  /** Several places may have the same. */
+  const obstacles = new Set<string>();
   const unified = await makeBestUnified(
     places.filter(({ version }) => version === 2),
     name,
+    obstacles,
   );
   if (unified) made.push(unified);
   for (const place of places) {
     if (place.version === 2) continue;
     const missing = [...limiting, 'cpuacct', 'freezer'].filter((one) => !unified?.controllers.includes(one));
     if (!place.controllers.some((one) => missing.includes(one))) continue;
-    const base = await makeBase(place, name);
+    const base = await makeBase(place, name, obstacles);
     if (base) made.push(base);
   }
   const find = (test: (place: Place) => boolean): Group | undefined => made.find(test);
   const withController = (controller: string): Group | undefined =>
     find(({ controllers }) => controllers.includes(controller));
   const freeze = find(({ version }) => version === 2) ?? withController('freezer');
-  if (!freeze) return undefined;
+  const obstacle = [...obstacles].join('; ') || 'none are mounted';
+  if (!freeze) return { groups: undefined, obstacle };
   const jobs: GroupJobs = {
     freeze,
     cpu: withController('cpu'),
@@ -60,7 +71,7 @@ export async function openControlGroups(durableFor?: string): Promise<ControlGro
   const used = new Set(Object.values(jobs) as (Group | undefined)[]);
   for (const place of made) if (!used.has(place)) await rmdir(place.directory).catch(() => {});
 
-  return {
+  const groups: ControlGroups = {
     jobs,
     async make(id, limits) {
       const inside = (group: Group | undefined): Group | undefined =>
@@ -95,13 +106,18 @@ export async function openControlGroups(durableFor?: string): Promise<ControlGro
       for (const place of made) await rmdir(place.directory).catch(() => {});
     },
   };
+  return { groups, obstacle };
 }
 
 /** Makes this host's group in the place of version 2 that controls most. */
-async function makeBestUnified(places: Place[], name: string): Promise<Place | undefined> {
+async function makeBestUnified(
+  places: Place[],
+  name: string,
+  obstacles: Set<string>,
+): Promise<Place | undefined> {
   let best: Place | undefined;
   for (const place of places) {
-    const base = await makeBase(place, name);
+    const base = await makeBase(place, name, obstacles);
     const better = base && (!best || base.controllers.length > best.controllers.length);
     const worse = better ? best : base;
     if (worse) await rmdir(worse.directory).catch(() => {});
@@ -110,38 +126,53 @@ async function makeBestUnified(places: Place[], name: string): Promise<Place | u
   return best;
 }
 
-/** Makes this host's own group in a place; undefined when that is not ours to write. */
-async function makeBase(place: Place, name: string): Promise<Place | undefined> {
+/** Makes this host's own group in a place; undefined, with the obstacle added, when that is not ours to write. */
+async function makeBase(place: Place, name: string, obstacles: Set<string>): Promise<Place | undefined> {
   const directory = join(place.directory, name);
   try {
     await removeOrphans(place.directory);
-    await mkdir(directory, { recursive: true });
-  } catch {
+    // A data directory's is there already.
+    if (!existsSync(directory)) await mkdir(directory);
+  } catch (error) {
+    obstacles.add(`none can be made in ${place.directory}: ${codeOf(error)}`);
     return undefined;
   }
   if (place.version === 1) return { ...place, directory };
   if (!existsSync(join(directory, 'cgroup.freeze'))) {
+    obstacles.add('version 2 cannot freeze before Linux 5.2');
     await rmdir(directory).catch(() => {});
     return undefined;
   }
   const controllers: string[] = [];
   for (const controller of limiting) {
     // A controller is handed down step by step, to the host's group and from there to those of sandboxes.
-    const given = (await handDown(place.directory, controller)) && (await handDown(directory, controller));
-    if (given) controllers.push(controller);
+    const lack = (await handDown(place.directory, controller)) ?? (await handDown(directory, controller));
+    if (lack) obstacles.add(lack);
+    else controllers.push(controller);
   }
   return { version: 2, directory, controllers };
 }
 
-async function handDown(directory: string, controller: string): Promise<boolean> {
+/** Lets the groups below control something; says what hinders it, undefined when nothing does. */
+async function handDown(directory: string, controller: string): Promise<string | undefined> {
   const has = (file: string): boolean =>
     readGroupFile(directory, file).trim().split(' ').includes(controller);
-  if (has('cgroup.subtree_control')) return true;
-  if (!has('cgroup.controllers')) return false;
-  return writeGroupFile(directory, 'cgroup.subtree_control', `+${controller}`).then(
-    () => true,
-    () => false,
-  );
+  if (has('cgroup.subtree_control')) return undefined;
+  if (!has('cgroup.controllers')) return `${directory} has not been handed ${controller}`;
+  try {
+    await writeGroupFile(directory, 'cgroup.subtree_control', `+${controller}`);
+    return undefined;
+  } catch (error) {
+    const code = codeOf(error);
+    // But for the topmost, a group has either processes or groups that are controlled (cgroups(7)).
+    return code === 'EBUSY'
+      ? `${directory} holds processes, so it hands down nothing`
+      : `${directory} does not hand down ${controller}: ${code}`;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
 }
 
 async function removeOrphans(directory: string): Promise<void> {
