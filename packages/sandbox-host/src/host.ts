@@ -1,7 +1,5 @@
 import { EventEmitter } from 'node:events';
 import { statfs } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { absentRoutes } from './api/absent-routes.js';
@@ -17,6 +15,7 @@ import { volumeContentRoutes } from './api/volume-content-routes.js';
 import { volumeRoutes } from './api/volume-routes.js';
 import type { ApiEvents } from './api-events.js';
 import { takeDataDirectory } from './data-directory.js';
+import { openDoors } from './doors.js';
 import type { Capabilities, Image } from './engines/engine.js';
 import { endLeftovers, type Isolation, startProcessEngine } from './engines/process/process-engine.js';
 import { warnNotEnforced } from './engines/warn-not-enforced.js';
@@ -26,24 +25,19 @@ import { takeEvidence } from './evidence.js';
 import { createGateway } from './gateway/gateway.js';
 import type { GatewayEvents } from './gateway/gateway-events.js';
 import { GatewayTokens, loadGatewayKey } from './gateway/gateway-tokens.js';
-import { findTarget } from './gateway/target.js';
-import { sendJson } from './http.js';
 import { keptFile } from './kept-file.js';
-import { checkCertificate, type TlsCertificate, takeCertificate } from './listener/certificate.js';
-import { certificateNames, withPort } from './listener/domain.js';
-import { type Doors, listen, originOf } from './listener/listen.js';
-import { type PoolOption, Pools, poolRecordSchema } from './pool/pools.js';
+import type { TlsCertificate } from './listener/certificate.js';
+import { type Listener, listen } from './listener/listen.js';
+import { type PoolOption, Pools } from './pool/pools.js';
 import type { IdlePolicy } from './sandboxes/deadlines.js';
 import { newToken } from './sandboxes/identifiers.js';
 import { SandboxManager } from './sandboxes/sandbox-manager.js';
-import { sandboxRecordSchema } from './sandboxes/sandbox-record.js';
-import { openJournal } from './store/journal.js';
-import { cachedLayerSchema, LayerCache } from './templates/layer-cache.js';
-import { templateSchema } from './templates/template.js';
+import { openStores } from './stores.js';
+import { LayerCache } from './templates/layer-cache.js';
 import { TemplateBuilder } from './templates/template-builder.js';
 import { TemplateCatalog } from './templates/template-catalog.js';
 import { UploadedFiles } from './templates/uploaded-files.js';
-import { VolumeCatalog, volumeSchema } from './volumes/volume-catalog.js';
+import { VolumeCatalog } from './volumes/volume-catalog.js';
 
 /** How a sandbox host is to run. */
 export interface SandboxHostOptions {
@@ -152,7 +146,7 @@ async function startHost(
   });
   warnNotEnforced(engine.capabilities);
   const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));
-  const uploadKey = newToken();
+  const stores = openStores(data.path);
   const usedImages = (): Image[] => [
     ...catalog.images(),
     ...sandboxes.images(),
@@ -161,14 +155,11 @@ async function startHost(
   ];
   const releaseImage = (image: Image): Promise<void> => engine.removeImage(image, usedImages());
   const tokens = new GatewayTokens(await loadGatewayKey(data.path));
+  let origin = '';
   let domain: string | undefined;
-  // What it lists ends with the machine, so it need not be on its disk.
-  const records = openJournal(join(data.path, 'sandboxes.jsonl'), 'sandboxes', sandboxRecordSchema, {
-    flush: false,
-  });
   const sandboxes: SandboxManager = new SandboxManager({
     engine,
-    store: records,
+    store: stores.sandboxes,
     releaseImage,
     platform: {
       envs: tokens.environment,
@@ -183,31 +174,24 @@ async function startHost(
     },
   });
   const uploads = new UploadedFiles(join(data.path, 'uploads'));
-  const templates = openJournal(join(data.path, 'templates.jsonl'), 'templates', templateSchema);
-  const catalog = new TemplateCatalog(templates, {
+  const catalog = new TemplateCatalog(stores.templates, {
     image: engine.baseImage,
     envs: {},
     workdir: '/home/user',
     user: 'user',
   });
-  const layers = openJournal(join(data.path, 'layers.jsonl'), 'layers', cachedLayerSchema);
   const cache = new LayerCache({
-    store: layers,
+    store: stores.layers,
     measure: (image) => engine.imageBytes(image),
     release: releaseImage,
   });
-  const volumeRecords = openJournal(join(data.path, 'volumes.jsonl'), 'volumes', volumeSchema);
   const volumes = new VolumeCatalog({
-    store: volumeRecords,
+    store: stores.volumes,
     engine: engine.volumes,
     usersOf: (volumeId) => sandboxes.usersOf(volumeId),
   });
   const builder = new TemplateBuilder(catalog, sandboxes, uploads, cache);
-  const pools = new Pools(
-    sandboxes,
-    catalog,
-    openJournal(join(data.path, 'pools.jsonl'), 'pools', poolRecordSchema),
-  );
+  const pools = new Pools(sandboxes, catalog, stores.pools);
   const apiEvents: ApiEvents = new EventEmitter();
   const gatewayEvents: GatewayEvents = new EventEmitter();
   const evidence = await takeEvidence({
@@ -218,12 +202,8 @@ async function startHost(
     pools: () => pools.list(),
     openMetrics: options.openMetrics ?? false,
   });
-  await sandboxes.recover();
-  await engine.keepOnly(usedImages());
-  await volumes.recover();
   const gateway = createGateway(sandboxes, createEnvd(), tokens, gatewayEvents);
-  let origin = '';
-  const upload = uploadRoute(uploads, uploadKey, () => origin);
+  const upload = uploadRoute(uploads, newToken(), () => origin);
   const api = createApi(
     [
       ...sandboxRoutes(sandboxes, catalog, volumes, engine.capabilities),
@@ -254,79 +234,52 @@ async function startHost(
     apiKey,
     apiEvents,
   );
-  const serveApi = getRequestListener(api.fetch, { overrideGlobalObjects: false });
+  const doors = openDoors(gateway, upload, getRequestListener(api.fetch, { overrideGlobalObjects: false }));
 
-  const doors: Doors = {
-    async serve(request, response) {
-      let target: ReturnType<typeof findTarget>;
-      try {
-        target = findTarget(request) ?? gateway.findBySignature(request);
-      } catch (error) {
-        const message = error instanceof Error ? error.message : '';
-        sendJson(response, 400, { code: 400, message }, { connection: 'close' });
-        return;
-      }
-      if (target) await gateway.handle(target, request, response);
-      else if (upload.matches(request)) await upload.handle(request, response);
-      else await serveApi(request, response);
-    },
-    async upgrade(request, socket, head) {
-      const target = findTarget(request);
-      if (target) await gateway.upgrade(target, request, socket, head);
-      else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
-    },
-  };
-
-  const address = options.host ?? '127.0.0.1';
-  const port = options.port ?? 0;
-  const { tls } = options;
-  let certificate: TlsCertificate | undefined;
-  let server: Server;
-  try {
-    if (tls === true)
-      certificate = await takeCertificate(data.path, certificateNames(address, options.domain));
-    else if (tls) checkCertificate(tls);
-    pools.start(options.pools);
-    server = await listen(doors, { port, host: address, tls: tls === true ? certificate : tls });
-  } catch (error) {
-    await pools.close();
-    await sandboxes.close();
+  let listener: Listener | undefined;
+  const closeParts = async (): Promise<void> => {
+    gateway.close();
     await engine.close();
     evidence.close();
-    templates.close();
-    layers.close();
-    volumeRecords.close();
-    records.close();
+    stores.close();
+  };
+  const closeAll = async (): Promise<void> => {
+    listener?.refuse();
+    await pools.close();
+    await sandboxes.close();
+    await builder.close();
+    await listener?.close();
+    await closeParts();
+  };
+  try {
+    // Before anything is taken over: who cannot have the port leaves what runs to a host that can.
+    listener = await listen(options, data.path);
+  } catch (error) {
+    await closeParts();
     throw error;
   }
+  ({ origin, domain } = listener);
+  try {
+    await sandboxes.recover();
+    await engine.keepOnly(usedImages());
+    await volumes.recover();
+    pools.start(options.pools);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+  listener.answer(doors);
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= (async () => {
-      const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
-      await pools.close();
-      await sandboxes.close();
-      await builder.close();
-      server.closeAllConnections();
-      gateway.close();
-      await stopped;
-      await engine.close();
-      evidence.close();
-      templates.close();
-      layers.close();
-      volumeRecords.close();
-      records.close();
-      await data.release();
-    })();
+    closed ??= closeAll().then(() => data.release());
     return closed;
   };
-  origin = originOf(server, tls ? 'https' : 'http');
-  domain = options.domain && withPort(options.domain, tls ? (server.address() as AddressInfo).port : 443);
   return {
     apiUrl: domain ? `https://api.${domain}` : origin,
     sandboxUrl: domain ? `https://sandbox.${domain}` : origin,
     apiKey,
     domain,
-    certificate: certificate?.cert,
+    certificate: listener.certificate,
     capabilities: engine.capabilities,
     close,
     [Symbol.asyncDispose]: close,

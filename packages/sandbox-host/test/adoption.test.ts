@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Sandbox } from 'e2b';
 import { describe, expect, test } from 'vitest';
@@ -117,5 +118,37 @@ describe.skipIf(!canIsolate)('a host that takes over from one that was killed', 
       .poll(() => readdirSync(join(dataDir, 'sandboxes')), { timeout: 30_000 })
       .toEqual([kept.sandboxId]);
     await second.close();
+  }, 90_000);
+
+  test('that cannot have the port leaves what runs to a host that can; who comes too early waits', async () => {
+    const { dataDir } = hosts;
+    const first = await hosts.start({ dataDir, isolation: 'namespaces' });
+    const sandbox = await Sandbox.create('base', first.connection);
+    const command = await sandbox.commands.run('sleep 300', { background: true, timeoutMs: 0 });
+    await first.kill();
+    const inTheWay = createServer();
+    await new Promise<void>((resolve) => inTheWay.listen(first.port, '127.0.0.1', resolve));
+    try {
+      const options = { dataDir, isolation: 'namespaces', port: first.port } as const;
+      await expect(createSandboxHost(options)).rejects.toThrow('EADDRINUSE');
+      await new Promise((resolve) => inTheWay.close(resolve));
+      // Asked for while the host takes over: from the first moment it listens, and before it answers.
+      const isListed = async (): Promise<boolean> => {
+        for (;;) {
+          const listed = await Sandbox.list(first.connection)
+            .nextItems()
+            .catch(() => undefined);
+          if (listed) return listed.some(({ sandboxId }) => sandboxId === sandbox.sandboxId);
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+      };
+      const [host, seen] = await Promise.all([createSandboxHost(options), isListed()]);
+      expect(seen).toBe(true);
+      const processes = await sandbox.commands.list();
+      expect(processes.map(({ pid }) => pid)).toEqual([command.pid]);
+      await host.close();
+    } finally {
+      inTheWay.close();
+    }
   }, 90_000);
 });

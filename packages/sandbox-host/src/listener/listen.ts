@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TlsCertificate } from './certificate.js';
+import { checkCertificate, type TlsCertificate, takeCertificate } from './certificate.js';
+import { certificateNames, withPort } from './domain.js';
 
 /** What answers. */
 export interface Doors {
@@ -10,22 +11,53 @@ export interface Doors {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
 }
 
-/** Where it listens. */
+/** Where and how to listen. */
 export interface ListenOptions {
-  port: number;
-  host: string;
-  tls: TlsCertificate | undefined;
+  /** Default: any free one. */
+  port?: number;
+  /** An address. Default: 127.0.0.1. */
+  host?: string;
+  /** Default: plain HTTP; `true` for a certificate of one's own making. */
+  tls?: boolean | TlsCertificate;
+  /** The domain whose names lead here. */
+  domain?: string;
 }
 
-/** Listens, and resolves once it does. @throws Error when the address is taken. */
-export async function listen(doors: Doors, { port, host, tls }: ListenOptions): Promise<Server> {
-  const server = tls ? createTlsServer(tls) : createServer();
+/** A port that is had; who comes before there is somebody to answer waits. */
+export interface Listener {
+  /** How it is reached from this machine. */
+  readonly origin: string;
+  /** As it was asked for, with the port where that has to be said. */
+  readonly domain: string | undefined;
+  /** The certificate that was made, as PEM. */
+  readonly certificate: string | undefined;
+  answer(doors: Doors): void;
+  /** Takes no more connections. */
+  refuse(): void;
+  /** Ends the connections that there are. */
+  close(): Promise<void>;
+}
+
+/**
+ * @param directory - Where a certificate is kept that is made.
+ * @throws Error when the address is taken, or key and certificate do not belong together.
+ */
+export async function listen(options: ListenOptions, directory: string): Promise<Listener> {
+  const { host = '127.0.0.1', port = 0, tls } = options;
+  const made =
+    tls === true ? await takeCertificate(directory, certificateNames(host, options.domain)) : undefined;
+  if (typeof tls === 'object') checkCertificate(tls);
+  const server = tls ? createTlsServer(made ?? (tls as TlsCertificate)) : createServer();
+  let answer: (doors: Doors) => void = () => {};
+  const opened = new Promise<Doors>((resolve) => {
+    answer = resolve;
+  });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    doors.serve(request, response).catch(() => response.destroy());
+    opened.then((doors) => doors.serve(request, response)).catch(() => response.destroy());
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
-    doors.upgrade(request, socket, head).catch(() => socket.destroy());
+    opened.then((doors) => doors.upgrade(request, socket, head)).catch(() => socket.destroy());
   });
   // Streams live as long as they like; only the head of a request has to come in time.
   server.requestTimeout = 0;
@@ -37,11 +69,27 @@ export async function listen(doors: Doors, { port, host, tls }: ListenOptions): 
       resolve();
     });
   });
-  return server;
+  let stopped: Promise<void> | undefined;
+  const refuse = (): Promise<void> => {
+    stopped ??= new Promise((resolve) => server.close(() => resolve()));
+    return stopped;
+  };
+  return {
+    origin: originOf(server, tls ? 'https' : 'http'),
+    domain: options.domain && withPort(options.domain, tls ? (server.address() as AddressInfo).port : 443),
+    certificate: made?.cert,
+    answer,
+    refuse,
+    close() {
+      const done = refuse();
+      server.closeAllConnections();
+      return done;
+    },
+  };
 }
 
 /** How a server is reached that listens on an address: one that listens everywhere, on this machine. */
-export function originOf(server: Server, scheme: string): string {
+function originOf(server: Server, scheme: string): string {
   const { address, port } = server.address() as AddressInfo;
   const name = address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address;
   return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;

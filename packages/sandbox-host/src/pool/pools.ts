@@ -5,7 +5,7 @@ import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
-import type { Journal } from '../store/journal.js';
+import type { Collection } from '../store/journal.js';
 import type { TemplateCatalog } from '../templates/template-catalog.js';
 import { templateSettings } from '../templates/template-settings.js';
 import { Pool, type PoolModel, type PoolSize, type PoolStatus } from './pool.js';
@@ -58,7 +58,7 @@ export class Pools {
   constructor(
     private readonly manager: SandboxManager,
     private readonly catalog: TemplateCatalog,
-    private readonly records: Journal<PoolRecord>,
+    private readonly records: Collection<PoolRecord>,
   ) {
     manager.takeReady = (image, settings) => this.#take(image, settings);
     this.#timer = setInterval(() => this.#tick(), tickMs);
@@ -140,7 +140,6 @@ export class Pools {
     clearInterval(this.#timer);
     this.#closing.abort(new HostError(503, 'The sandbox host is closing.'));
     await Promise.allSettled(this.#making);
-    this.records.close();
   }
 
   #tick(): void {
