@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { NetworkPolicy } from '../src/engines/engine.js';
-import { linkAddresses } from '../src/engines/process/network/address-plan.js';
+import { linkAddresses, serviceAddress } from '../src/engines/process/network/address-plan.js';
 import { claimBlock, releaseBlock, releaseOrphans } from '../src/engines/process/network/claim.js';
 import { type SandboxNetwork, SandboxNetworks } from '../src/engines/process/network/sandbox-networks.js';
 import { ownerTag } from '../src/owner.js';
@@ -271,6 +271,30 @@ describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, ()
       const [claimed] = await Promise.all([claimBlock(left), releaseOrphans()]);
       expect(run('nft', '', 'list', 'tables')).toMatch(new RegExp(`sandpiper-${claimed}\\b`));
       await releaseBlock(claimed);
+    }
+  });
+
+  test('of a dead host has no address of the host left, and those of living hosts and of others stay', async () => {
+    // Blocks no host takes by itself: they begin with the lowest.
+    const [orphan, lives, others] = [503, 504, 505].map(serviceAddress) as [string, string, string];
+    const ip = (...args: string[]): string => run('ip', '', ...args);
+    const here = (): string[] =>
+      [orphan, lives, others].filter((address) =>
+        ip('address', 'show', 'dev', 'lo').includes(`${address}/32`),
+      );
+    ip('address', 'add', `${orphan}/32`, 'dev', 'lo', 'label', 'lo:sandpiper');
+    ip('address', 'add', `${lives}/32`, 'dev', 'lo', 'label', 'lo:sandpiper');
+    ip('address', 'add', `${others}/32`, 'dev', 'lo');
+    const server = createServer().listen(0, lives);
+    await once(server, 'listening');
+    try {
+      await releaseOrphans();
+      // Any other host of this machine may be at it, too.
+      await expect.poll(here).toEqual([lives, others]);
+      await expect.poll(() => run('nft', '', 'list', 'tables')).not.toContain('sandpiper-503');
+    } finally {
+      server.close();
+      for (const address of here()) ip('address', 'delete', `${address}/32`, 'dev', 'lo');
     }
   });
 

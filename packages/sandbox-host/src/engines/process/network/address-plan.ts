@@ -24,6 +24,11 @@ export function serviceAddress(block: number): string {
   return toAddress(firstOf(block) + 1);
 }
 
+/** The blocks whose hosts answer at these addresses. */
+export function blocksServedAt(addresses: string[]): number[] {
+  return allBlocks().filter((block) => addresses.includes(serviceAddress(block)));
+}
+
 /** The two ends of a sandbox's link: the host's and its own. */
 export function linkAddresses(block: number, slot: number): { outer: string; inner: string } {
   const outer = firstOf(block) + 2 * slot;
@@ -33,7 +38,7 @@ export function linkAddresses(block: number, slot: number): { outer: string; inn
 /** Blocks that meet none of these addresses and ranges. */
 export function blocksApartFrom(ranges: string[]): number[] {
   const taken = ranges.map(toInterval);
-  return Array.from({ length: blockCount }, (_, block) => block).filter((block) => {
+  return allBlocks().filter((block) => {
     const [first, last] = toInterval(blockRange(block));
     return taken.every(([from, to]) => to < first || from > last);
   });
@@ -44,6 +49,10 @@ export function isWithin(range: string, outer: string): boolean {
   const [first, last] = toInterval(range);
   const [from, to] = toInterval(outer);
   return from <= first && last <= to;
+}
+
+function allBlocks(): number[] {
+  return Array.from({ length: blockCount }, (_, block) => block);
 }
 
 function firstOf(block: number): number {

@@ -1,9 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { ownerTag, ownerTagPattern, stateOfOwner } from '../../../owner.js';
-import { blocksApartFrom, serviceAddress } from './address-plan.js';
+import { blocksApartFrom } from './address-plan.js';
 import { findNamespaces, linksGone, namespaceBlocks, namespacePath, removeNamespaces } from './namespaces.js';
 import { tableName } from './packet-filter.js';
-import { ip, nft, runOn } from './tools.js';
+import { addServiceAddress, removeServiceAddress, silentBlocks } from './service-addresses.js';
+import { nft, runOn } from './tools.js';
 
 /**
  * Takes a block of addresses for this host. Whose a block is, is said by the packet filter's table of the block: it
@@ -21,7 +22,7 @@ export async function claimBlock(before: number | undefined): Promise<number> {
   const free = blocksApartFrom(await routedRanges()).filter((block) => !owners.has(block));
   for (const block of free) {
     if (!(await take(block, undefined))) continue;
-    await ip(`address replace ${serviceAddress(block)}/32 dev lo\n`);
+    await addServiceAddress(block);
     return block;
   }
   throw new Error('every range of addresses for sandboxes is in use on this machine');
@@ -48,7 +49,7 @@ async function take(block: number, owner: string | undefined): Promise<boolean> 
 export async function releaseBlock(block: number): Promise<void> {
   await removeNamespaces(block, await findNamespaces(block));
   await linksGone(block);
-  await ip(`address delete ${serviceAddress(block)}/32 dev lo\n`).catch(() => {});
+  await removeServiceAddress(block);
   await nft(`delete table inet ${tableName(block)}\n`);
 }
 
@@ -58,8 +59,8 @@ export async function releaseBlock(block: number): Promise<void> {
  * @param kept - A block that is spoken for.
  */
 export async function releaseOrphans(kept?: number): Promise<void> {
-  // Looked at first: whoever claims a block meanwhile has its table before its namespaces.
-  const named = await namespaceBlocks();
+  // Looked at first: whoever claims a block meanwhile has its table before its address and its namespaces.
+  const named = [...(await namespaceBlocks()), ...(await silentBlocks())];
   const owners = await blockOwners();
   for (const block of new Set([...named, ...owners.keys()])) {
     const owner = owners.get(block);
