@@ -1,11 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createContextValues } from '@connectrpc/connect';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { HostError } from '../errors.js';
 import { headerOf, sendJson } from '../http.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
-import { callerKey, reportErrors } from './caller.js';
+import type { Caller } from './caller.js';
+import { ConnectServer } from './connect/connect-server.js';
 import { compose, download, upload } from './files-rest.js';
 import { filesystemService } from './filesystem-service.js';
 import { Filesystem } from './gen/filesystem_pb.js';
@@ -18,34 +17,14 @@ export const envdVersion = '0.6.4';
 /** The port under which it is reached in every sandbox. */
 export const envdPort = 49_983;
 
-/** No message of these services needs more; files go another way. */
-const messageBytes = 4 * 1024 * 1024;
-
 /** Serves the in-sandbox API of whichever sandbox a request is for. */
 export type Envd = (sandbox: Sandbox, request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** Makes the in-sandbox API: processes and files over the Connect protocol, file contents over plain HTTP. */
 export function createEnvd(): Envd {
-  const sandboxes = new WeakMap<IncomingMessage, Sandbox>();
-  const services = connectNodeAdapter({
-    routes: (router) => router.service(Process, processService).service(Filesystem, filesystemService),
-    readMaxBytes: messageBytes,
-    grpc: false,
-    grpcWeb: false,
-    interceptors: [reportErrors],
-    contextValues: (request) => {
-      const sandbox = sandboxes.get(request as IncomingMessage);
-      if (!sandbox) throw new Error('A request reached the in-sandbox API without a sandbox.');
-      return createContextValues().set(callerKey, {
-        sandbox,
-        username: basicUser(request as IncomingMessage),
-      });
-    },
-    fallback: (_request, response) => {
-      response.writeHead(404, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ code: 404, message: 'There is no such path.' }));
-    },
-  });
+  const services = new ConnectServer<Caller>()
+    .service(Process, processService)
+    .service(Filesystem, filesystemService);
 
   const serve: Envd = async (sandbox, request, response) => {
     const url = new URL(request.url ?? '/', 'http://envd');
@@ -74,8 +53,8 @@ export function createEnvd(): Envd {
     if (pathname === '/files/compose') return compose(sandbox, request, response);
     if (pathname === '/metrics') return sendJson(response, 200, await metrics(sandbox));
     if (pathname === '/envs') return sendJson(response, 200, sandbox.settings.envs);
-    sandboxes.set(request, sandbox);
-    services(request, response);
+    // In its own time: a command may run for days.
+    void services.serve({ sandbox, username: basicUser(request) }, pathname, request, response);
   };
   return async (sandbox, request, response) => {
     try {
@@ -122,8 +101,9 @@ async function metrics(sandbox: Sandbox): Promise<Record<string, number>> {
 }
 
 function equal(given: string, expected: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given), digest(expected));
+  // How long a token is, is no secret.
+  const [one, other] = [Buffer.from(given), Buffer.from(expected)];
+  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 /** The SDK names the user by HTTP's Basic scheme, without a password. */

@@ -1,11 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import type { FileEntry, FileEvent, SandboxFiles } from '../engines/files.js';
 import { HostError } from '../errors.js';
 import { newId } from '../sandboxes/identifiers.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
-import { callerOf } from './caller.js';
+import { type Caller, type Context, callerOf } from './caller.js';
+import type { Handlers } from './connect/service.js';
 import { EventQueue } from './event-queue.js';
 import {
   type EntryInfo,
@@ -29,7 +29,7 @@ const fileTypes: Record<FileEntry['type'], FileType> = {
 };
 
 /** Files as the SDK's `sandbox.files` asks for them; contents go by `/files`. */
-export const filesystemService: Partial<ServiceImpl<typeof Filesystem>> = {
+export const filesystemService: Handlers<typeof Filesystem, Caller> = {
   async stat({ path }, context) {
     const { files, resolve } = open(context);
     return { entry: entryInfo(await files.stat(resolve(path))) };
@@ -148,7 +148,7 @@ async function filesystemEvent(
   });
 }
 
-function open(context: HandlerContext) {
+function open(context: Context) {
   const { sandbox, user } = callerOf(context);
   const files: SandboxFiles = sandbox.engine.files;
   return { files, user, sandbox, resolve: (path: string): string => resolvePath(path, user, sandbox) };

@@ -1,8 +1,8 @@
-import type { HandlerContext } from '@connectrpc/connect';
+import type { Context } from './caller.js';
 
 /** How often the caller wants to hear that the stream lives, in milliseconds; 0 when it did not say. */
-export function keepAliveMs(context: HandlerContext): number {
-  return Number(context.requestHeader.get('keepalive-ping-interval') ?? 0) * 1000;
+export function keepAliveMs({ headers }: Context): number {
+  return Number(headers['keepalive-ping-interval'] ?? 0) * 1000;
 }
 
 /** Passes values on, and says so whenever none came for a while. Without an interval it only passes on. */

@@ -1,9 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import type { TerminalSize } from '../engines/engine.js';
 import type { OutputEvent } from '../sandboxes/process-output.js';
 import type { SandboxProcess } from '../sandboxes/process-table.js';
-import { callerOf } from './caller.js';
+import { type Caller, type Context, callerOf } from './caller.js';
+import { ConnectError } from './connect/connect-error.js';
+import type { Handlers } from './connect/service.js';
 import {
   type Process,
   type ProcessEventSchema,
@@ -18,7 +19,7 @@ import { resolvePath } from './paths.js';
 type Event = MessageInitShape<typeof ProcessEventSchema>;
 
 /** Processes as the SDK's `sandbox.commands` asks for them. */
-export const processService: Partial<ServiceImpl<typeof Process>> = {
+export const processService: Handlers<typeof Process, Caller> = {
   list(_request, context) {
     const { sandbox } = callerOf(context);
     return {
@@ -32,7 +33,7 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
 
   async *start(request, context) {
     const { sandbox, user } = callerOf(context);
-    if (!request.process?.cmd) throw new ConnectError('The command is missing.', Code.InvalidArgument);
+    if (!request.process?.cmd) throw new ConnectError('The command is missing.', 'invalid_argument');
     const { cmd, args, envs, cwd } = request.process;
     const started = await sandbox.start({
       cmd,
@@ -46,7 +47,7 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
       terminal: request.pty && terminalSize(request.pty),
     });
     // The caller's deadline is the command's, though not its connection: a caller that leaves is no reason to end.
-    const leftMs = context.timeoutMs();
+    const leftMs = context.timeoutMs;
     if (leftMs !== undefined) {
       const timer = setTimeout(
         () => void started.process.kill('SIGKILL'),
@@ -66,7 +67,7 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
 
   async update(request, context) {
     const { resize } = runningProcess(request.process, context).process;
-    if (!resize) throw new ConnectError('The process has no terminal.', Code.FailedPrecondition);
+    if (!resize) throw new ConnectError('The process has no terminal.', 'failed_precondition');
     if (request.pty) await resize(terminalSize(request.pty));
     return {};
   },
@@ -81,7 +82,7 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
     for await (const { event } of requests) {
       if (event.case === 'start') target = runningProcess(event.value.process, context);
       if (event.case !== 'data') continue;
-      if (!target) throw new ConnectError('Input came before the process was named.', Code.InvalidArgument);
+      if (!target) throw new ConnectError('Input came before the process was named.', 'invalid_argument');
       await write(target, event.value.input);
     }
     return {};
@@ -100,13 +101,13 @@ export const processService: Partial<ServiceImpl<typeof Process>> = {
       [Signal.SIGTERM]: 'SIGTERM',
     } as const;
     const name = signal[request.signal];
-    if (!name) throw new ConnectError('The signal must be SIGTERM or SIGKILL.', Code.InvalidArgument);
+    if (!name) throw new ConnectError('The signal must be SIGTERM or SIGKILL.', 'invalid_argument');
     await target.process.kill(name);
     return {};
   },
 };
 
-function runningProcess(which: ProcessSelector | undefined, context: HandlerContext): SandboxProcess {
+function runningProcess(which: ProcessSelector | undefined, context: Context): SandboxProcess {
   const { sandbox } = callerOf(context);
   // Says first when the whole sandbox is paused.
   void sandbox.engine;
@@ -122,18 +123,18 @@ function selector(which: ProcessSelector | undefined): { pid: number } | { tag: 
     case 'tag':
       return { tag: which.selector.value };
     default:
-      throw new ConnectError('The process must be named by its pid or its tag.', Code.InvalidArgument);
+      throw new ConnectError('The process must be named by its pid or its tag.', 'invalid_argument');
   }
 }
 
 function notFound(which: ProcessSelector | undefined): ConnectError {
   return new ConnectError(
     `There is no process with ${which?.selector.case} ${which?.selector.value}.`,
-    Code.NotFound,
+    'not_found',
   );
 }
 
-async function* follow(target: SandboxProcess, context: HandlerContext): AsyncGenerator<Event> {
+async function* follow(target: SandboxProcess, context: Context): AsyncGenerator<Event> {
   yield { event: { case: 'start', value: { pid: target.pid } } };
   for await (const event of withKeepAlive(target.output.read(context.signal), keepAliveMs(context))) {
     yield event === 'keepalive' ? { event: { case: 'keepalive', value: {} } } : toEvent(event);
@@ -165,15 +166,13 @@ async function write(target: SandboxProcess, input: ProcessInput | undefined): P
   const { stdin, resize } = target.process;
   if (!stdin || input?.input.case !== (resize ? 'pty' : 'stdin')) {
     const lacks = input?.input.case === 'pty' ? 'terminal' : 'stdin';
-    throw new ConnectError(`The process was started without a ${lacks}.`, Code.FailedPrecondition);
+    throw new ConnectError(`The process was started without a ${lacks}.`, 'failed_precondition');
   }
   const { value } = input.input;
   // Settles when the system has taken it, so a process that does not read holds its writer back.
   await new Promise<void>((resolve, reject) => {
     stdin.write(value, (error) =>
-      error
-        ? reject(new ConnectError('The process reads no more input.', Code.FailedPrecondition))
-        : resolve(),
+      error ? reject(new ConnectError('The process reads no more input.', 'failed_precondition')) : resolve(),
     );
   });
 }

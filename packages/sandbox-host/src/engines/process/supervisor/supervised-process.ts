@@ -2,7 +2,6 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants as system } from 'node:os';
 import { Readable, Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import type { EngineProcess, ExitStatus, TerminalSize } from '../../engine.js';
 
 const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
@@ -43,7 +42,8 @@ export function superviseProcess(
     request(what, id, ...fields).catch(() => {});
   const closeStdin = (): void => void tell('close_stdin');
   const ended = Promise.all([exited, read(stdout), read(stderr)]).then(([status]) => {
-    void tell('release');
+    // Whoever waits for the end hears of it first.
+    setImmediate(() => void tell('release'));
     return status;
   });
   return {
@@ -68,7 +68,7 @@ export function exitStatus(status: number): ExitStatus {
 }
 
 function read(output: Readable): Promise<unknown> {
-  return finished(output).catch(() => {});
+  return new Promise((resolve) => output.once('close', resolve));
 }
 
 /** A pipe does not hold up a thread of the pool this way, however long it is silent. */
