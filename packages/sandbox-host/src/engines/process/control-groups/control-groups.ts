@@ -1,12 +1,12 @@
-import { existsSync, readdirSync, rmdirSync } from 'node:fs';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Limits } from '../../engine.js';
 import { clampLimits } from './clamp-limits.js';
 import { ControlGroup, type Group, type GroupJobs } from './control-group.js';
-import { readGroupFile, removeGroup, writeGroupFile } from './group-files.js';
+import { removeGroup } from './group-files.js';
 import { findPlaces, type Place } from './hierarchies.js';
-import { durableName, isOrphan, ownName } from './host-names.js';
+import { groupsIn, limiting, makeHostGroup } from './host-group.js';
+import { durableName, ownName } from './host-names.js';
 
 /** The control groups of one host, in which those of its sandboxes are made. */
 export interface ControlGroups {
@@ -27,8 +27,6 @@ export interface OpenedControlGroups {
   /** Why no group does what {@link ControlGroups.jobs} lacks. */
   obstacle: string;
 }
-
-const limiting = ['cpu', 'memory', 'pids'];
 
 /**
  * Makes groups for this host wherever the machine lets it, and removes those of hosts that have died. For each
@@ -52,7 +50,7 @@ export async function openControlGroups(durableFor?: string): Promise<OpenedCont
     if (place.version === 2) continue;
     const missing = [...limiting, 'cpuacct', 'freezer'].filter((one) => !unified?.controllers.includes(one));
     if (!place.controllers.some((one) => missing.includes(one))) continue;
-    const base = await makeBase(place, name, obstacles);
+    const base = await makeHostGroup(place, name, obstacles);
     if (base) made.push(base);
   }
   const find = (test: (place: Place) => boolean): Group | undefined => made.find(test);
@@ -117,90 +115,11 @@ async function makeBestUnified(
 ): Promise<Place | undefined> {
   let best: Place | undefined;
   for (const place of places) {
-    const base = await makeBase(place, name, obstacles);
+    const base = await makeHostGroup(place, name, obstacles);
     const better = base && (!best || base.controllers.length > best.controllers.length);
     const worse = better ? best : base;
     if (worse) await rmdir(worse.directory).catch(() => {});
     if (better) best = base;
   }
   return best;
-}
-
-/** Makes this host's own group in a place; undefined, with the obstacle added, when that is not ours to write. */
-async function makeBase(place: Place, name: string, obstacles: Set<string>): Promise<Place | undefined> {
-  const directory = join(place.directory, name);
-  try {
-    await removeOrphans(place.directory);
-    // A data directory's is there already.
-    if (!existsSync(directory)) await mkdir(directory);
-  } catch (error) {
-    obstacles.add(`none can be made in ${place.directory}: ${codeOf(error)}`);
-    return undefined;
-  }
-  if (place.version === 1) return { ...place, directory };
-  if (!existsSync(join(directory, 'cgroup.freeze'))) {
-    obstacles.add('version 2 cannot freeze before Linux 5.2');
-    await rmdir(directory).catch(() => {});
-    return undefined;
-  }
-  const controllers: string[] = [];
-  for (const controller of limiting) {
-    // A controller is handed down step by step, to the host's group and from there to those of sandboxes.
-    const lack = (await handDown(place.directory, controller)) ?? (await handDown(directory, controller));
-    if (lack) obstacles.add(lack);
-    else controllers.push(controller);
-  }
-  return { version: 2, directory, controllers };
-}
-
-/** Lets the groups below control something; says what hinders it, undefined when nothing does. */
-async function handDown(directory: string, controller: string): Promise<string | undefined> {
-  const has = (file: string): boolean =>
-    readGroupFile(directory, file).trim().split(' ').includes(controller);
-  if (has('cgroup.subtree_control')) return undefined;
-  if (!has('cgroup.controllers')) return `${directory} has not been handed ${controller}`;
-  try {
-    await writeGroupFile(directory, 'cgroup.subtree_control', `+${controller}`);
-    return undefined;
-  } catch (error) {
-    const code = codeOf(error);
-    // But for the topmost, a group has either processes or groups that are controlled (cgroups(7)).
-    return code === 'EBUSY'
-      ? `${directory} holds processes, so it hands down nothing`
-      : `${directory} does not hand down ${controller}: ${code}`;
-  }
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error);
-}
-
-async function removeOrphans(directory: string): Promise<void> {
-  for (const name of groupsIn(directory)) {
-    const orphan = join(directory, name);
-    // What is made from now on, in a data directory that has come back, is not there to be removed.
-    const left = groupsIn(orphan);
-    if (!isOrphan(name)) continue;
-    for (const group of left) await removeGroup(join(orphan, group));
-    // In one breath, so that no host comes in between.
-    if (isOrphan(name)) removeIfEmpty(orphan);
-  }
-}
-
-function removeIfEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch {
-    // Another host was faster, or something holds on to it.
-  }
-}
-
-/** None where the directory has gone: hosts that start at the same time remove the same orphans. */
-function groupsIn(directory: string): string[] {
-  try {
-    const entries = readdirSync(directory, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  } catch {
-    return [];
-  }
 }

@@ -40,7 +40,8 @@ export async function removeGroup(directory: string): Promise<void> {
     if (existsSync(join(directory, 'cgroup.kill'))) {
       await writeGroupFile(directory, 'cgroup.kill', '1').catch(() => {});
     } else {
-      for (const pid of pidsIn(directory)) trySignal(pid, 'SIGKILL');
+      // A process of which this process namespace knows no number is said to be 0, and 0 would be our own group.
+      for (const pid of pidsIn(directory)) if (pid > 0) trySignal(pid, 'SIGKILL');
     }
     const removed = await rmdir(directory).then(
       () => true,
