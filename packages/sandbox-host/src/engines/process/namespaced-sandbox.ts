@@ -15,6 +15,7 @@ import { reportOom } from './report-oom.js';
 import { portScripts, portsDirectory, sandboxMounts } from './root-fs.js';
 import { copyTree } from './shell.js';
 import { groupStats, processStats } from './stats.js';
+import type { FirstProcesses } from './supervisor/first-processes.js';
 import {
   findSupervisor,
   isRunning,
@@ -48,45 +49,47 @@ const groupsFile = 'control-groups.json';
 
 /** Starts a sandbox with mount, process, IPC and host-name namespaces of its own. Needs root, Linux and Perl. */
 export async function startNamespacedSandbox(
-  options: Omit<NamespacedSandboxOptions, 'group'> & {
+  options: Omit<NamespacedSandboxOptions, 'group' | 'network'> & {
     /** The control groups it is to be in; undefined where there are none. */
     makingGroup: Promise<ControlGroup> | undefined;
+    /** Undefined where sandboxes have to share the host's. */
+    makingNetwork: Promise<SandboxNetwork> | undefined;
     /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
     endWithHost: boolean;
     volumes: VolumeMount[];
+    firstProcesses: FirstProcesses;
   },
 ): Promise<EngineSandbox> {
-  const { id, directory, image, makingGroup, network, overlay, ids, endWithHost, volumes } = options;
+  const { id, directory, image, overlay, ids, endWithHost, volumes, firstProcesses } = options;
   const { root, upper, work } = placesIn(options);
   const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
   // A mount that need not survive the machine refuses to be made over what another has left.
   if (!isNew) await rm(work, { recursive: true, force: true });
-  for (const path of new Set([root, upper, work])) await mkdir(path, { recursive: true, mode: 0o755 });
+  await Promise.all([root, upper, work].map((path) => mkdir(path, { recursive: true, mode: 0o755 })));
   // What changes are kept in is the root that is seen inside.
   await chown(upper, ids.base, ids.base);
   const lower = image.layers.map(options.layerPath);
   if (!overlay && isNew) for (const layer of lower) await copyTree(layer, root);
-  let group: ControlGroup | undefined;
-  const supervisor = await startSupervisor({
+  const group = await options.makingGroup;
+  const network = await options.makingNetwork;
+  const supervisor = await startSupervisor(firstProcesses.take(), {
     id,
     directory,
     root,
     mounts: sandboxMounts(root, overlay ? { lower, upper, work } : undefined, network?.resolvConf, ids),
     volumes,
-    baseId: ids.base,
+    groups: group?.places ?? [],
     networkNamespace: network?.netns,
     endWithHost,
     async beforeCommands(identity) {
-      group = await makingGroup;
       await Promise.all([
         writeWhole(join(directory, supervisorFile), JSON.stringify(identity)),
         group?.keep(join(directory, groupsFile)),
-        group?.add(identity.pid),
         network?.ready,
       ]);
     },
   });
-  return namespacedSandbox({ ...options, group }, supervisor);
+  return namespacedSandbox({ ...options, group, network }, supervisor);
 }
 
 /** Takes over a sandbox from the host before; undefined when its first process has ended. */

@@ -8,13 +8,14 @@ import { describeCapabilities } from './capabilities.js';
 import { openControlGroups } from './control-groups/control-groups.js';
 import { killMarkedProcesses, killOrphanedTools } from './marked-processes.js';
 import { adoptNamespacedSandbox, endLeftSandbox, startNamespacedSandbox } from './namespaced-sandbox.js';
-import { type SandboxNetwork, SandboxNetworks } from './network/sandbox-networks.js';
+import { SandboxNetworks } from './network/sandbox-networks.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { writePortScripts } from './ports/port-scripts.js';
 import { probeOptions } from './probe/probe-sandbox.js';
 import { proveCapabilities } from './probe/prove-capabilities.js';
 import { makeSkeleton } from './root-fs.js';
 import { run } from './shell.js';
+import { FirstProcesses } from './supervisor/first-processes.js';
 import { supervisorScript } from './supervisor/supervisor-script.js';
 import { openSwap, removeOrphanedSwap } from './swap-file.js';
 import { findSandboxIds, sharedIds } from './user-ids.js';
@@ -95,6 +96,8 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     () => false,
   );
 
+  const firstProcesses = obstacle ? undefined : new FirstProcesses(ids.base);
+
   /** Sandboxes that were started or adopted here. */
   const known = new Set<string>();
   const own = (id: string, sandbox: EngineSandbox): EngineSandbox => {
@@ -109,7 +112,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     const directory = join(sandboxes, id);
     const hadFiles = existsSync(directory);
     const mounts = volumes.mounts(given.volumes ?? []);
-    if (obstacle) {
+    if (!firstProcesses) {
       if (mounts.length > 0)
         throw new HostError(
           501,
@@ -117,20 +120,26 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
         );
       return own(id, await startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost }));
     }
-    // This takes the kernel some time, so it is done while the first process starts.
+    // At the same time, and what fails is undone when all of it has come to its end.
     const makingGroup = controlGroups?.make(id, given.limits);
+    const makingNetwork = networks?.open(id, { policy: given.network, onRefused: given.onRefused });
     makingGroup?.catch(() => {});
-    let network: SandboxNetwork | undefined;
+    makingNetwork?.catch(() => {});
     try {
-      network = await networks?.open(id, { policy: given.network, onRefused: given.onRefused });
-      const sandbox = { id, directory, image, layerPath, overlay, ids, makingGroup, network };
+      const sandbox = { id, directory, image, layerPath, overlay, ids, makingGroup, makingNetwork };
       return own(
         id,
-        await startNamespacedSandbox({ ...sandbox, endWithHost: !keepSandboxes, volumes: mounts }),
+        await startNamespacedSandbox({
+          ...sandbox,
+          endWithHost: !keepSandboxes,
+          volumes: mounts,
+          firstProcesses,
+        }),
       );
     } catch (error) {
       const group = await makingGroup?.catch(() => undefined);
       await group?.remove();
+      const network = await makingNetwork?.catch(() => undefined);
       await network?.close();
       if (!hadFiles) await rm(directory, { recursive: true, force: true });
       throw error;
@@ -196,6 +205,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       }
     },
     async close() {
+      firstProcesses?.close();
       if (!keepSandboxes) await rm(sandboxes, { recursive: true, force: true });
       await controlGroups?.close();
       await networks?.close();

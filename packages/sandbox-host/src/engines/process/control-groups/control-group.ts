@@ -47,7 +47,8 @@ const periodUs = 100_000;
 
 /** The control groups of one sandbox, in as many hierarchies as it takes, as one. */
 export class ControlGroup {
-  readonly #directories: string[];
+  /** Where its processes are, no place twice. */
+  readonly places: Group[];
 
   constructor(
     readonly jobs: GroupJobs,
@@ -55,12 +56,13 @@ export class ControlGroup {
     readonly limits: EffectiveLimits,
   ) {
     const groups = Object.values(jobs) as (Group | undefined)[];
-    this.#directories = [...new Set(groups.flatMap((group) => group?.directory ?? []))];
+    const byDirectory = new Map(groups.flatMap((group) => (group ? [[group.directory, group]] : [])));
+    this.places = [...byDirectory.values()];
   }
 
   /** Makes the groups and sets the limits. */
   async make(): Promise<void> {
-    for (const directory of this.#directories) await mkdir(directory);
+    for (const { directory } of this.places) await mkdir(directory);
     const { cpu, memory, pids } = this.jobs;
     const { cpuCount, memoryMB } = this.limits;
     const quotaUs = Math.max(1_000, Math.round(cpuCount * periodUs));
@@ -103,11 +105,6 @@ export class ControlGroup {
     if (text === undefined) return undefined;
     const { jobs, limits } = keptSchema.parse(JSON.parse(text));
     return new ControlGroup(jobs, limits);
-  }
-
-  /** Puts a process in; what it starts from then on follows. */
-  async add(pid: number): Promise<void> {
-    await Promise.all(this.#directories.map((one) => writeGroupFile(one, 'cgroup.procs', String(pid))));
   }
 
   pids(): number[] {
@@ -181,7 +178,7 @@ export class ControlGroup {
   /** Kills what is in it and removes it. */
   async remove(): Promise<void> {
     // First where freezing is done: what is frozen cannot die elsewhere.
-    for (const directory of this.#directories) await removeGroup(directory);
+    for (const { directory } of this.places) await removeGroup(directory);
   }
 
   async #setFrozen(frozen: boolean): Promise<void> {

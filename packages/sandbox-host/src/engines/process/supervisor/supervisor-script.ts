@@ -28,18 +28,45 @@ my @inherited = grep { $_ > 2 } map { $_ + 0 } readdir $open;
 closedir $open;
 syscall $sys{close}, $_ for @inherited;
 
-my ($id, $ends_with_host, $netns, $directory, $root, $base, $filter, $last_filter, $volumes, @mounts) = read_setup();
-$base += 0;
-my @volumes = splice @mounts, 0, 2 * $volumes;
+# The users of programs. No other process has this one's number, so no other namespace has its owner.
+my $base = shift() + 0;
+my $owner = $base + 65536 + readlink '/proc/self';
+my $users = $base ? make_users($base, $owner) : undef;
+
+# Until here it is anybody's, and here it may wait.
+$0 = 'sandpiper-init';
+sub counted { my ($fields) = @_; my $count = shift @$fields; splice @$fields, 0, $count }
+my ($id, $ends_with_host, $netns, $directory, $root, $filter, $last_filter, @mounts) = read_setup();
+my %groups = counted(\@mounts);
+my @volumes = counted(\@mounts);
 $0 = "sandpiper-init $id";
 my ($set_pdeathsig, $sigkill) = (1, 9);
 call('prctl', $set_pdeathsig, $sigkill) if $ends_with_host;
 
+# Its control groups, by directory and version, are gone into from within: a process that another one moves, or that is
+# more than a thread, has the kernel wait until nothing on the machine forks or ends, which takes it some 8 ms.
+sub enter { my ($file) = @_;
+  open my $group, '>', $file or die "$file: $!\n";
+  syswrite $group, '0' or die "$file: $!\n" }
+sub fork_into { my ($unified) = @_;
+  if (defined $unified && opendir my $group, $unified) {
+    my ($into_group, $sigchld) = (1 << 33, 17);
+    my $arguments = pack 'Q11', $into_group, 0, 0, 0, $sigchld, (0) x 5, fileno $group;
+    my $pid = syscall $sys{clone3}, $arguments, length $arguments;
+    return $pid if $pid != -1;
+  }
+  # Kernels before 5.7, and containers that refuse it.
+  defined(my $pid = fork) or die "fork: $!\n";
+  enter("$unified/cgroup.procs") if !$pid && defined $unified;
+  $pid }
+my ($unified) = grep { $groups{$_} == 2 } keys %groups;
+
 # The first process of a process namespace has to be started into it. Its parent sees it off when it ends.
 call('unshare', 0x20000000);
-defined(my $child = fork) or die "fork: $!\n";
+my $child = fork_into($unified);
 if ($child) { close $_ for *STDIN, *STDOUT, *STDERR; waitpid $child, 0; exit }
 call('prctl', $set_pdeathsig, $sigkill) if $ends_with_host;
+enter("$_/tasks") for grep { $groups{$_} == 1 } keys %groups;
 
 umask 077;
 chdir $directory or die "$directory: $!\n";
@@ -49,13 +76,8 @@ bind $listener, pack 'Sa*', 1, "control\0" or die "bind: $!\n";
 # Each host that comes while this is frozen leaves a connection that is not taken before it is thawed.
 listen $listener, 4096;
 umask 022;
-# As the host counts.
-my $own_pid = readlink '/proc/self';
-send_to(*STDOUT, $own_pid);
-
-# The users of programs. No other process has this one's number, so no other namespace has its owner.
-my $owner = $base + 65536 + $own_pid;
-my $users = $base ? make_users($base, $owner) : undef;
+# Its number, as the host counts.
+send_to(*STDOUT, scalar readlink '/proc/self');
 
 if ($netns) {
   open my $namespace, '<', $netns or die "$netns: $!\n";
@@ -102,7 +124,7 @@ while (my ($tree, $target) = splice @volumes, 0, 2) {
   syscall $sys{close}, $tree;
 }
 
-# The host has put this process into its control groups.
+# The host has written down where this is to be found, and the network's rules are in force.
 read_setup();
 # The groups' names are the host's affair. Kernels without this namespace show them.
 syscall $sys{unshare}, 0x02000000;

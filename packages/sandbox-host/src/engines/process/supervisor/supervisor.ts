@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -6,10 +5,10 @@ import * as z from 'zod';
 import { HostError } from '../../../errors.js';
 import { startTimeOf } from '../../../owner.js';
 import type { AdoptedProcess, Command, EngineProcess, ExitStatus } from '../../engine.js';
+import type { FirstProcess } from './first-processes.js';
 import { encodeFrame, frameReader } from './frames.js';
 import { seccompFilters } from './seccomp-filter.js';
 import { type Description, exitStatus, type Request, superviseProcess } from './supervised-process.js';
-import { supervisorScript } from './supervisor-script.js';
 
 /** One mount(2), its target as the host sees it. */
 export interface Mount {
@@ -37,8 +36,8 @@ export interface SupervisorOptions {
   root: string;
   mounts: Mount[];
   volumes: VolumeMount[];
-  /** What is added on the host to the number of a user inside; 0: both are the same. */
-  baseId: number;
+  /** The control groups it is to be in, told by their directories. */
+  groups: readonly { directory: string; version: 1 | 2 }[];
   /** The file of a network namespace to be in. Default: the host's. */
   networkNamespace: string | undefined;
   /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
@@ -210,30 +209,24 @@ function setupError(said: string): Error {
 }
 
 /**
- * Starts the first process of a sandbox; settles when it takes commands.
+ * Has a waiting process become the first of a sandbox; settles when it takes commands.
  *
  * @throws Error with the step that failed, HostError 400 when that was the mounting of a volume.
  */
-export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+export async function startSupervisor(child: FirstProcess, options: SupervisorOptions): Promise<Supervisor> {
   const {
     id,
     directory,
     root,
     mounts,
     volumes,
-    baseId,
+    groups,
     networkNamespace = '',
     endWithHost,
     beforeCommands,
   } = options;
   const filters = seccompFilters();
-  if (!supervisorScript || !filters) throw new Error(`System calls of ${process.arch} are not known.`);
-  const child = spawn('perl', ['-e', supervisorScript], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    cwd: '/',
-    detached: true,
-    env: { PATH: process.env.PATH },
-  });
+  if (!filters) throw new Error(`System calls of ${process.arch} are not known.`);
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     errors = (errors + chunk).slice(-2_000);
@@ -246,18 +239,20 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   failed.catch(() => {});
   // It may end before it has read what it is to do; why is told then.
   child.stdin.on('error', () => {});
-  const lines = mounts.flatMap(({ source, target, type, flags, data }) => [
-    source,
-    target,
-    type,
-    String(flags),
-    data,
-  ]);
-  const setup = [id, endWithHost ? '1' : '', networkNamespace, directory, root, String(baseId)];
-  const attached = volumes.flatMap(({ source, path }) => [source, path]);
-  const { supervisor: filter, program: lastFilter } = filters;
   child.stdin.write(
-    encodeFrame([...setup, filter, lastFilter, String(volumes.length), ...attached, ...lines]),
+    encodeFrame([
+      ...[id, endWithHost ? '1' : '', networkNamespace, directory, root],
+      ...[filters.supervisor, filters.program],
+      ...counted(groups.flatMap(({ directory, version }) => [directory, String(version)])),
+      ...counted(volumes.flatMap(({ source, path }) => [source, path])),
+      ...mounts.flatMap(({ source, target, type, flags, data }) => [
+        source,
+        target,
+        type,
+        String(flags),
+        data,
+      ]),
+    ]),
   );
   const pid = await Promise.race([
     new Promise<number>((resolve) => {
@@ -291,6 +286,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     failed,
   ]);
   return supervisor;
+}
+
+function counted(fields: string[]): string[] {
+  return [String(fields.length), ...fields];
 }
 
 /** Connects to a supervisor that a host before this one started; undefined when it is there no more. */

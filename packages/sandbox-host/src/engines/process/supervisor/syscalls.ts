@@ -8,6 +8,7 @@ export const machines: Partial<Record<NodeJS.Architecture, { column: 0 | 1; audi
 export const supervisorCalls: Record<string, [number, number]> = {
   capget: [125, 90],
   capset: [126, 91],
+  clone3: [435, 435],
   close: [3, 57],
   dup3: [292, 24],
   mount: [165, 40],
