@@ -1,15 +1,18 @@
+import { get } from 'node:http';
+import type { Endpoint } from '../engines/engine.js';
 import { HostError } from '../errors.js';
-import { accepts } from './accepts.js';
-import { getFromPort } from './get-from-port.js';
+import { accepts, connectTo } from './accepts.js';
 import type { Sandbox } from './sandbox.js';
 import type { StartCommand } from './sandbox-settings.js';
 
 /** How long a server may take to become ready. */
 const readyTimeoutMs = 60_000;
 /** Between two looks: a small part of what the server has taken so far, and no less than a look takes. */
-const pausePart = 1 / 16;
-const shortestPauseMs = 4;
+const pausePart = 1 / 64;
+const shortestPauseMs = 2;
 const longestPauseMs = 500;
+/** How long a server that has taken the question may take to answer it. */
+const answerTimeoutMs = 5_000;
 
 /** Starts a template's server and waits until it is ready, or has ended badly. */
 export async function startAgent(
@@ -80,17 +83,29 @@ function readyCheck(
       readyCmd,
     ) ?? [];
   if (url && status) {
-    const { port: urlPort, pathname, search } = new URL(url);
+    const { host, port: urlPort, pathname, search } = new URL(url);
     return async () => {
-      const response = await getFromPort(
-        sandbox.engine,
-        Number(urlPort || 80),
-        `${pathname}${search}`,
-        AbortSignal.timeout(5_000),
-      );
-      await response?.body?.cancel();
-      return response?.status === Number(status);
+      const endpoint = await sandbox.engine.dial(Number(urlPort || 80));
+      return (await statusOf(endpoint, host, `${pathname}${search}`)) === Number(status);
     };
   }
   return () => runCommand(readyCmd);
+}
+
+/** Nothing of a request is made before there is somebody to send it to: most looks come too early. */
+async function statusOf(
+  endpoint: Endpoint | undefined,
+  host: string,
+  path: string,
+): Promise<number | undefined> {
+  const socket = await connectTo(endpoint);
+  if (!socket) return undefined;
+  const signal = AbortSignal.timeout(answerTimeoutMs);
+  const status = await new Promise<number | undefined>((resolve) => {
+    get({ createConnection: () => socket, headers: { host }, path, signal })
+      .once('response', ({ statusCode }) => resolve(statusCode))
+      .once('error', () => resolve(undefined));
+  });
+  socket.destroy();
+  return status;
 }
