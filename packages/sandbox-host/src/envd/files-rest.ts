@@ -8,6 +8,7 @@ import type { FileEntry } from '../engines/files.js';
 import type { SandboxUser } from '../engines/user.js';
 import { HostError } from '../errors.js';
 import { sendJson } from '../http.js';
+import { readThrough } from '../read-through.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { parseUser, resolvePath } from './paths.js';
 
@@ -48,7 +49,7 @@ export async function upload(
   const { files } = sandbox.engine;
   const metadata = metadataOf(request);
   const write = async (to: string, content: Readable): Promise<FileEntry> =>
-    files.write(resolvePath(to, user, sandbox), content, user, metadata);
+    readThrough(content, (reader) => files.write(resolvePath(to, user, sandbox), reader, user, metadata));
   let written: FileEntry[];
   if (type.startsWith('multipart/form-data')) written = await writeForm(body, type, path, write);
   else if (path) {
@@ -86,8 +87,8 @@ async function writeForm(
       return;
     }
     const writing = write(to, content);
-    // What cannot be written is still read to its end, or the form would never end.
-    writing.catch(() => content.resume());
+    // Met when the form has ended.
+    writing.catch(() => {});
     writes.push(writing);
   });
   form.on('filesLimit', () => {

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { HostError } from '../errors.js';
+import { readThrough } from '../read-through.js';
 import { newId } from '../sandboxes/identifiers.js';
 
 /** The archives that COPY steps take their files from, by template and by the hash the SDK computed. */
@@ -15,17 +16,19 @@ export class UploadedFiles {
     return existsSync(this.#path(templateId, hash));
   }
 
-  /** Keeps an archive; half of one is never seen. */
+  /** Keeps an archive; half of one is never seen. @throws HostError 507. */
   async put(templateId: string, hash: string, content: Readable): Promise<void> {
     const path = this.#path(templateId, hash);
     await mkdir(join(this.directory, templateId), { recursive: true });
     const part = `${path}.${newId()}`;
     try {
-      await pipeline(content, createWriteStream(part));
+      await readThrough(content, (reader) => pipeline(reader, createWriteStream(part)));
       await rename(part, path);
     } catch (error) {
       await rm(part, { force: true });
-      throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+      throw new HostError(507, 'There is no space left for the files of a build.', { cause: error });
     }
   }
 
