@@ -18,7 +18,7 @@ export function openDoors(
         target = findTarget(request) ?? gateway.findBySignature(request);
       } catch (error) {
         const message = error instanceof Error ? error.message : '';
-        sendJson(response, 400, { code: 400, message }, { connection: 'close' });
+        sendJson(response, 400, { code: 400, message });
         return;
       }
       if (target) await gateway.handle(target, request, response);

@@ -234,7 +234,11 @@ async function startHost(
     apiKey,
     apiEvents,
   );
-  const doors = openDoors(gateway, upload, getRequestListener(api.fetch, { overrideGlobalObjects: false }));
+  const doors = openDoors(
+    gateway,
+    upload,
+    getRequestListener(api.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false }),
+  );
 
   let listener: Listener | undefined;
   const closeParts = async (): Promise<void> => {

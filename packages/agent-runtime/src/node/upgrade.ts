@@ -21,7 +21,8 @@ export function upgrader(
     const call = new Call(new UpgradeIncoming(request, socket));
     server ??= createServer(services.maxMessageSize);
     open(server, services, call, request, socket, head).catch((error: unknown) => {
-      refuse(socket, describeError(error).status);
+      const { status, headers } = describeError(error);
+      refuse(socket, status, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`));
     });
   };
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -76,7 +77,12 @@ describe('a WebSocket', () => {
 
   test('asks for the same credentials as every other request', async () => {
     const port = await serve((socket) => void socket.send('in'), { auth: { bearerToken: 'secret' } });
-    await expect(open(port).closed).rejects.toThrow('401');
+    const refusals: IncomingMessage[] = [];
+    const refused = open(port);
+    refused.socket.on('unexpected-response', (_, response) => refusals.push(response));
+    await eventually(() => expect(refusals).toHaveLength(1));
+    expect([refusals[0]?.statusCode, refusals[0]?.headers['www-authenticate']]).toEqual([401, 'Bearer']);
+    refusals[0]?.resume();
     const { messages, closed } = open(port, '/ws', { authorization: 'Bearer secret' });
     expect(await closed).toBe(1000);
     expect(messages).toEqual(['in']);

@@ -30,7 +30,7 @@ export function createApi(routes: Route[], apiKey: string, events: ApiEvents): H
     const message = `There is no ${context.req.method} ${context.req.path} on this host.`;
     return context.json({ code: 404, message }, 404);
   });
-  app.onError((error) => {
+  app.onError((error, { env: { incoming } }) => {
     if (HostError.isInstance(error)) {
       const retry = error.status === 503 || error.status === 429 ? { 'Retry-After': '1' } : undefined;
       return Response.json(
@@ -38,7 +38,10 @@ export function createApi(routes: Route[], apiKey: string, events: ApiEvents): H
         { status: error.status, ...(retry ? { headers: retry } : {}) },
       );
     }
-    // Whoever left does not hear the answer, and nothing is wrong.
+    // Whoever left in the middle does not hear the answer, and nothing is wrong.
+    if (incoming.destroyed && !incoming.complete) {
+      return Response.json({ code: 400, message: 'The request was cut.' }, { status: 400 });
+    }
     if (error.name !== 'AbortError') console.error(error);
     return Response.json(
       { code: 500, message: 'The sandbox host failed; its log says more.' },

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Context, Hono } from 'hono';
 import type * as z from 'zod';
 import { HostError } from '../errors.js';
@@ -5,8 +6,6 @@ import type { Findings } from './tell-decisions.js';
 
 /** No call of the control plane needs a longer body. */
 const bodyBytes = 1024 * 1024;
-/** As much of a longer one is read and dropped, since many clients hear no answer before they have sent all. */
-export const drainedBytes: number = 16 * bodyBytes;
 
 /** One call of the control plane, described so that it can be checked, served and documented from one place. */
 export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodType = z.ZodType> {
@@ -75,8 +74,8 @@ export function mount(app: Hono<Findings>, { method, path, query, body, status, 
   });
 }
 
-async function readJson(context: Context): Promise<unknown> {
-  const text = await readText(context.req.raw);
+async function readJson(context: Context<Findings>): Promise<unknown> {
+  const text = await readText(context.env.incoming);
   if (text.trim() === '') return {};
   try {
     return JSON.parse(text);
@@ -86,17 +85,18 @@ async function readJson(context: Context): Promise<unknown> {
 }
 
 /** Counts while it reads: a length that was declared proves nothing. */
-async function readText(request: Request): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > drainedBytes) break;
-    if (bytes <= bodyBytes) text += decoder.decode(chunk, { stream: true });
-  }
-  if (bytes > bodyBytes) throw new HostError(413, `The request body is longer than ${bodyBytes} bytes.`);
-  return text + decoder.decode();
+function readText(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+      if (bytes <= bodyBytes) pieces.push(piece);
+      else reject(new HostError(413, `The request body is longer than ${bodyBytes} bytes.`));
+    });
+    request.once('end', () => resolve(Buffer.concat(pieces).toString()));
+    request.once('close', () => reject(new HostError(400, 'The request was cut.')));
+  });
 }
 
 function check<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {

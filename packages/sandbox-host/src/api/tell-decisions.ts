@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import type { ApiEvents } from '../api-events.js';
 
 /** What is found out about a request on its way, for whoever is told of it. */
 export interface Findings {
+  Bindings: { incoming: IncomingMessage };
   Variables: { actor: string; sandboxId: string };
 }
 

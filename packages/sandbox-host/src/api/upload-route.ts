@@ -33,7 +33,7 @@ export function uploadRoute(uploads: UploadedFiles, secret: string, origin: () =
       } catch (error) {
         const status = HostError.isInstance(error) ? error.status : 500;
         const message = HostError.isInstance(error) ? error.message : 'The upload could not be kept.';
-        sendJson(response, status, { code: status, message }, { connection: 'close' });
+        sendJson(response, status, { code: status, message });
       }
     },
   };

@@ -3,8 +3,9 @@ import * as z from 'zod';
 import type { VolumeEntry, VolumeFiles } from '../engines/volumes.js';
 import { HostError } from '../errors.js';
 import { keyId } from '../key-id.js';
+import { readThrough } from '../read-through.js';
 import type { VolumeCatalog } from '../volumes/volume-catalog.js';
-import { type Call, drainedBytes, type Route, route } from './route.js';
+import { type Call, type Route, route } from './route.js';
 
 const maxDepth = 64;
 
@@ -121,31 +122,14 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       upload: true,
       status: 201,
       handle: async ({ query: { path, force, ...attributes }, ...call }) => {
-        const { body } = call.context.req.raw;
-        const content = body ? Readable.fromWeb(body) : Readable.from([]);
-        try {
-          const entry = await open(call).write(path, content, { ...attributes, force: force === 'true' });
-          return { body: view(entry) };
-        } catch (error) {
-          await drop(content);
-          throw error;
-        }
+        const files = open(call);
+        const entry = await readThrough(call.context.env.incoming, (content) =>
+          files.write(path, content, { ...attributes, force: force === 'true' }),
+        );
+        return { body: view(entry) };
       },
     }),
   ];
-}
-
-/** Reads what is left of an upload that is refused, within reason: its sender may listen only when all is sent. */
-async function drop(content: Readable): Promise<void> {
-  let bytes = 0;
-  try {
-    for await (const chunk of content) {
-      bytes += chunk.length;
-      if (bytes > drainedBytes) break;
-    }
-  } catch {
-    // Cut, or read by somebody already.
-  }
 }
 
 function view({ accessedAt, modifiedAt, changedAt, ...entry }: VolumeEntry): Record<string, unknown> {

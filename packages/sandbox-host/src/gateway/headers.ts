@@ -38,6 +38,8 @@ export function requestHeaders(
   const kept = endToEnd(request.rawHeaders, notForTheAgent, mask !== undefined);
   // biome-ignore lint/suspicious/noTemplateCurlyInString: E2B's placeholder looks so.
   if (mask !== undefined) kept.push('Host', mask.replaceAll('${PORT}', String(port)));
+  // Requests of HTTP/1.0 need none, those of HTTP/1.1 do (RFC 9112, section 3.2).
+  else if (request.headers.host === undefined) kept.push('Host', `localhost:${port}`);
   kept.push(headers.gatewayToken, token);
   return kept;
 }

@@ -20,8 +20,7 @@ export function refuse(response: ServerResponse, target: Target, error: unknown)
     return undefined;
   }
   const { status, headers, body } = refusal(target, error);
-  // The rest of a body that nobody read would stand in the way of the next request.
-  sendJson(response, status, body, { ...headers, connection: 'close' });
+  sendJson(response, status, body, headers);
   return status;
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { checkCertificate, type TlsCertificate, takeCertificate } from './certificate.js';
 import { certificateNames, withPort } from './domain.js';
+import { hasBody, letGoBy } from './let-go-by.js';
 
 /** What answers. */
 export interface Doors {
@@ -53,6 +54,7 @@ export async function listen(options: ListenOptions, directory: string): Promise
     answer = resolve;
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (hasBody(request)) response.once('finish', () => request.complete || letGoBy(request));
     opened.then((doors) => doors.serve(request, response)).catch(() => response.destroy());
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
