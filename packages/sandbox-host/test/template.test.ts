@@ -74,6 +74,18 @@ describeHosts(
       await sandbox.kill();
     });
 
+    test('asks a URL by the name it has inside, until it answers as is waited for', async () => {
+      const answer =
+        'response.writeHead(request.headers.host === "localhost:8080" && ++asked > 3 ? 204 : 503).end()';
+      const server = `let asked = 0; require("http").createServer((request, response) => ${answer}).listen(8080)`;
+      const template = Template()
+        .fromTemplate('base')
+        .setStartCmd(`exec node -e '${server}'`, waitForURL('http://localhost:8080/health', 204));
+      await Template.build(template, 'warming', fixture.connection);
+      const sandbox = await fixture.create('warming');
+      await sandbox.kill();
+    });
+
     test('whose step or server fails is not built, and the error says what failed', async () => {
       const failing = Template().fromTemplate('base').runCmd('echo the reason >&2; exit 7');
       await expect(Template.build(failing, 'failing', fixture.connection)).rejects.toThrow(
