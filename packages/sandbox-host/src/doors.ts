@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { UploadRoute } from './api/upload-route.js';
+import { allowPages } from './cors.js';
+import { envdPort } from './envd/envd.js';
 import type { Gateway } from './gateway/gateway.js';
 import { findTarget } from './gateway/target.js';
 import { sendJson } from './http.js';
@@ -21,6 +23,8 @@ export function openDoors(
         sendJson(response, 400, { code: 400, message });
         return;
       }
+      // What pages of other origins may do with a port is for its server to say.
+      if ((!target || target.port === envdPort) && allowPages(request, response)) return;
       if (target) await gateway.handle(target, request, response);
       else if (upload.matches(request)) await upload.handle(request, response);
       else await serveApi(request, response);

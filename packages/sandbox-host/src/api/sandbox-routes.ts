@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Capabilities } from '../engines/engine.js';
 import { unmetRequirements } from '../engines/requirements.js';
+import { envdPort } from '../envd/envd.js';
 import { HostError } from '../errors.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import type { SandboxSettings, SandboxVolume } from '../sandboxes/sandbox-settings.js';
@@ -29,6 +30,8 @@ const envSchema = record.superRefine((env, context) => {
     context.addIssue({ code: 'custom', message: `"${name}" cannot be the name of an environment variable` });
   }
 });
+/** So many ports of a sandbox can be said to serve HTTPS. */
+const maxHttpsPorts = 256;
 const egressSchema = z.object({
   allowOut: z.array(z.string()).optional(),
   denyOut: z.array(z.string()).optional(),
@@ -39,6 +42,16 @@ const networkSchema = egressSchema.extend({
     .string()
     .max(255)
     .regex(/^[\x21-\x7e]*$/, 'cannot be a Host header')
+    .optional(),
+  httpsPorts: z
+    .array(
+      z
+        .int()
+        .min(1)
+        .max(65_535)
+        .refine((port) => port !== envdPort, "cannot be the port of the sandbox's own API"),
+    )
+    .max(maxHttpsPorts)
     .optional(),
 });
 /** So many volumes a sandbox can have. */

@@ -40,8 +40,12 @@ export function createEnvd(): Envd {
       if (!reading && request.method !== 'POST') throw new HostError(405, '/files answers GET and POST.');
       const path = query.get('path') ?? undefined;
       const username = query.get('username') ?? undefined;
-      if (!hasToken(sandbox, request) && !isSigned(sandbox, request)) {
-        throw new HostError(401, 'The access token of the sandbox or a signature that holds is needed.');
+      if (!hasToken(sandbox, request)) {
+        if (!isSigned(sandbox, request)) {
+          throw new HostError(401, 'The access token of the sandbox or a signature that holds is needed.');
+        }
+        // In E2B's words.
+        if (isExpired(query)) throw new HostError(401, 'signature is already expired');
       }
       const user = parseUser(username, sandbox.settings.user);
       if (!reading) return upload(sandbox, path, user, request, response);
@@ -53,6 +57,7 @@ export function createEnvd(): Envd {
     if (pathname === '/files/compose') return compose(sandbox, request, response);
     if (pathname === '/metrics') return sendJson(response, 200, await metrics(sandbox));
     if (pathname === '/envs') return sendJson(response, 200, sandbox.settings.envs);
+    if (pathname.startsWith('/process.Process/')) cutWith(sandbox, response);
     // In its own time: a command may run for days.
     void services.serve({ sandbox, username: basicUser(request) }, pathname, request, response);
   };
@@ -68,13 +73,20 @@ export function createEnvd(): Envd {
   };
 }
 
+/** Who follows a command hears that the sandbox has ended, not that the command was killed: E2B's SDK asks then. */
+function cutWith({ signal }: Sandbox, response: ServerResponse): void {
+  const cut = (): unknown => response.destroy();
+  signal.addEventListener('abort', cut);
+  response.once('close', () => signal.removeEventListener('abort', cut));
+}
+
 function hasToken(sandbox: Sandbox, request: IncomingMessage): boolean {
   if (sandbox.accessToken === undefined) return true;
   const given = headerOf(request, 'x-access-token');
   return given !== undefined && equal(given, sandbox.accessToken);
 }
 
-/** Whether a request carries a signature of this sandbox's: it opens one file, for one purpose, for a time. */
+/** Whether a request carries a signature of this sandbox's, which opens one file for one purpose, perhaps for a time. */
 export function isSigned(sandbox: Sandbox, request: IncomingMessage): boolean {
   const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://envd');
   const signature = query.get('signature');
@@ -84,7 +96,14 @@ export function isSigned(sandbox: Sandbox, request: IncomingMessage): boolean {
   const parts = [query.get('path') ?? '', operation, query.get('username') ?? '', sandbox.accessToken];
   if (expiration !== null) parts.push(expiration);
   const expected = `v1_${createHash('sha256').update(parts.join(':')).digest('base64').replace(/=+$/, '')}`;
-  return equal(signature, expected) && (expiration === null || Number(expiration) >= Date.now() / 1000);
+  return equal(signature, expected);
+}
+
+/** Whether the time of a signature is over; one that names none has no end. */
+function isExpired(query: URLSearchParams): boolean {
+  const expiration = query.get('signature_expiration');
+  // What is no number has passed.
+  return expiration !== null && !(Number(expiration) >= Date.now() / 1000);
 }
 
 async function metrics(sandbox: Sandbox): Promise<Record<string, number>> {

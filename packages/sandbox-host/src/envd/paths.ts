@@ -16,7 +16,8 @@ export function resolvePath(path: string, user: SandboxUser, sandbox: Sandbox): 
 export function parseUser(name: string | undefined, fallback: SandboxUser): SandboxUser {
   if (name === undefined || name === '') return fallback;
   if (name !== 'user' && name !== 'root') {
-    throw new HostError(401, `There is no user "${name}" in the sandbox; there are "user" and "root".`);
+    // E2B's words come first.
+    throw new HostError(401, `invalid username: '${name}': the users of a sandbox are "user" and "root".`);
   }
   return name;
 }

@@ -46,7 +46,8 @@ export function createGateway(
     answer: ServerResponse | Duplex,
   ): Promise<Sandbox> {
     const sandbox = sandboxes.find(target.sandboxId);
-    if (!sandbox) throw new NotRunningError();
+    // One that ends is gone from the first moment on.
+    if (!sandbox || sandbox.signal.aborted) throw new NotRunningError();
     if (target.port !== envdPort && sandbox.trafficToken !== undefined) {
       checkTrafficToken(request, sandbox.trafficToken);
     }

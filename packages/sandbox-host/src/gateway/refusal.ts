@@ -1,8 +1,9 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { envdPort } from '../envd/envd.js';
 import { HostError } from '../errors.js';
 import { sendJson } from '../http.js';
+import { refusalPage } from './refusal-page.js';
 import type { Target } from './target.js';
 import { PortClosedError } from './upstream.js';
 
@@ -19,8 +20,11 @@ export function refuse(response: ServerResponse, target: Target, error: unknown)
     response.destroy();
     return undefined;
   }
-  const { status, headers, body } = refusal(target, error);
-  sendJson(response, status, body, headers);
+  const { status, headers, body, title } = refusal(target, error);
+  if (title !== undefined && target.port !== envdPort && isBrowser(response.req)) {
+    const page = refusalPage(title, String(body.message), target);
+    response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' }).end(page);
+  } else sendJson(response, status, body, headers);
   return status;
 }
 
@@ -43,6 +47,13 @@ interface Refusal {
   status: number;
   headers: Record<string, string>;
   body: Record<string, unknown>;
+  /** Of the page that browsers are shown instead; undefined where there is none. */
+  title?: string;
+}
+
+/** As E2B tells them. */
+function isBrowser({ headers }: IncomingMessage): boolean {
+  return /mozilla/i.test(headers['user-agent'] ?? '');
 }
 
 /** E2B's own words: its SDK and its callers tell these cases apart by them. */
@@ -52,20 +63,23 @@ function refusal({ sandboxId, port }: Target, error: unknown): Refusal {
   if (HostError.isInstance(error) && !isGone) {
     const { status, message } = error;
     const headers: Record<string, string> = status === 503 ? { 'retry-after': '1' } : {};
-    return { status, headers, body: { code: status, sandboxId, message } };
+    // The sandbox's own API answers as if nobody stood before it.
+    const whose = port === envdPort ? {} : { sandboxId };
+    return { status, headers, body: { code: status, ...whose, message } };
   }
-  const bad = (body: Record<string, unknown>): Refusal => ({
+  const bad = (title: string, body: Record<string, unknown>): Refusal => ({
     status: 502,
     headers: {},
     body: { code: 502, sandboxId, ...body },
+    title,
   });
   if (error instanceof NotRunningError || isGone) {
-    return bad({ message: 'The sandbox was not found' });
+    return bad('Sandbox Not Found', { message: 'The sandbox was not found' });
   }
   if (error instanceof PortClosedError || isRefused(error)) {
-    return bad({ port, message: 'The sandbox is running but port is not open' });
+    return bad('Closed Port Error', { port, message: 'The sandbox is running but port is not open' });
   }
-  return bad({ port, message: 'The sandbox closed the connection' });
+  return bad('Connection Closed', { port, message: 'The sandbox closed the connection' });
 }
 
 function isRefused(error: unknown): boolean {

@@ -1,5 +1,7 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { Endpoint } from '../engines/engine.js';
+import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 /** How long a port may take to open: a server that was just started needs a moment. */
@@ -29,11 +31,18 @@ interface Opening {
 const openings = new WeakMap<Sandbox, Map<number, Promise<Opening>>>();
 
 /**
- * Connects to a port of a sandbox, waiting a moment for it to open: the first who asks looks for all who ask meanwhile.
+ * Connects to a port of a sandbox, over TLS where it was said to serve HTTPS.
  *
- * @throws PortClosedError, or the connection's error: nothing has been sent then.
+ * @throws PortClosedError, HostError 502 where TLS is not what is spoken there, or the connection's error: nothing has
+ * been sent then.
  */
 export async function connectTo(sandbox: Sandbox, port: number): Promise<Socket> {
+  const socket = await connectPlainly(sandbox, port);
+  return sandbox.settings.network.httpsPorts?.includes(port) ? encrypt(socket, port) : socket;
+}
+
+/** Waits a moment for the port to open: the first who asks looks for all who ask meanwhile. */
+async function connectPlainly(sandbox: Sandbox, port: number): Promise<Socket> {
   const underWay = openings.get(sandbox) ?? new Map<number, Promise<Opening>>();
   openings.set(sandbox, underWay);
   const known = underWay.get(port);
@@ -70,6 +79,26 @@ function tryConnect(endpoint: Endpoint): Promise<Socket | undefined> {
     socket.once('error', failed);
     socket.once('timeout', late);
     socket.once('connect', () => {
+      socket.off('error', failed).off('timeout', late).setTimeout(0);
+      resolve(socket);
+    });
+  });
+}
+
+/** Any certificate will do: nobody stands between the host and its sandbox. */
+function encrypt(plain: Socket, port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ socket: plain, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+    const failed = (cause: Error): void => {
+      socket.destroy();
+      const message = `Port ${port} is one of httpsPorts, but nothing there speaks TLS: ${cause.message}`;
+      reject(new HostError(502, message, { cause }));
+    };
+    const late = (): void => failed(new Error(`no answer within ${connectMs} ms`));
+    socket.setTimeout(connectMs);
+    socket.once('error', failed);
+    socket.once('timeout', late);
+    socket.once('secureConnect', () => {
       socket.off('error', failed).off('timeout', late).setTimeout(0);
       resolve(socket);
     });

@@ -44,6 +44,7 @@ const settingsSchema: z.ZodType<SandboxSettings> = z.object({
     denyOut: z.array(z.string()).optional(),
     allowPublicTraffic: z.boolean().optional(),
     maskRequestHost: z.string().optional(),
+    httpsPorts: z.array(z.number()).optional(),
   }),
   allowInternetAccess: z.boolean().optional(),
   volumes: z.array(z.object({ id: z.string(), name: z.string(), path: z.string() })).default([]),

@@ -10,6 +10,8 @@ export interface NetworkRules {
   allowPublicTraffic?: boolean | undefined;
   /** The `Host` header requests arrive with in the sandbox; `${PORT}` stands for the port. */
   maskRequestHost?: string | undefined;
+  /** Ports whose servers are asked over TLS, whatever their certificate. */
+  httpsPorts?: number[] | undefined;
 }
 
 /** What it may reach, as the engine is told; everything when nothing is said. */

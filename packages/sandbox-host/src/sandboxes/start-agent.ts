@@ -33,10 +33,17 @@ export async function startAgent(
     });
   const agent = await shell(command.startCmd, true);
   let ended: string | undefined;
-  void sandbox.log.follow(agent.output).then((status) => {
+  const logged = sandbox.log.follow(agent.output);
+  void logged.then((status) => {
     ended = status;
   });
   if (!command.readyCmd) return;
+  // One that has done its work may have left a server behind; one that failed has not.
+  const failed = agent.process.ended.then(async ({ code }) => {
+    if (code === 0) return new Promise<never>(() => {});
+    await logged;
+    return false;
+  });
   const isReady = readyCheck(sandbox, command.readyCmd, async (script) => {
     const probe = await shell(script, false);
     for await (const event of probe.output.read(signal ?? new AbortController().signal)) {
@@ -48,7 +55,7 @@ export async function startAgent(
   for (;;) {
     signal?.throwIfAborted();
     const lookedAt = performance.now();
-    if (await isReady()) return;
+    if (await Promise.race([isReady(), failed])) return;
     const now = performance.now();
     const elapsedMs = now - begun;
     if (ended || elapsedMs > readyTimeoutMs) {

@@ -93,7 +93,7 @@ export async function runStep(
       return;
     }
     case 'RUN': {
-      const user = parseUser(second || undefined, state.user);
+      const user = userOfCommand(first, second, state.user);
       const envs = { ...installPlaces(sandbox, user), ...state.envs };
       try {
         await execute(sandbox, { ...state, envs }, ['/bin/bash', '-l', '-c', first], user, log);
@@ -127,6 +127,18 @@ export async function runStep(
     }
     default:
       throw new HostError(400, `This host knows no build step "${step.type}".`);
+  }
+}
+
+/** @throws HostError 400 in E2B's words for a user that no sandbox has. */
+function userOfCommand(command: string, name: string, fallback: SandboxUser): SandboxUser {
+  try {
+    return parseUser(name, fallback);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : '';
+    throw new HostError(400, `failed to run command '${command}': command failed: unauthenticated: ${why}`, {
+      cause,
+    });
   }
 }
 
