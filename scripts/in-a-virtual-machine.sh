@@ -39,7 +39,7 @@ trap 'rm -rf "$work"' EXIT
 
 # What a host needs: its tools (docs/security.md), and a kernel with an initial RAM disk.
 mmdebstrap --quiet --variant=minbase \
-  --include=linux-image-cloud-amd64,iproute2,nftables,git,perl,procps,python3 "$suite" "$work/root" >&2
+  --include=linux-image-cloud-amd64,e2fsprogs,iproute2,nftables,git,perl,procps,python3 "$suite" "$work/root" >&2
 cp "$(node -p process.execPath)" "$work/root/usr/bin/node"
 mkdir "$work/root/checkout"
 # Other runtimes and what benchmarks compare with are large, and no test of the host needs them.

@@ -111,8 +111,15 @@ export class ControlGroup {
     return pidsIn(this.jobs.freeze.directory);
   }
 
-  freeze(): Promise<void> {
-    return this.#setFrozen(true);
+  /** @throws Error when some process cannot be stopped in time; then none is. */
+  async freeze(): Promise<void> {
+    try {
+      await this.#setFrozen(true);
+    } catch (error) {
+      // Else the others would stand still, and this one as soon as it can, in a sandbox that is said to run.
+      await this.#setFrozen(false).catch(() => {});
+      throw error;
+    }
   }
 
   async thaw(): Promise<void> {
@@ -192,6 +199,9 @@ export class ControlGroup {
       if (readGroupFile(directory, stateFile).includes(settled)) return;
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
-    throw new Error(`The control group did not become ${frozen ? 'frozen' : 'thawed'} within 5 s.`);
+    const hint = frozen
+      ? ': a process in it waits for a device, and cannot be stopped before that answers'
+      : '';
+    throw new Error(`The control group did not become ${frozen ? 'frozen' : 'thawed'} within 5 s${hint}.`);
   }
 }
