@@ -103,9 +103,14 @@ describeHosts(
       await ended;
     });
 
-    test('a signed URL that has expired says so', async () => {
+    test('a signed URL that has expired says so, and a form holds a file by its name alone', async () => {
       const sandbox = await fixture.create('base', { secure: true });
-      await sandbox.files.write('written', 'content');
+      const form = new FormData();
+      form.append('file', 'content without a file name');
+      const to = await sandbox.uploadUrl('written', { useSignatureExpiration: 60 });
+      const written = await fetch(to, { method: 'POST', body: form });
+      expect(await written.json()).toEqual([{ name: 'written', path: '/home/user/written', type: 'file' }]);
+      expect(await sandbox.files.read('written')).toBe('content without a file name');
       const expired = await fetch(await sandbox.downloadUrl('written', { useSignatureExpiration: -60 }));
       expect(expired.status).toBe(401);
       expect(await expired.json()).toEqual({ code: 401, message: 'signature is already expired' });

@@ -41,7 +41,9 @@ describeHosts(
       await expect(sandbox.commands.run('true', { cwd: '/nowhere' })).rejects.toThrow(
         /\/nowhere does not exist/,
       );
-      await expect(sandbox.commands.run('true', { user: 'stranger' })).rejects.toThrow(/invalid username: 'stranger'/);
+      await expect(sandbox.commands.run('true', { user: 'stranger' })).rejects.toThrow(
+        /invalid username: 'stranger'/,
+      );
       expect((await sandbox.commands.run('pwd', { cwd: '/tmp' })).stdout).toMatch(/tmp\n$/);
       const env = await sandbox.commands.run('echo "$A $E2B_SANDBOX_ID"', { envs: { A: "it's $HOME" } });
       expect(env.stdout).toBe(`it's $HOME ${sandbox.sandboxId}\n`);

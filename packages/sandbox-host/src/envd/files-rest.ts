@@ -114,6 +114,8 @@ function openForm(contentType: string): ReturnType<typeof busboy> {
     return busboy({
       headers: { 'content-type': contentType },
       preservePath: true,
+      // A file is what E2B takes for one: what is called so, with a file name or without.
+      isPartAFile: (field, _type, filename) => field === 'file' || filename !== undefined,
       limits: { files: filesPerUpload, fields: 10, fieldSize: 1024 },
     });
   } catch (cause) {
