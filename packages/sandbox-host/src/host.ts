@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { absentRoutes } from './api/absent-routes.js';
@@ -212,7 +211,7 @@ async function startHost(
       ...lifecycleRoutes(sandboxes),
       ...poolRoutes(pools),
       ...evidence.routes,
-      ...observationRoutes(sandboxes, () => statfs(data.path)),
+      ...observationRoutes(sandboxes),
       ...snapshotRoutes(sandboxes, catalog),
       ...absentRoutes,
       ...templateRoutes({

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { useHostProcesses } from './host-process.js';
 import { recordsIn } from './manager-of.js';
-import { groupsOf, processesWith } from './traces.js';
+import { disksOf, groupsOf, processesWith } from './traces.js';
 
 const hosts = useHostProcesses();
 
@@ -90,7 +90,7 @@ describe.skipIf(!canIsolate)('a host that takes over from one that was killed', 
     expect(readdirSync(join(dataDir, 'sandboxes'))).toEqual([]);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(dataDir);
     expect(processesWith(dataDir)).toEqual([]);
-    expect(groupsOf(dataDir)).toEqual([]);
+    expect([...groupsOf(dataDir), ...disksOf(dataDir)]).toEqual([]);
     const records = recordsIn(dataDir);
     expect([...records.values()]).toEqual([]);
     records.close();

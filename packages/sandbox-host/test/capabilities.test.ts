@@ -25,6 +25,7 @@ const absent: Capability = { level: 'absent', reason: 'nobody says so' };
 const claims: Capabilities = {
   isolation: claim,
   limits: claim,
+  disk: claim,
   network: claim,
   freeze: absent,
   hibernate: absent,
@@ -39,8 +40,9 @@ describe.skipIf(!canIsolate)('capabilities of a host (need root on Linux)', () =
   const plain = useEngine({ isolation: 'none' });
 
   test('hold against a sandbox that tries to escape, to exceed and to connect out', () => {
-    const { isolation, limits, freeze } = fixture.engine.capabilities;
-    expect([isolation, limits, freeze].map(({ level }) => level)).toEqual([
+    const { isolation, limits, disk, freeze } = fixture.engine.capabilities;
+    expect([isolation, limits, disk, freeze].map(({ level }) => level)).toEqual([
+      'enforced',
       'enforced',
       'enforced',
       'enforced',
@@ -58,6 +60,10 @@ describe.skipIf(!canIsolate)('capabilities of a host (need root on Linux)', () =
       level: 'absent',
       reason: expect.stringMatching(/300000000 bytes of memory/),
     });
+    expect(proven.disk).toEqual({
+      level: 'absent',
+      reason: 'a sandbox with 16 MB kept 32 MB, or 32000 files',
+    });
     expect(proven.network).toMatchObject({ level: 'absent', reason: expect.stringContaining('127.0.0.1') });
     // Nothing to disprove, and nothing to try.
     expect([proven.freeze, proven.checkpoint]).toEqual([absent, claim]);
@@ -65,7 +71,7 @@ describe.skipIf(!canIsolate)('capabilities of a host (need root on Linux)', () =
   });
 
   test('are not claimed by the host whose sandbox got the better of them once, and proven anew by the next', async () => {
-    const described = { ...claims, limits: absent, network: absent };
+    const described = { ...claims, limits: absent, disk: absent, network: absent };
     let started = 0;
     const start = () => (++started === 1 ? plain : fixture).start();
     const options = { described, start, directory: temporary };

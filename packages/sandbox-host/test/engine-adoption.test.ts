@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AdoptedProcess, AdoptedSandbox, StartOptions } from '../src/engines/engine.js';
 import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
-import { groupsOf, processesWith } from './traces.js';
+import { disksOf, groupsOf, processesWith } from './traces.js';
 import { canIsolate, runIn, smallLimits } from './with-engine.js';
 
 const packageDirectory = fileURLToPath(new URL('..', import.meta.url));
@@ -50,7 +50,7 @@ afterEach(async () => {
   await engine.endOthers([]);
   await engine.close();
   [engine, adopted] = [undefined, undefined];
-  expect(groupsOf(directory)).toEqual([]);
+  expect([...groupsOf(directory), ...disksOf(directory)]).toEqual([]);
   await rm(directory, { recursive: true, force: true });
 }, 90_000);
 
@@ -203,13 +203,13 @@ describe.skipIf(!canIsolate)('a sandbox whose host was killed', { timeout: 90_00
     const mark = `adoption-gone-${id}`;
     await killedHost([{ script: `: ${mark}; ${until('never')}`, label: '' }]);
     expect(processesWith(mark).length).toBeGreaterThan(0);
-    expect(groupsOf(directory)).not.toEqual([]);
+    for (const traces of [groupsOf(directory), disksOf(directory)]) expect(traces).not.toEqual([]);
     await rm(directory, { recursive: true });
     const stranger = await mkdtemp(join(tmpdir(), 'engine-adoption-'));
     const other = await startProcessEngine({ directory: stranger });
     // Any other host of this machine may be at it, too.
     await expect.poll(() => processesWith(mark), { timeout: 30_000 }).toEqual([]);
-    await expect.poll(() => groupsOf(directory), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => [...groupsOf(directory), ...disksOf(directory)], { timeout: 30_000 }).toEqual([]);
     await other.close();
     await rm(stranger, { recursive: true, force: true });
   });

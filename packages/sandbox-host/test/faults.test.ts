@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createSandboxHost, type Isolation, verifyAudit } from '../src/index.js';
 import { dieAt, useHostProcesses } from './host-process.js';
-import { groupsOf, networksOf, processesWith, stillThere, tracesOfBlock } from './traces.js';
+import { disksOf, groupsOf, networksOf, processesWith, stillThere, tracesOfBlock } from './traces.js';
 
 /** `SANDPIPER_FAULTS=full` runs the figures of the record; they take minutes. */
 const full = process.env.SANDPIPER_FAULTS === 'full';
@@ -120,7 +120,8 @@ async function agree(
   }
   const ids = [...listed.keys()].sort();
   expect(readdirSync(join(dataDir, 'sandboxes')).sort()).toEqual(ids);
-  for (const id of [...sandboxGroups(dataDir), ...ownersOfServers(mark)]) expect(ids).toContain(id);
+  for (const id of [...sandboxGroups(dataDir), ...sandboxDisks(dataDir), ...ownersOfServers(mark)])
+    expect(ids).toContain(id);
   await agreeOnNetworks(dataDir, [...listed.values()]);
   const last = new Map<string, string>();
   for (const name of readdirSync(dataDir)
@@ -146,6 +147,11 @@ function sandboxGroups(dataDir: string): string[] {
   return groupsOf(dataDir)
     .map((path) => basename(path))
     .filter((name) => !name.startsWith('sandpiper-'));
+}
+
+/** Ids of which a disk has a device. */
+function sandboxDisks(dataDir: string): string[] {
+  return disksOf(dataDir).map((line) => /sandboxes\/(\w+)\/disk/.exec(line)?.[1] ?? line);
 }
 
 /** Compares what a host says with the links, namespaces and chains that its block of addresses has on this machine. */
@@ -260,6 +266,7 @@ describe.each(['namespaces', 'none'] as const)(
         expect(readdirSync(join(dataDir, 'sandboxes'))).toEqual([]);
         expect([
           ...groupsOf(dataDir),
+          ...disksOf(dataDir),
           ...processesWith(`sleep ${mark}`),
           ...processesWith(dataDir),
           ...stillThere(traces),

@@ -4,7 +4,7 @@ import { CommandExitError, Sandbox, Template } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { dieAt, useHostProcesses } from './host-process.js';
-import { groupsOf, processesWith } from './traces.js';
+import { disksOf, groupsOf, processesWith } from './traces.js';
 import { canIsolate } from './with-engine.js';
 import { describeHosts } from './with-host.js';
 
@@ -232,7 +232,7 @@ describe.each(['namespaces', 'none'] as const)(
           }
           await next.close();
           expect([...readdirSync(join(dataDir, 'sandboxes')), ...processesWith(dataDir)]).toEqual([]);
-          if (isolation === 'namespaces') expect(groupsOf(dataDir)).toEqual([]);
+          if (isolation === 'namespaces') expect([...groupsOf(dataDir), ...disksOf(dataDir)]).toEqual([]);
         }
         const host = await hosts.start(
           { dataDir, isolation },

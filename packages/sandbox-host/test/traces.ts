@@ -24,6 +24,21 @@ export function groupsOf(dataDir: string): string[] {
   return linesOf('sh', '-c', 'find /sys/fs/cgroup -type d -path "$0" 2>/dev/null; true', `*/${name}*`);
 }
 
+/** Loop devices of disks of sandboxes in a data directory, and what of it is mounted where everybody sees it. */
+export function disksOf(dataDir: string): string[] {
+  const place = existsSync(dataDir) ? realpathSync(dataDir) : dataDir;
+  const devices = readdirSync('/sys/block').flatMap((name) => {
+    try {
+      return [`${name} ${readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trim()}`];
+    } catch {
+      // It stands for nothing.
+      return [];
+    }
+  });
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  return [...devices, ...mounts].filter((line) => line.includes(`${place}/`));
+}
+
 /** Networks that the host of a data directory keeps. */
 export interface Networks {
   block: number;

@@ -1,4 +1,3 @@
-import type { StatsFs } from 'node:fs';
 import * as z from 'zod';
 import type { Sample } from '../sandboxes/sampler.js';
 import type { SandboxLog } from '../sandboxes/sandbox-log.js';
@@ -11,7 +10,7 @@ const unixSeconds = z.coerce.number().int().min(0).optional();
 const unixMs = z.coerce.number().int().min(0).optional();
 
 /** The part of the control plane that tells what sandboxes use and say. */
-export function observationRoutes(sandboxes: SandboxManager, disk: () => Promise<StatsFs>): Route[] {
+export function observationRoutes(sandboxes: SandboxManager): Route[] {
   const log = (params: Record<string, string>): SandboxLog => sandboxes.get(params.sandboxID ?? '').log;
   return [
     route({
@@ -23,7 +22,6 @@ export function observationRoutes(sandboxes: SandboxManager, disk: () => Promise
       handle: async ({ params, query: { start = 0, end = Number.POSITIVE_INFINITY } }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
         await sandbox.sampler.take();
-        const { blocks, bavail, bsize } = await disk();
         const view = (sample: Sample): Record<string, unknown> => ({
           timestamp: new Date(sample.at).toISOString(),
           timestampUnix: Math.floor(sample.at / 1000),
@@ -32,8 +30,8 @@ export function observationRoutes(sandboxes: SandboxManager, disk: () => Promise
           memUsed: sample.memoryBytes,
           memCache: sample.cacheBytes,
           memTotal: sandbox.settings.memoryMB * 2 ** 20,
-          diskUsed: (blocks - bavail) * bsize,
-          diskTotal: blocks * bsize,
+          diskUsed: sample.diskUsedBytes,
+          diskTotal: sample.diskTotalBytes,
         });
         const wanted = sandbox.sampler
           .samples()

@@ -33,7 +33,7 @@ export function listed(sandbox: Sandbox): Record<string, unknown> {
     endAt: sandbox.endAt.toISOString(),
     cpuCount: settings.cpuCount,
     memoryMB: settings.memoryMB,
-    diskSizeMB: 0,
+    diskSizeMB: settings.diskMB,
     metadata: settings.metadata,
     volumeMounts: settings.volumes.map(({ name, path }) => ({ name, path })),
     state: publicState(sandbox),

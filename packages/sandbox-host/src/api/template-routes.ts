@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { diskMBSchema } from '../engines/disk-limit.js';
 import { envdVersion } from '../envd/envd.js';
 import { HostError } from '../errors.js';
 import type { Build, Template } from '../templates/template.js';
@@ -9,7 +10,7 @@ import {
   parseReference,
   type TemplateCatalog,
 } from '../templates/template-catalog.js';
-import { policyOf } from '../templates/template-policy.js';
+import { diskOf, policyOf } from '../templates/template-policy.js';
 import type { UploadedFiles } from '../templates/uploaded-files.js';
 import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
@@ -27,6 +28,8 @@ const newBuildSchema = z.object({
     .min(128)
     .max(1024 * 1024)
     .optional(),
+  // As E2B calls it where it tells it; it cannot be asked for there.
+  diskSizeMB: diskMBSchema.optional(),
 });
 const startBuildSchema = z.object({
   fromImage: z.string().optional(),
@@ -151,6 +154,7 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
         const build = catalog.addBuild(found, tags, {
           cpuCount: body.cpuCount ?? defaultResources.cpuCount,
           memoryMB: body.memoryMB ?? defaultResources.memoryMB,
+          diskMB: body.diskSizeMB ?? defaultResources.diskMB,
         });
         return {
           body: {
@@ -285,7 +289,7 @@ function summary(template: Template): Record<string, unknown> {
     buildCount: template.builds.length,
     cpuCount: build.cpuCount,
     memoryMB: build.memoryMB,
-    diskSizeMB: 0,
+    diskSizeMB: diskOf(template, build),
     envdVersion,
     createdBy: null,
   };
@@ -302,6 +306,7 @@ function withBuilds(template: Template): Record<string, unknown> {
       finishedAt: build.finishedAt,
       cpuCount: build.cpuCount,
       memoryMB: build.memoryMB,
+      diskSizeMB: diskOf(template, build),
       envdVersion,
     })),
   };

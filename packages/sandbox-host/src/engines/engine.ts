@@ -18,6 +18,8 @@ export interface Capabilities {
   isolation: Capability;
   /** Processor, memory and process limits. */
   limits: Capability;
+  /** A limit of what a sandbox keeps on the machine's disk. */
+  disk: Capability;
   /** Rules about what a sandbox may connect to. */
   network: Capability;
   /** A paused sandbox uses no processor time. */
@@ -96,6 +98,9 @@ export interface EngineStats {
   processes: number;
   /** Processes that were killed so far because the sandbox had no memory left for them. */
   oomKills: number;
+  /** Of the disk on which its files are: its own, or the machine's where {@link Capabilities.disk} is absent. */
+  diskUsedBytes: number;
+  diskTotalBytes: number;
 }
 
 /** What a sandbox may use at most. */
@@ -105,6 +110,8 @@ export interface Limits {
   memoryMB: number;
   /** Processes and threads. Default: 1,024. */
   pids?: number;
+  /** What it changes and adds to its files. Default: 10,240, and as many files as 10 GiB of 16 kB each. */
+  diskMB?: number;
 }
 
 /** What a sandbox may connect to. */
@@ -136,8 +143,8 @@ export interface Hibernation {
 /** One running sandbox, as the engine sees it. */
 export interface EngineSandbox {
   readonly files: SandboxFiles;
-  /** What it is held to, never more than the machine has; undefined where nothing is. */
-  readonly limits: Limits | undefined;
+  /** What it is held to, never more than the machine has. */
+  readonly limits: Partial<Limits>;
   /** @throws HostError 400 when `cwd` is not there. */
   exec(command: Command): Promise<EngineProcess>;
   /** Where port `port` of the sandbox is reached: while nothing listens there undefined, or a connection is refused. */

@@ -6,6 +6,7 @@ const enforced = { level: 'enforced', reason: 'control groups' } as const;
 const capabilities: Capabilities = {
   isolation: enforced,
   limits: { level: 'advisory', reason: 'only cpu is limited' },
+  disk: { level: 'enforced', reason: 'a disk' },
   network: { level: 'absent', reason: 'nft is missing (Debian: nftables)' },
   freeze: enforced,
   hibernate: enforced,

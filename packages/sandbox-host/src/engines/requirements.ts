@@ -12,6 +12,7 @@ export type Requirements = { [name in keyof Capabilities]?: 'enforced' | 'adviso
 export const requirementsSchema: z.ZodType<Requirements> = z.strictObject({
   isolation: least,
   limits: least,
+  disk: least,
   network: least,
   freeze: least,
   hibernate: least,

@@ -116,6 +116,8 @@ async function metrics(sandbox: Sandbox): Promise<Record<string, number>> {
     cpu_used_pct: sample?.cpuPercent ?? 0,
     mem_total: memoryMB * 2 ** 20,
     mem_used: sample?.memoryBytes ?? 0,
+    disk_total: sample?.diskTotalBytes ?? 0,
+    disk_used: sample?.diskUsedBytes ?? 0,
   };
 }
 

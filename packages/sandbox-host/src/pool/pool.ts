@@ -135,6 +135,6 @@ export class Pool {
 
 /** What cannot be changed any more in a sandbox that was started. */
 function keyOf({ image, settings }: PoolModel): string {
-  const { templateId, start, workdir, user, cpuCount, memoryMB } = settings;
-  return JSON.stringify([image.layers, templateId, start, workdir, user, cpuCount, memoryMB]);
+  const { templateId, start, workdir, user, cpuCount, memoryMB, diskMB } = settings;
+  return JSON.stringify([image.layers, templateId, start, workdir, user, cpuCount, memoryMB, diskMB]);
 }

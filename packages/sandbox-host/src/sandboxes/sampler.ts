@@ -8,6 +8,8 @@ export interface Sample {
   cpuPercent: number;
   memoryBytes: number;
   cacheBytes: number;
+  diskUsedBytes: number;
+  diskTotalBytes: number;
 }
 
 const intervalMs = 5_000;
@@ -29,14 +31,14 @@ export class Sampler {
   }
 
   async take(): Promise<void> {
-    const { cpuMs, memoryBytes, cacheBytes } = await this.stats();
+    const { cpuMs, memoryBytes, cacheBytes, diskUsedBytes, diskTotalBytes } = await this.stats();
     const at = Date.now();
     const { at: before, cpuMs: used } = this.#last ?? { at, cpuMs };
     this.#last = { at, cpuMs };
     const share = at > before ? (cpuMs - used) / (at - before) / this.cpuCount : 0;
     // Processes that have ended take their time with them, so it can seem to run backwards.
     const cpuPercent = Math.round(Math.min(Math.max(share, 0), 1) * 10_000) / 100;
-    this.#samples.push({ at, cpuPercent, memoryBytes, cacheBytes });
+    this.#samples.push({ at, cpuPercent, memoryBytes, cacheBytes, diskUsedBytes, diskTotalBytes });
     if (this.#samples.length > samplesKept) this.#samples.shift();
   }
 

@@ -2,6 +2,13 @@ import type { EngineSandbox, EngineStats } from '../engines/engine.js';
 import type { SandboxLog } from './sandbox-log.js';
 import type { SandboxSettings } from './sandbox-settings.js';
 
+/** In which words limits are told. */
+const units = [
+  ['CPU', 'cpuCount'],
+  ['MB of memory', 'memoryMB'],
+  ['MB of disk', 'diskMB'],
+] as const;
+
 /** What a sandbox runs in, while there is something, and what of it the sandbox's log should tell. */
 export class SandboxMachine {
   #engine: EngineSandbox | undefined;
@@ -22,14 +29,13 @@ export class SandboxMachine {
     return this.#oomKills;
   }
 
-  run(engine: EngineSandbox, { cpuCount, memoryMB }: SandboxSettings): void {
+  run(engine: EngineSandbox, settings: SandboxSettings): void {
     this.#engine = engine;
-    const { limits } = engine;
-    if (limits && (limits.cpuCount < cpuCount || limits.memoryMB < memoryMB)) {
-      this.log.add(
-        'warn',
-        `The template asks for ${cpuCount} CPU and ${memoryMB} MB; this machine gives ${limits.cpuCount} and ${limits.memoryMB}.`,
-      );
+    for (const [what, name] of units) {
+      const { [name]: asked } = settings;
+      const { [name]: given = asked } = engine.limits;
+      if (given < asked)
+        this.log.add('warn', `The template asks for ${asked} ${what}; this machine gives ${given}.`);
     }
     void engine.lost.then(() => {
       if (this.#engine === engine) this.onLost();
@@ -57,7 +63,7 @@ export class SandboxMachine {
     if (stats.oomKills > this.#oomKills) {
       const killed = stats.oomKills - this.#oomKills;
       this.#oomKills = stats.oomKills;
-      this.log.add('error', `Out of memory: ${killed} killed at the limit of ${engine.limits?.memoryMB} MB.`);
+      this.log.add('error', `Out of memory: ${killed} killed at the limit of ${engine.limits.memoryMB} MB.`);
     }
     return stats;
   }

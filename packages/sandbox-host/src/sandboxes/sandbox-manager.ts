@@ -281,9 +281,9 @@ export class SandboxManager {
 }
 
 function startOptions({ settings, log }: Sandbox): StartOptions {
-  const { cpuCount, memoryMB } = settings;
+  const { cpuCount, memoryMB, diskMB } = settings;
   return {
-    limits: { cpuCount, memoryMB },
+    limits: { cpuCount, memoryMB, diskMB },
     network: networkPolicy(settings),
     volumes: settings.volumes,
     onRefused: (target) => log.add('warn', `Its rules do not let it reach ${target}.`),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defaultDiskMB } from '../engines/disk-limit.js';
 import type { Image } from '../engines/engine.js';
 import type { IdlePolicy } from './deadlines.js';
 import type { SandboxState } from './lifecycle.js';
@@ -51,6 +52,8 @@ const settingsSchema: z.ZodType<SandboxSettings> = z.object({
   secure: z.boolean(),
   cpuCount: z.number(),
   memoryMB: z.number(),
+  // Those of hosts before there was a limit.
+  diskMB: z.number().default(defaultDiskMB),
   start: z.object({ startCmd: z.string(), readyCmd: z.string().optional() }).optional(),
   listed: z.boolean(),
 });

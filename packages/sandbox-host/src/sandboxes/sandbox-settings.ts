@@ -1,3 +1,4 @@
+import { defaultDiskMB } from '../engines/disk-limit.js';
 import type { NetworkPolicy } from '../engines/engine.js';
 import type { SandboxUser } from '../engines/user.js';
 import type { MountedVolume } from '../engines/volumes.js';
@@ -62,6 +63,7 @@ export interface SandboxSettings {
   secure: boolean;
   cpuCount: number;
   memoryMB: number;
+  diskMB: number;
   /** The server that is started in it, if the template has one. */
   start?: StartCommand | undefined;
   /** Whether it is somebody's, or the host's own for making a template. */
@@ -83,5 +85,6 @@ export const defaultSettings: Omit<SandboxSettings, 'templateId'> = {
   secure: true,
   cpuCount: 2,
   memoryMB: 512,
+  diskMB: defaultDiskMB,
   listed: true,
 };

@@ -113,7 +113,7 @@ export class Sandbox {
   }
 
   /** What it is held to; undefined where nothing is, or where it has not begun. */
-  get limits(): Limits | undefined {
+  get limits(): Partial<Limits> | undefined {
     return this.#machine.engine?.limits;
   }
 

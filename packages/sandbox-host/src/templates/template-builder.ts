@@ -8,6 +8,7 @@ import { applyStep, type BuildState, type BuildStep, runStep } from './build-ste
 import { type LayerCache, layerKey } from './layer-cache.js';
 import type { Build, BuildLogEntry, Template } from './template.js';
 import type { TemplateCatalog } from './template-catalog.js';
+import { diskOf } from './template-policy.js';
 import type { UploadedFiles } from './uploaded-files.js';
 
 /** What a build is to do. */
@@ -87,6 +88,7 @@ export class TemplateBuilder {
           timeoutMs: buildTimeoutMs,
           cpuCount: build.cpuCount,
           memoryMB: build.memoryMB,
+          diskMB: diskOf(template, build),
           listed: false,
         });
       const close = async (): Promise<void> => {

@@ -1,13 +1,14 @@
+import { defaultDiskMB } from '../engines/disk-limit.js';
 import type { Image } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import { newId } from '../sandboxes/identifiers.js';
 import type { Collection } from '../store/journal.js';
-import type { Build, BuildResult, Template } from './template.js';
+import type { Build, BuildResult, Resources, Template } from './template.js';
 
 /** The tag that is meant when none is named. */
 export const defaultTag = 'default';
 /** What sandboxes get that do not ask for more. */
-export const defaultResources = { cpuCount: 2, memoryMB: 512 };
+export const defaultResources: Resources = { cpuCount: 2, memoryMB: 512, diskMB: defaultDiskMB };
 
 const namePattern = /^[a-z0-9][a-z0-9_-]{0,127}$/;
 
@@ -92,7 +93,7 @@ export class TemplateCatalog {
     return template;
   }
 
-  addBuild(template: Template, tags: string[], resources: { cpuCount: number; memoryMB: number }): Build {
+  addBuild(template: Template, tags: string[], resources: Resources): Build {
     const build: Build = {
       buildID: newId(),
       status: 'waiting',

@@ -1,11 +1,17 @@
 import * as z from 'zod';
+import { diskMBSchema } from '../engines/disk-limit.js';
 import { type Requirements, requirementsSchema } from '../engines/requirements.js';
 import { HostError } from '../errors.js';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
-import type { Template } from './template.js';
+import type { Resources, Template } from './template.js';
 
 /** What a sandbox may reach. */
 type Egress = Pick<SandboxSettings, 'network' | 'allowInternetAccess'>;
+
+/** How large the disks of a template's sandboxes are, in megabytes. */
+export function diskOf({ metadata }: Pick<Template, 'metadata'>, build: Resources): number {
+  return policyOf(metadata).limits?.diskMB ?? build.diskMB;
+}
 
 /** What a template's metadata says to this host; the rest is the deployer's own. */
 interface TemplatePolicy {
@@ -16,6 +22,8 @@ interface TemplatePolicy {
         denyOut?: string[] | undefined;
       }
     | undefined;
+  /** Counts in place of what the build was asked for with: E2B's builder has no word for it. */
+  limits?: { diskMB?: number | undefined } | undefined;
   requires?: Requirements | undefined;
 }
 
@@ -27,10 +35,11 @@ const policySchema: z.ZodType<TemplatePolicy> = z.looseObject({
       denyOut: z.array(z.string()).optional(),
     })
     .optional(),
+  limits: z.strictObject({ diskMB: diskMBSchema.optional() }).optional(),
   requires: requirementsSchema.optional(),
 });
 
-/** @throws HostError 400 for metadata whose `network` or `requires` is not understood. */
+/** @throws HostError 400 for metadata whose `network`, `limits` or `requires` is not understood. */
 export function policyOf(metadata: Record<string, unknown>): TemplatePolicy {
   const parsed = policySchema.safeParse(metadata);
   if (parsed.success) return parsed.data;

@@ -1,6 +1,6 @@
 import { defaultSettings, type SandboxSettings } from '../sandboxes/sandbox-settings.js';
 import type { TemplateCatalog } from './template-catalog.js';
-import { restrictEgress } from './template-policy.js';
+import { diskOf, restrictEgress } from './template-policy.js';
 
 /** How a sandbox of a template is when its caller asks for nothing more. */
 export function templateSettings({
@@ -18,6 +18,7 @@ export function templateSettings({
     user: result.user,
     cpuCount: build.cpuCount,
     memoryMB: build.memoryMB,
+    diskMB: diskOf(template, build),
     start: result.startCmd ? { startCmd: result.startCmd, readyCmd: result.readyCmd } : undefined,
   };
 }

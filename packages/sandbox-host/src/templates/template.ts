@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defaultDiskMB } from '../engines/disk-limit.js';
 import type { Image } from '../engines/engine.js';
 import type { SandboxUser } from '../engines/user.js';
 
@@ -19,16 +20,21 @@ export interface BuildResult {
   readyCmd?: string | undefined;
 }
 
+/** What sandboxes of a build get. */
+export interface Resources {
+  cpuCount: number;
+  memoryMB: number;
+  diskMB: number;
+}
+
 /** One attempt to make a template's contents. */
-export interface Build {
+export interface Build extends Resources {
   buildID: string;
   status: 'waiting' | 'building' | 'ready' | 'error';
   /** The tags that will name it once it is ready. */
   tags: string[];
   createdAt: string;
   finishedAt?: string | undefined;
-  cpuCount: number;
-  memoryMB: number;
   log: BuildLogEntry[];
   reason?: { message: string; step?: string | undefined } | undefined;
   result?: BuildResult | undefined;
@@ -60,6 +66,8 @@ const buildSchema: z.ZodType<Build> = z.object({
   finishedAt: z.string().optional(),
   cpuCount: z.number(),
   memoryMB: z.number(),
+  // Those of hosts before there was a limit.
+  diskMB: z.number().default(defaultDiskMB),
   log: z.array(
     z.object({
       timestamp: z.string(),

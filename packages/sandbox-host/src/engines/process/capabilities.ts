@@ -8,6 +8,8 @@ export interface Means {
   obstacle: string | undefined;
   /** Why sandboxes cannot have users of their own; undefined where they can. */
   idsObstacle: string | undefined;
+  /** Why they cannot have disks of their own; undefined where they can. */
+  diskObstacle: string | undefined;
   /** Why they have to share the host's network; undefined where each has its own. */
   networkObstacle: string | undefined;
   groups: ControlGroups | undefined;
@@ -22,6 +24,7 @@ const walls = 'own mount, process, IPC and host-name namespaces, no privileges, 
 export function describeCapabilities({
   obstacle,
   idsObstacle,
+  diskObstacle,
   networkObstacle,
   groups,
   groupsObstacle,
@@ -33,6 +36,9 @@ export function describeCapabilities({
         reason: `sandboxes share the network of the host, only Node.js and Python programs have ports of their own in each: ${networkObstacle}`,
       }
     : { level: 'enforced', reason: 'own network namespaces, and a packet filter on the host' };
+  const disk: Capability = diskObstacle
+    ? { level: 'absent', reason: `what sandboxes keep lies on the machine's disk: ${diskObstacle}` }
+    : { level: 'enforced', reason: 'a file system of its own for what a sandbox keeps, in a file' };
   const checkpoint = { level: 'enforced', reason: 'files are copied while nothing runs' } as const;
   if (obstacle) {
     return {
@@ -44,6 +50,7 @@ export function describeCapabilities({
         level: 'absent',
         reason: 'limits need control groups, which a host without namespaces does not make',
       },
+      disk,
       network,
       freeze: { level: 'advisory', reason: 'processes get SIGSTOP, which others of the same user can undo' },
       hibernate: { level: 'absent', reason: 'needs control groups' },
@@ -58,6 +65,7 @@ export function describeCapabilities({
         }
       : { level: 'enforced', reason: `${walls}, and users of their own` },
     limits: describeLimits(groups, groupsObstacle),
+    disk,
     network,
     freeze: groups
       ? { level: 'enforced', reason: `control group version ${groups.jobs.freeze.version}` }
@@ -76,7 +84,7 @@ function describeLimits(groups: ControlGroups | undefined, obstacle: string): Ca
   if (missing.length === 0) {
     return {
       level: 'enforced',
-      reason: 'control groups for cpu, memory and pids; disk space is not limited',
+      reason: 'control groups for cpu, memory and pids',
     };
   }
   const lack = `there is no control group for ${missing.join(', ')} (${obstacle})`;

@@ -1,10 +1,12 @@
 import { closeSync, openSync } from 'node:fs';
-import { chown, mkdir, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
 import { writeWhole } from '../../write-whole.js';
-import type { AdoptedSandbox, EngineProcess, EngineSandbox, Image } from '../engine.js';
+import type { AdoptedSandbox, EngineProcess, EngineSandbox } from '../engine.js';
 import { ControlGroup } from './control-groups/control-group.js';
+import { type ChangesOptions, copyChanges, prepareChanges } from './disk/changes.js';
+import { diskSize } from './disk/disks.js';
 import { localFiles } from './files/local-files.js';
 import { hibernate } from './hibernate.js';
 import { trySignal } from './marked-processes.js';
@@ -13,8 +15,7 @@ import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-scripts.js';
 import { reportOom } from './report-oom.js';
 import { portScripts, portsDirectory, sandboxMounts } from './root-fs.js';
-import { copyTree } from './shell.js';
-import { groupStats, processStats } from './stats.js';
+import { diskStats, groupStats, processStats } from './stats.js';
 import type { FirstProcesses } from './supervisor/first-processes.js';
 import {
   findSupervisor,
@@ -25,20 +26,13 @@ import {
   supervisorIdentitySchema,
   type VolumeMount,
 } from './supervisor/supervisor.js';
-import type { SandboxIds } from './user-ids.js';
 
 /** What a sandbox with namespaces of its own is made from. */
-export interface NamespacedSandboxOptions {
+export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> {
   id: string;
-  /** The sandbox's own directory on the host. Where it is there, its files are what the sandbox starts with. */
-  directory: string;
-  image: Image;
-  /** The directory of a layer. */
-  layerPath: (layer: string) => string;
-  /** Whether layers can be laid over each other; otherwise they are copied. */
-  overlay: boolean;
-  ids: SandboxIds;
   group: ControlGroup | undefined;
+  /** The size of its disk; undefined where it has none of its own. */
+  diskMB: number | undefined;
   /** Undefined where sandboxes have to share the host's. */
   network: SandboxNetwork | undefined;
 }
@@ -49,7 +43,7 @@ const groupsFile = 'control-groups.json';
 
 /** Starts a sandbox with mount, process, IPC and host-name namespaces of its own. Needs root, Linux and Perl. */
 export async function startNamespacedSandbox(
-  options: Omit<NamespacedSandboxOptions, 'group' | 'network'> & {
+  options: Omit<NamespacedSandboxOptions, 'group' | 'network' | 'diskMB'> & {
     /** The control groups it is to be in; undefined where there are none. */
     makingGroup: Promise<ControlGroup> | undefined;
     /** Undefined where sandboxes have to share the host's. */
@@ -58,25 +52,17 @@ export async function startNamespacedSandbox(
     endWithHost: boolean;
     volumes: VolumeMount[];
     firstProcesses: FirstProcesses;
-  },
+  } & Pick<ChangesOptions, 'disks' | 'diskMB'>,
 ): Promise<EngineSandbox> {
-  const { id, directory, image, overlay, ids, endWithHost, volumes, firstProcesses } = options;
-  const { root, upper, work } = placesIn(options);
-  const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
-  // A mount that need not survive the machine refuses to be made over what another has left.
-  if (!isNew) await rm(work, { recursive: true, force: true });
-  await Promise.all([root, upper, work].map((path) => mkdir(path, { recursive: true, mode: 0o755 })));
-  // What changes are kept in is the root that is seen inside.
-  await chown(upper, ids.base, ids.base);
-  const lower = image.layers.map(options.layerPath);
-  if (!overlay && isNew) for (const layer of lower) await copyTree(layer, root);
+  const { id, directory, ids, endWithHost, volumes, firstProcesses } = options;
+  const { root, layers, diskMB } = await prepareChanges(options);
   const group = await options.makingGroup;
   const network = await options.makingNetwork;
   const supervisor = await startSupervisor(firstProcesses.take(), {
     id,
     directory,
     root,
-    mounts: sandboxMounts(root, overlay ? { lower, upper, work } : undefined, network?.resolvConf, ids),
+    mounts: sandboxMounts(root, layers, network?.resolvConf, ids),
     volumes,
     groups: group?.places ?? [],
     networkNamespace: network?.netns,
@@ -89,19 +75,19 @@ export async function startNamespacedSandbox(
       ]);
     },
   });
-  return namespacedSandbox({ ...options, group, network }, supervisor);
+  return namespacedSandbox({ ...options, group, network, diskMB }, supervisor);
 }
 
 /** Takes over a sandbox from the host before; undefined when its first process has ended. */
 export async function adoptNamespacedSandbox(
-  options: Omit<NamespacedSandboxOptions, 'group'>,
+  options: Omit<NamespacedSandboxOptions, 'group' | 'diskMB'>,
 ): Promise<AdoptedSandbox | undefined> {
   const { directory } = options;
   const identity = await readIdentity(directory);
   const supervisor = identity && (await findSupervisor(identity, directory));
   if (!supervisor) return undefined;
   const group = await ControlGroup.reopen(join(directory, groupsFile));
-  const sandbox = namespacedSandbox({ ...options, group }, supervisor);
+  const sandbox = namespacedSandbox({ ...options, group, diskMB: await diskSize(directory) }, supervisor);
   const watched = supervisor.found.then((found) =>
     Promise.all(
       found.map(async ({ label, process }) => ({
@@ -131,16 +117,8 @@ async function readIdentity(directory: string): Promise<SupervisorIdentity | und
   }
 }
 
-function placesIn({
-  directory,
-  overlay,
-}: Pick<NamespacedSandboxOptions, 'directory' | 'overlay'>): Record<'root' | 'upper' | 'work', string> {
-  const root = join(directory, 'root');
-  return { root, upper: overlay ? join(directory, 'upper') : root, work: join(directory, 'work') };
-}
-
 function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Supervisor): EngineSandbox {
-  const { id, directory, image, ids, group, network } = options;
+  const { id, directory, image, ids, group, network, diskMB } = options;
   const { pid } = supervisor.identity;
   // Held open, so that paths stay within this sandbox whatever process takes its number later.
   const rootFd = openSync(`/proc/${pid}/root`, 'r');
@@ -148,7 +126,7 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
   let destroyed: Promise<void> | undefined;
   return {
     files: localFiles(anchor, { root: ids.base, user: ids.base + ids.user }),
-    limits: group?.limits,
+    limits: { ...group?.limits, ...(diskMB !== undefined && { diskMB }) },
     pathInside: (path) => path,
     async exec(command) {
       if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
@@ -170,11 +148,14 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
     hibernate: (signal) => hibernate(group, signal),
     async checkpoint() {
       const layer = `${id}-${Date.now().toString(36)}`;
-      await copyTree(placesIn(options).upper, options.layerPath(layer));
+      await copyChanges(options, options.layerPath(layer));
       return { layers: options.overlay ? [...image.layers, layer] : [layer] };
     },
     lost: supervisor.lost,
-    stats: async () => groupStats(group) ?? processStats(await sandboxPids(pid, group)),
+    stats: async () => ({
+      ...(groupStats(group) ?? (await processStats(await sandboxPids(pid, group)))),
+      ...(await diskStats(anchor)),
+    }),
     destroy({ keepFiles = false } = {}) {
       destroyed ??= (async () => {
         closeSync(rootFd);

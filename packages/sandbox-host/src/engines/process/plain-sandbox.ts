@@ -17,7 +17,7 @@ import {
 import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-scripts.js';
 import { copyTree } from './shell.js';
-import { processStats } from './stats.js';
+import { diskStats, processStats } from './stats.js';
 
 /** What a sandbox without namespaces is made from. */
 export interface PlainSandboxOptions {
@@ -61,7 +61,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
 
   return {
     pathInside,
-    limits: undefined,
+    limits: {},
     files: {
       stat: (path) => inner.stat(own(path)),
       list: (path, ...rest) => inner.list(own(path), ...rest),
@@ -99,7 +99,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     },
     // There is no process whose end would be the end of all.
     lost: new Promise(() => {}),
-    stats: async () => processStats(await everyProcess()),
+    stats: async () => ({ ...(await processStats(await everyProcess())), ...(await diskStats(directory)) }),
     destroy({ keepFiles = false } = {}) {
       destroyed ??= (async () => {
         await killMarkedProcesses(id, groups);

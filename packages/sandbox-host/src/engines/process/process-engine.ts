@@ -6,6 +6,7 @@ import { writeWhole } from '../../write-whole.js';
 import type { Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
 import { describeCapabilities } from './capabilities.js';
 import { openControlGroups } from './control-groups/control-groups.js';
+import { Disks } from './disk/disks.js';
 import { killMarkedProcesses, killOrphanedTools } from './marked-processes.js';
 import { adoptNamespacedSandbox, endLeftSandbox, startNamespacedSandbox } from './namespaced-sandbox.js';
 import { SandboxNetworks } from './network/sandbox-networks.js';
@@ -79,6 +80,13 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const overlay = !obstacle && (await canOverlay(options.directory));
   const format = overlay ? 'overlay' : 'copy';
   await checkFormat(options.directory, obstacle ? 'plain' : `${format}, users from ${ids.base}`);
+  let diskObstacle = obstacle ?? (overlay ? undefined : 'its file system has no overlays');
+  const disks = diskObstacle
+    ? undefined
+    : await Disks.open(join(options.directory, 'disks'), ids).catch((error: unknown) => {
+        diskObstacle = error instanceof Error ? error.message : String(error);
+        return undefined;
+      });
   const volumes = await openVolumeDirectories(join(options.directory, 'volumes'), obstacle ? undefined : ids);
   const { groups: controlGroups, obstacle: groupsObstacle } = obstacle
     ? { groups: undefined, obstacle }
@@ -126,11 +134,12 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     makingGroup?.catch(() => {});
     makingNetwork?.catch(() => {});
     try {
-      const sandbox = { id, directory, image, layerPath, overlay, ids, makingGroup, makingNetwork };
+      const sandbox = { id, directory, image, layerPath, overlay, ids, makingGroup, makingNetwork, disks };
       return own(
         id,
         await startNamespacedSandbox({
           ...sandbox,
+          diskMB: given.limits.diskMB,
           endWithHost: !keepSandboxes,
           volumes: mounts,
           firstProcesses,
@@ -151,6 +160,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     described: describeCapabilities({
       obstacle,
       idsObstacle,
+      diskObstacle,
       networkObstacle,
       groups: controlGroups,
       groupsObstacle,

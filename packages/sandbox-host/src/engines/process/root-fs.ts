@@ -123,15 +123,26 @@ const nodev = 4;
 const noexec = 8;
 const bind = 4096;
 
+/** Directories that are laid over each other. */
+export interface RootLayers {
+  /** Read-only, lowest first. */
+  lower: string[];
+  /** Where changes are kept, and what the kernel needs beside it. */
+  upper: string;
+  work: string;
+  /** On which these two lie, if not on the machine's. */
+  disk: Mount | undefined;
+}
+
 /**
  * Everything that is mounted in a sandbox, in order.
  *
- * @param layers - Directories, lowest first, and where to keep changes; undefined when `root` is a full copy.
+ * @param layers - Undefined when `root` is a full copy.
  * @param resolvConf - The resolv.conf(5) of sandboxes with a network of their own; undefined for the host's.
  */
 export function sandboxMounts(
   root: string,
-  layers: { lower: string[]; upper: string; work: string } | undefined,
+  layers: RootLayers | undefined,
   resolvConf: string | undefined,
   { base }: SandboxIds,
 ): Mount[] {
@@ -147,6 +158,7 @@ export function sandboxMounts(
   const device = readOnly | nosuid | noexec;
   const ofRoot = `uid=${base},gid=${base}`;
   if (layers) {
+    if (layers.disk) mounts.push(layers.disk);
     const lower = [...layers.lower].reverse().join(':');
     const data = `lowerdir=${lower},upperdir=${layers.upper},workdir=${layers.work},volatile`;
     add('overlay', '/', 'overlay', 0, data);

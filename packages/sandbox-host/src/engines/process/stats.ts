@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import type { EngineStats } from '../engine.js';
 import type { ControlGroup } from './control-groups/control-group.js';
 
@@ -6,8 +6,18 @@ import type { ControlGroup } from './control-groups/control-group.js';
 const msPerTick = 10;
 const pageBytes = 4096;
 
+/** What is used of a file system, and how large it is. */
+type DiskStats = Pick<EngineStats, 'diskUsedBytes' | 'diskTotalBytes'>;
+type ProcessStats = Omit<EngineStats, keyof DiskStats>;
+
+/** What there is of the disk on which the changes of a sandbox lie: its own, or the machine's where it has none. */
+export async function diskStats(root: string): Promise<DiskStats> {
+  const { blocks, bavail, bsize } = await statfs(root);
+  return { diskUsedBytes: (blocks - bavail) * bsize, diskTotalBytes: blocks * bsize };
+}
+
 /** Adds up what processes use, from /proc (proc(5)); those that have ended meanwhile count as nothing. */
-export async function processStats(pids: number[]): Promise<EngineStats> {
+export async function processStats(pids: number[]): Promise<ProcessStats> {
   const texts = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')));
   let ticks = 0;
   let pages = 0;
@@ -27,7 +37,7 @@ export async function processStats(pids: number[]): Promise<EngineStats> {
 }
 
 /** What a sandbox's control groups have counted; undefined where they do not count. */
-export function groupStats(group: ControlGroup | undefined): EngineStats | undefined {
+export function groupStats(group: ControlGroup | undefined): ProcessStats | undefined {
   const usage = group?.usage();
   return usage && group && { ...usage, processes: group.pids().length - 1, oomKills: group.oomKills() };
 }

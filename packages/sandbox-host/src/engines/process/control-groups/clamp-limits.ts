@@ -4,8 +4,8 @@ import type { Limits } from '../../engine.js';
 /** What is set where nothing is said: room for a browser's threads, and an end to a fork bomb. */
 const defaultPids = 1_024;
 
-/** Limits with nothing left open. */
-export type EffectiveLimits = Required<Limits>;
+/** What control groups keep to, with nothing left open. */
+export type EffectiveLimits = Required<Omit<Limits, 'diskMB'>>;
 
 /** Limits as this machine can keep them: none is more than the machine has. */
 export function clampLimits(limits: Limits): EffectiveLimits {

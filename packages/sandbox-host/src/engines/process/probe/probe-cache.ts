@@ -9,6 +9,7 @@ const finding: z.ZodOptional<z.ZodString> = z.string().optional();
 const findingsSchema: z.ZodType<Findings> = z.strictObject({
   isolation: finding,
   limits: finding,
+  disk: finding,
   network: finding,
   freeze: finding,
   hibernate: finding,

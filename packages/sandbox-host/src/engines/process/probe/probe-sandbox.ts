@@ -16,6 +16,7 @@ import {
   busyScript,
   connectScript,
   escapeAttempts,
+  fillScript,
   forkScript,
   gatewayScript,
   holdScript,
@@ -23,7 +24,7 @@ import {
 } from './attempts.js';
 
 /** Small enough to reach every limit at once. */
-const limits: Required<Limits> = { cpuCount: 0.4, memoryMB: 64, pids: 32 };
+const limits: Required<Limits> = { cpuCount: 0.4, memoryMB: 64, pids: 32, diskMB: 16 };
 
 /** Where clouds tell a machine its credentials. */
 const metadataService = '169.254.169.254:80';
@@ -60,6 +61,7 @@ export async function probe(
     check('network', () => tryToConnect(sandbox)),
   ]);
   await check('limits', () => tryToExceed(sandbox));
+  await check('disk', () => tryToFill(sandbox));
   await check('freeze', () => tryToRunWhileFrozen(sandbox));
   await check('hibernate', () => tryToStayInMemory(sandbox));
   return findings;
@@ -121,6 +123,16 @@ async function tryToExceed(sandbox: EngineSandbox): Promise<string | undefined> 
   return exceeded.length > 0
     ? `a program in a sandbox got more than its limit: ${exceeded.join(', ')}`
     : undefined;
+}
+
+async function tryToFill(sandbox: EngineSandbox): Promise<string | undefined> {
+  const { output } = await perl(sandbox, fillScript, [String(2 * limits.diskMB)]);
+  const [megabytes, files] = output.split(' ').map(Number);
+  // A file system that lets nothing be written would pass for one that is limited.
+  if (!megabytes || !files) return `what can be kept could not be tried: ${output || 'nothing was said'}`;
+  // As many files as there are pieces of 16 kB.
+  const ended = megabytes <= limits.diskMB && files <= limits.diskMB * 64;
+  return ended ? undefined : `a sandbox with ${limits.diskMB} MB kept ${megabytes} MB, or ${files} files`;
 }
 
 async function tryToRunWhileFrozen(sandbox: EngineSandbox): Promise<string | undefined> {

@@ -105,10 +105,11 @@ function mapCapabilities(
   capabilities: Capabilities,
   change: (capability: Capability, name: keyof Capabilities) => Capability,
 ): Capabilities {
-  const { isolation, limits, network, freeze, hibernate, checkpoint } = capabilities;
+  const { isolation, limits, disk, network, freeze, hibernate, checkpoint } = capabilities;
   return {
     isolation: change(isolation, 'isolation'),
     limits: change(limits, 'limits'),
+    disk: change(disk, 'disk'),
     network: change(network, 'network'),
     freeze: change(freeze, 'freeze'),
     hibernate: change(hibernate, 'hibernate'),

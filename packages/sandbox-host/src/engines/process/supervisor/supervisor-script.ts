@@ -1,3 +1,4 @@
+import { diskScript } from '../disk/disk-script.js';
 import { perlScript } from './perl-script.js';
 import { userNamespace } from './user-namespace.js';
 
@@ -91,6 +92,7 @@ my ($bind, $remount) = (4096, 32);
 call('mount', 'none', '/', 'none', 16384 | 1 << 18, 0);
 while (my ($source, $target, $type, $flags, $data) = splice @mounts, 0, 5) {
   $flags += 0;
+  if ($type eq 'ext4') { mount_disk($source, $target, $flags, $data); next }
   for my $step ($flags & $bind ? ($bind, $flags == $bind ? () : $flags | $remount) : $flags) {
     eval { call('mount', $source, $target, $type, $step, $data); 1 } or die "mount $target: $@";
   }
@@ -291,4 +293,4 @@ for (;;) {
 `;
 
 /** The script for `perl -e` on this kind of machine; undefined where its system calls are not known. */
-export const supervisorScript: string | undefined = perlScript(userNamespace + body);
+export const supervisorScript: string | undefined = perlScript(userNamespace + diskScript + body);
