@@ -53,6 +53,7 @@ try {
     },
     usage: host.usage,
     directUsage: server.usage,
+    start,
     startHost: (env) => start('host.mjs', env),
     machine,
     writeResults: !only,
