@@ -13,8 +13,8 @@ const headBytes = 16 * 1024;
 
 const statusLine = /^HTTP\/1\.([01]) (\d{3})(?: (.*))?$/;
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a head must not hold.
-const forbidden = /[\x00-\x08\x0a-\x1f\x7f]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a head must not hold, ends of lines aside.
+const forbidden = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
 
 type State = 'head' | 'length' | 'chunk size' | 'chunk' | 'chunk end' | 'trailers' | 'until close' | 'done';
 
@@ -105,7 +105,7 @@ export class AnswerParser {
           }
           const end = this.#find('\r\n\r\n', bytes, at);
           if (end < 0) return;
-          this.#end(undefined, readFields(bytes.toString('latin1', at, end).split('\r\n'), 0));
+          this.#end(undefined, readFields(linesOf(bytes.toString('latin1', at, end)), 0));
           at = end + 4;
           break;
         }
@@ -138,11 +138,10 @@ export class AnswerParser {
   }
 
   #readHead(text: string): void {
-    const lines = text.split('\r\n');
+    const lines = linesOf(text);
     const [, minor, code, reason = ''] = statusLine.exec(lines[0] ?? '') ?? [];
     const status = Number(code);
-    if (code === undefined || forbidden.test(reason) || status < 100 || status === 101)
-      throw invalid('the status line');
+    if (code === undefined || status < 100 || status === 101) throw invalid('the status line');
     const headers = readFields(lines, 1);
     // An interim answer, such as 103, is for whoever asked for it: the gateway.
     if (status < 200) return;
@@ -187,6 +186,11 @@ export class AnswerParser {
   }
 }
 
+function linesOf(head: string): string[] {
+  if (forbidden.test(head)) throw invalid('a character of the head');
+  return head.split('\r\n');
+}
+
 /** Names and values of header lines, from one on. */
 function readFields(lines: string[], from: number): string[] {
   const fields: string[] = [];
@@ -194,7 +198,7 @@ function readFields(lines: string[], from: number): string[] {
     const line = lines[i] ?? '';
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0));
-    if (!token.test(name) || forbidden.test(line)) throw invalid('a header');
+    if (!token.test(name)) throw invalid('a header');
     fields.push(name, line.slice(colon + 1).trim());
   }
   return fields;

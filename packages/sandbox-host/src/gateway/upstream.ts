@@ -18,6 +18,8 @@ const idleMs = 1_000;
 /** So much sooner than the server says the connection is given up, and never kept longer than ten minutes. */
 const idleMarginMs = 1_000;
 const longestIdleMs = 600_000;
+/** How often connections are looked for that have been kept long enough: a timer for each would be one per request. */
+const sweepMs = 500;
 
 /** Nothing listens on the port. */
 export class PortClosedError extends Error {}
@@ -116,6 +118,8 @@ export interface ConnectionUser {
 /** A connection to a port of a sandbox, for one request at a time. */
 export class Connection {
   user: ConnectionUser | undefined;
+  /** Until when it is kept while it is not used, on the clock of `performance.now()`. */
+  #until = 0;
 
   constructor(
     readonly socket: Socket,
@@ -126,7 +130,11 @@ export class Connection {
     socket.on('end', () => this.#end());
     socket.on('error', (error) => this.#end(error));
     socket.on('close', () => this.#end());
-    socket.on('timeout', () => socket.destroy());
+  }
+
+  /** Whether its server still waits for the next request. */
+  isFresh(now: number): boolean {
+    return now < this.#until && !this.socket.destroyed;
   }
 
   /** Keeps it for the next request. */
@@ -140,7 +148,7 @@ export class Connection {
       this.socket.destroy();
       return;
     }
-    this.socket.setTimeout(ms);
+    this.#until = performance.now() + ms;
     this.kept.push(this);
   }
 
@@ -160,29 +168,36 @@ export class Connection {
  */
 export class Upstream {
   readonly #kept = new WeakMap<Sandbox, Map<number, Connection[]>>();
-  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Set<Connection>();
+  readonly #sweep: NodeJS.Timeout = setInterval(() => {
+    const now = performance.now();
+    for (const connection of this.#connections) {
+      if (!connection.user && !connection.isFresh(now)) connection.socket.destroy();
+    }
+  }, sweepMs).unref();
 
   /** A connection that is free already; the one used last, which is the one that lives longest. */
   takeFree(sandbox: Sandbox, port: number): Connection | undefined {
     const kept = this.#kept.get(sandbox)?.get(port);
     for (;;) {
       const connection = kept?.pop();
-      if (connection?.socket.destroyed) continue;
-      connection?.socket.setTimeout(0);
-      return connection;
+      if (!connection || connection.isFresh(performance.now())) return connection;
+      connection.socket.destroy();
     }
   }
 
   /** @throws PortClosedError, or the connection's error. */
   async open(sandbox: Sandbox, port: number): Promise<Connection> {
     const socket = await connectTo(sandbox, port);
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
-    return new Connection(socket, this.#keptOf(sandbox, port));
+    const connection = new Connection(socket, this.#keptOf(sandbox, port));
+    this.#connections.add(connection);
+    socket.once('close', () => this.#connections.delete(connection));
+    return connection;
   }
 
   close(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    clearInterval(this.#sweep);
+    for (const { socket } of this.#connections) socket.destroy();
   }
 
   #keptOf(sandbox: Sandbox, port: number): Connection[] {

@@ -49,13 +49,20 @@ export async function listen(options: ListenOptions, directory: string): Promise
     tls === true ? await takeCertificate(directory, certificateNames(host, options.domain)) : undefined;
   if (typeof tls === 'object') checkCertificate(tls);
   const server = tls ? createTlsServer(made ?? (tls as TlsCertificate)) : createServer();
+  let doors: Doors | undefined;
   let answer: (doors: Doors) => void = () => {};
   const opened = new Promise<Doors>((resolve) => {
-    answer = resolve;
+    answer = (given) => {
+      doors = given;
+      resolve(given);
+    };
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (hasBody(request)) response.once('finish', () => request.complete || letGoBy(request));
-    opened.then((doors) => doors.serve(request, response)).catch(() => response.destroy());
+    const served = doors
+      ? doors.serve(request, response)
+      : opened.then((one) => one.serve(request, response));
+    served.catch(() => response.destroy());
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
