@@ -8,7 +8,7 @@ import type { StartCommand } from './sandbox-settings.js';
 /** How long a server may take to become ready. */
 const readyTimeoutMs = 60_000;
 /** Between two looks: a small part of what the server has taken so far, and no less than a look takes. */
-const pausePart = 1 / 64;
+const pausePart = 1 / 32;
 const shortestPauseMs = 2;
 const longestPauseMs = 500;
 /** How long a server that has taken the question may take to answer it. */
