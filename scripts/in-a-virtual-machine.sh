@@ -60,6 +60,7 @@ for mount in proc:/proc sysfs:/sys devtmpfs:/dev devpts:/dev/pts tmpfs:/dev/shm 
   mkdir -p "${mount#*:}"
   mountpoint -q "${mount#*:}" || mount -t "${mount%:*}" "${mount%:*}" "${mount#*:}"
 done
+modprobe loop # whose control device systemd would make
 ip link set lo up
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root NO_COLOR=1
 cd /checkout
