@@ -117,6 +117,48 @@ describeHosts(
       await sandbox.kill();
     });
 
+    test('a home has the files that shells read, and a new start of its sandbox is told from the one before', async () => {
+      const sandbox = await fixture.create();
+      await sandbox.files.write('.bashrc', 'export SEEN=interactively\n');
+      let seen = '';
+      const terminal = await sandbox.pty.create({
+        cols: 80,
+        rows: 24,
+        onData: (data) => {
+          seen += new TextDecoder().decode(data);
+        },
+      });
+      await sandbox.pty.sendInput(terminal.pid, new TextEncoder().encode('echo "[$SEEN]"; exit\n'));
+      await terminal.wait();
+      expect(seen).toContain('[interactively]');
+      const { Template } = fixture.sdk;
+      for (const step of [
+        Template().fromTemplate('base').makeDir('.bashrc'),
+        Template().fromTemplate('base').setWorkdir('/root/.bashrc'),
+      ]) {
+        await expect(Template.build(step, 'on-a-file', fixture.connection)).rejects.toThrow(
+          /exist|is a file/,
+        );
+      }
+      // Without namespaces there is one machine, and nothing else to be told.
+      if (fixture.isolation === 'namespaces') {
+        const read = async (path: string): Promise<string> =>
+          (await sandbox.commands.run(`cat ${path}`)).stdout;
+        const bootId = (): Promise<string> => read('/proc/sys/kernel/random/boot_id');
+        const first = await bootId();
+        expect(await read('/run/e2b/.E2B_SANDBOX /run/e2b/.E2B_SANDBOX_ID')).toBe(`true${sandbox.sandboxId}`);
+        await sandbox.pause();
+        await sandbox.connect();
+        expect(await bootId()).toBe(first);
+        await sandbox.pause({ keepMemory: false });
+        await sandbox.connect();
+        expect(await bootId()).not.toBe(first);
+        expect(await sandbox.files.read('/proc/sys/kernel/random/boot_id')).toBe(await bootId());
+        await sandbox.commands.run('python --version');
+      }
+      await sandbox.kill();
+    });
+
     test('a build fails when its start command does, and when a user is none', async () => {
       const { Template, waitForTimeout } = fixture.sdk;
       const failing = Template().fromTemplate('base').setStartCmd('exit 3', waitForTimeout(30_000));

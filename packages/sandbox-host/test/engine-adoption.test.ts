@@ -247,7 +247,7 @@ describe.each(['namespaces', 'none'] as const)(
       engine = await startProcessEngine({ directory, keepSandboxes: true, isolation });
       const first = await engine.start(id, engine.baseImage, options);
       const home = first.pathInside('/home/user');
-      await runIn(first, `echo kept > ${home}/file; rm -f ${home}/.bash_profile`);
+      await runIn(first, `echo kept > ${home}/file; rm -f ${home}/.[!.]*`);
       await first.destroy({ keepFiles: true });
       await engine.endOthers([id]);
       const second = await engine.start(id, engine.baseImage, options);

@@ -90,6 +90,8 @@ export async function runStep(
       await sandbox.engine.files.makeDirectory(state.workdir, state.user).catch((error: unknown) => {
         if (!HostError.isInstance(error) || error.status !== 409) throw error;
       });
+      const { type } = await sandbox.engine.files.stat(state.workdir);
+      if (type !== 'directory') throw new HostError(400, `The working directory ${state.workdir} is a file.`);
       return;
     }
     case 'RUN': {

@@ -15,6 +15,7 @@ import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-scripts.js';
 import { reportOom } from './report-oom.js';
 import { portScripts, portsDirectory, sandboxMounts } from './root-fs.js';
+import { writeIdentity } from './sandbox-identity.js';
 import { diskStats, groupStats, processStats } from './stats.js';
 import type { FirstProcesses } from './supervisor/first-processes.js';
 import {
@@ -56,13 +57,14 @@ export async function startNamespacedSandbox(
 ): Promise<EngineSandbox> {
   const { id, directory, ids, endWithHost, volumes, firstProcesses } = options;
   const { root, layers, diskMB } = await prepareChanges(options);
+  const identity = await writeIdentity(directory, id);
   const group = await options.makingGroup;
   const network = await options.makingNetwork;
   const supervisor = await startSupervisor(firstProcesses.take(), {
     id,
     directory,
     root,
-    mounts: sandboxMounts(root, layers, network?.resolvConf, ids),
+    mounts: sandboxMounts(root, layers, network?.resolvConf, identity, ids),
     volumes,
     groups: group?.places ?? [],
     networkNamespace: network?.netns,

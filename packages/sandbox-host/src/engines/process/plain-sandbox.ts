@@ -5,6 +5,7 @@ import { HostError } from '../../errors.js';
 import type { EngineSandbox, Image } from '../engine.js';
 import { localFiles } from './files/local-files.js';
 import { hibernate } from './hibernate.js';
+import { writeShellFiles } from './home-files.js';
 import { launch } from './launch.js';
 import type { Launcher } from './launch-text.js';
 import {
@@ -114,10 +115,11 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
 export async function makePlainSkeleton(root: string): Promise<void> {
   for (const name of ['home/user', 'root', 'tmp', 'run/sandpiper/ports'])
     await mkdir(join(root, name), { recursive: true });
+  for (const home of ['root', 'home/user']) await writeShellFiles(join(root, home));
   // A login shell resets the search path; this puts back the Node.js that runs the host.
   const nodeDirectory = join(process.execPath, '..');
   await writeFile(
     join(root, 'home/user/.bash_profile'),
-    `export PATH="${nodeDirectory}:$PATH:$HOME/.local/bin"\n`,
+    `export PATH="${nodeDirectory}:$PATH:$HOME/.local/bin"\n. ~/.profile\n`,
   );
 }

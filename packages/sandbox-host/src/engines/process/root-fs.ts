@@ -1,7 +1,9 @@
 import { existsSync, lstatSync, statSync } from 'node:fs';
-import { chmod, chown, lstat, mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { linkPython, writeShellFiles } from './home-files.js';
 import { writePortScripts } from './ports/port-scripts.js';
+import { bootIdPlace, identityPlace, type SandboxIdentity } from './sandbox-identity.js';
 import { run } from './shell.js';
 import type { Mount } from './supervisor/supervisor.js';
 import type { SandboxIds } from './user-ids.js';
@@ -75,7 +77,17 @@ export async function makeSkeleton(root: string, { base, user }: SandboxIds): Pr
     'opt/node',
     'opt/sandpiper',
   ];
-  for (const name of [...directories, 'proc', 'root', 'run/sandpiper', 'srv', 'sys', 'var/lib', 'var/log']) {
+  for (const name of [
+    ...directories,
+    'proc',
+    'root',
+    'run/sandpiper',
+    identityPlace,
+    'srv',
+    'sys',
+    'var/lib',
+    'var/log',
+  ]) {
     await mkdir(join(root, name), { recursive: true });
   }
   for (const name of ['tmp', 'var/tmp', portsDirectory]) {
@@ -84,6 +96,7 @@ export async function makeSkeleton(root: string, { base, user }: SandboxIds): Pr
   }
   await chmod(join(root, 'root'), 0o700);
   await mkdir(join(root, 'home/user'));
+  for (const home of ['root', 'home/user']) await writeShellFiles(join(root, home));
   for (const name of devices) await writeFile(join(root, 'dev', name), '');
   const links = { fd: '/proc/self/fd', stdin: 'fd/0', stdout: 'fd/1', stderr: 'fd/2', ptmx: 'pts/ptmx' };
   for (const [name, target] of Object.entries(links)) await symlink(target, join(root, 'dev', name));
@@ -112,8 +125,9 @@ export async function makeSkeleton(root: string, { base, user }: SandboxIds): Pr
   await mkdir(join(root, nodeDirectory, npmPackage), { recursive: true });
   await symlink(`../${npmPackage}/bin/npm-cli.js`, join(root, nodeDirectory, 'bin/npm'));
   await symlink(`../${npmPackage}/bin/npx-cli.js`, join(root, nodeDirectory, 'bin/npx'));
+  await linkPython(join(root, nodeDirectory, 'bin'));
   await run('chown', '-hR', `${base}:${base}`, root);
-  await chown(join(root, 'home/user'), base + user, base + user);
+  await run('chown', '-hR', `${base + user}:${base + user}`, join(root, 'home/user'));
 }
 
 /** Flags of mount(2). */
@@ -144,6 +158,7 @@ export function sandboxMounts(
   root: string,
   layers: RootLayers | undefined,
   resolvConf: string | undefined,
+  identity: SandboxIdentity,
   { base }: SandboxIds,
 ): Mount[] {
   const mounts: Mount[] = [];
@@ -184,6 +199,10 @@ export function sandboxMounts(
   for (const name of hiddenProc) {
     if (existsSync(join('/proc', name))) addBind('/dev/null', device, join('/proc', name));
   }
+  addBind(identity.bootId, system | noexec, bootIdPlace);
+  // A lowest layer that others run on may be of an earlier version.
+  if (existsSync(join(layers?.lower[0] ?? root, identityPlace)))
+    addBind(identity.directory, system | noexec, identityPlace);
   add('devpts', '/dev/pts', 'devpts', 0, 'newinstance,ptmxmode=0666,mode=0620');
   add('tmpfs', '/dev/shm', 'tmpfs', nosuid | nodev, `${ofRoot},mode=1777,size=64m`);
   for (const name of devices) addBind(join('/dev', name), device);
