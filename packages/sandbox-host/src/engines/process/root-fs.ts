@@ -175,7 +175,8 @@ export function sandboxMounts(
   if (layers) {
     if (layers.disk) mounts.push(layers.disk);
     const lower = [...layers.lower].reverse().join(':');
-    const data = `lowerdir=${lower},upperdir=${layers.upper},workdir=${layers.work},volatile`;
+    // A file keeps its number when its first change brings it to the disk (xino): git, for one, looks at it.
+    const data = `lowerdir=${lower},upperdir=${layers.upper},workdir=${layers.work},volatile,xino=on`;
     add('overlay', '/', 'overlay', 0, data);
   } else {
     // A mount point is needed to pivot to.
