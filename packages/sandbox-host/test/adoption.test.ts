@@ -126,7 +126,8 @@ describe.skipIf(!canIsolate)('a host that takes over from one that was killed', 
     const sandbox = await Sandbox.create('base', first.connection);
     const command = await sandbox.commands.run('sleep 300', { background: true, timeoutMs: 0 });
     await first.kill();
-    const inTheWay = createServer();
+    // The SDK asks the host's port whether the sandbox is well: a connection left open would keep this from closing.
+    const inTheWay = createServer((socket) => socket.destroy());
     await new Promise<void>((resolve) => inTheWay.listen(first.port, '127.0.0.1', resolve));
     try {
       const options = { dataDir, isolation: 'namespaces', port: first.port } as const;
