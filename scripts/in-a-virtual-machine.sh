@@ -6,7 +6,7 @@
 # `npm test` has set up. Arguments go to vitest. Prints what the tests print, and fails when they do. The guest has no
 # network but its own loopback.
 #
-# SUITE      the Debian release, and so the kernel: bookworm (Linux 6.1) or trixie (6.12)
+# SUITE      the Debian release, and so the kernel: bookworm (Linux 6.1) unless said otherwise
 # ACCEL      kvm where /dev/kvm can be used, else tcg, which emulates the processor: some 15 times slower, but faster
 #            than KVM of a virtual machine that itself is emulated
 # MEMORY_MB  4096; CPUS: 1; DISK_MB: 6144, of which what is used takes room
