@@ -26,7 +26,7 @@ describe.skipIf(!isRoot)('a control group (needs root on Linux)', () => {
       mount,
     ]);
     // Who writes to a frozen file system waits, uninterruptible, for as long as it is.
-    execFileSync('fsfreeze', ['--freeze', mount]);
+    execFileSync('sh', ['-c', 'fsfreeze --freeze "$0"', mount]);
     const writer = spawn('touch', [join(mount, 'file')], { stdio: 'ignore' });
     const sleeper = spawn('sh', ['-c', 'while :; do sleep 0.02; done'], { stdio: 'ignore' });
     try {
@@ -36,7 +36,7 @@ describe.skipIf(!isRoot)('a control group (needs root on Linux)', () => {
       await expect(group?.freeze()).rejects.toThrow(
         /did not become frozen within 5 s: a process in it waits/,
       );
-      execFileSync('fsfreeze', ['--unfreeze', mount]);
+      execFileSync('sh', ['-c', 'fsfreeze --unfreeze "$0"', mount]);
       await expect.poll(() => writer.exitCode).toBe(0);
       const { cpuMs = 0 } = group?.usage() ?? {};
       await expect.poll(() => group?.usage()?.cpuMs).toBeGreaterThan(cpuMs);
