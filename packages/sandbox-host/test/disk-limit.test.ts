@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { NotEnoughSpaceError, Sandbox, Template } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { EngineSandbox } from '../src/engines/engine.js';
+import type { EngineSandbox, Limits } from '../src/engines/engine.js';
 import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
 import { disksOf } from './traces.js';
@@ -36,7 +36,7 @@ describe.skipIf(!canIsolate)('the disk of a sandbox (needs root on Linux)', () =
   async function start({
     id = `disk${++started}`,
     image = engine.baseImage,
-    limits = { diskMB } as { diskMB?: number },
+    limits = { diskMB } as Partial<Limits>,
   } = {}): Promise<{ id: string; sandbox: EngineSandbox }> {
     const sandbox = await engine.start(id, image, {
       limits: { ...smallLimits, ...limits },
@@ -167,6 +167,17 @@ describe.skipIf(!canIsolate)('the disk of a sandbox (needs root on Linux)', () =
     expect(disksOfOne(id)).toEqual([]);
   });
 
+  test('takes more than a sandbox has memory for, and gives it back as it was', async () => {
+    const { sandbox } = await start({ limits: { diskMB: 256, memoryMB: 32 } });
+    const script =
+      'head -c 150M /dev/urandom | tee /tmp/large | sha256sum; sync -f /tmp; sha256sum < /tmp/large';
+    const { output, ...status } = await runIn(sandbox, script);
+    expect(status.code).toBe(0);
+    const [written, read] = output.split('\n');
+    expect(read).toBe(written);
+    expect((await sandbox.stats()).oomKills).toBe(0);
+  });
+
   test('is 10 GB where nothing else is said, and takes next to nothing of the machine', async () => {
     const { id, sandbox } = await start({ limits: {} });
     expect(sandbox.limits.diskMB).toBe(10_240);
@@ -260,6 +271,42 @@ describe.skipIf(!canIsolate)('a host with disks (needs root on Linux)', () => {
     expect(JSON.parse(await status())).toMatchObject({ status: 'error' });
     expect((await ask('POST', '/v3/templates', { name: 'tiny', diskSizeMB: 1 })).status).toBe(400);
     expect((await ask('PUT', '/x/templates/small/metadata', { limits: { diskMB: '9' } })).status).toBe(400);
+  });
+});
+
+describe.skipIf(!canIsolate)('an engine without mke2fs (needs root on Linux)', () => {
+  test('says which package is missing, and goes on with what has no disk when it is there', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'disks-'));
+    const tools = await mkdtemp(join(tmpdir(), 'tools-'));
+    const network = { internet: false, allowOut: [], denyOut: [] };
+    try {
+      await writeFile(join(tools, 'mke2fs'), '#!/bin/sh\nexit 127\n', { mode: 0o755 });
+      vi.stubEnv('PATH', `${tools}:${process.env.PATH}`);
+      const without = await startProcessEngine({ directory, keepSandboxes: true });
+      vi.unstubAllEnvs();
+      expect(without.capabilities.disk).toMatchObject({
+        level: 'absent',
+        reason: expect.stringContaining('mke2fs is missing (Debian: e2fsprogs)'),
+      });
+      expect(without.capabilities.limits.level).toBe('enforced');
+      const start = (engine: ProcessEngine): Promise<EngineSandbox> =>
+        engine.start('undisked', engine.baseImage, { limits: smallLimits, network });
+      const sandbox = await start(without);
+      expect(sandbox.limits.diskMB).toBeUndefined();
+      await runIn(sandbox, 'echo kept > /home/user/file');
+      await sandbox.destroy({ keepFiles: true });
+      await without.close();
+
+      const engine = await startProcessEngine({ directory, keepSandboxes: true });
+      const again = await start(engine);
+      expect(again.limits.diskMB).toBeUndefined();
+      expect((await runIn(again, 'cat /home/user/file')).output).toBe('kept\n');
+      await again.destroy();
+      await engine.close();
+    } finally {
+      vi.unstubAllEnvs();
+      for (const made of [directory, tools]) await rm(made, { recursive: true, force: true });
+    }
   });
 });
 

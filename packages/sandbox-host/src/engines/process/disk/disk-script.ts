@@ -26,8 +26,8 @@ sub attach_disk { my ($file) = @_;
     my $number = ioctl $control, 0x4C82, 0 or die "no loop device: $!\n"; # LOOP_CTL_GET_FREE
     my $path = '/dev/loop' . ($number + 0);
     open my $device, '+<', $path or die "$path: $!\n";
-    # Detached with its last user (4), and nothing of it kept in memory twice (16), where the file system can do that.
-    my $config = pack 'L2x52Lx240', fileno $file, 4096, 4 | 16;
+    # Detached with its last user (LO_FLAGS_AUTOCLEAR).
+    my $config = pack 'L2x52Lx240', fileno $file, 4096, 4;
     return ($path, $device) if ioctl $device, 0x4C0A, $config; # LOOP_CONFIGURE
     # Another one was faster: EBUSY.
     die "$path: $!\n" unless $! == 16;

@@ -77,7 +77,7 @@ export class Disks {
       this.#blanks.set(megabytes, blank);
       blank.catch(() => this.#blanks.delete(megabytes));
     }
-    await writeDisk(await blank, image);
+    writeDisk(await blank, image);
     return megabytes;
   }
 
