@@ -35,6 +35,11 @@ const maxHttpsPorts = 256;
 const egressSchema = z.object({
   allowOut: z.array(z.string()).optional(),
   denyOut: z.array(z.string()).optional(),
+  // Ignored, it would let traffic out by itself that was to go through the proxy.
+  egressProxy: z
+    .unknown()
+    .refine((proxy) => proxy == null, 'is not to be had here: this host sends nothing through a proxy')
+    .optional(),
 });
 const networkSchema = egressSchema.extend({
   allowPublicTraffic: z.boolean().optional(),

@@ -14,6 +14,8 @@ export interface AuditEntry {
   count?: number | undefined;
   /** Why, in words. */
   reason?: string | undefined;
+  /** When it was decided. Default: when it is written. */
+  time?: string | undefined;
 }
 
 /** One line of the log: a decision, its place, and what ties it to the line before. */
@@ -61,7 +63,7 @@ export function formatLine(entry: AuditEntry, end: ChainEnd): { text: string; en
   const short = (text: string | undefined): string | undefined => text?.slice(0, longestText);
   const body = JSON.stringify({
     seq,
-    time: new Date().toISOString(),
+    time: entry.time ?? new Date().toISOString(),
     actor: short(entry.actor),
     action: short(entry.action),
     sandbox: short(entry.sandbox),

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AuditLog } from './audit-log.js';
 import { verifyAudit } from './verify-audit.js';
 
@@ -148,4 +149,58 @@ test('is read by pages', async () => {
   }
   log.close();
   expect(seen).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24]);
+});
+
+describe.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)('on a disk that is full', () => {
+  const fill = async (): Promise<void> => {
+    const filler = await open(file('filler'), 'w');
+    await expect(filler.writeFile(Buffer.alloc(1 << 20))).rejects.toThrow('ENOSPC');
+    await filler.close();
+  };
+  let disk = '';
+  beforeEach(() => {
+    disk = directory;
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);
+  });
+  afterEach(() => {
+    execFileSync('umount', [disk]);
+  });
+
+  test('decisions wait, in their order and with their times, and the log holds', async () => {
+    const log = await AuditLog.open(directory);
+    log.append(entry('before'));
+    await fill();
+    // The last block of the log has room for a few, and for a part of one.
+    for (let i = 0; i < 40; i++) log.append(entry(`act ${i}`));
+    expect(await verifyAudit(directory)).toMatchObject({ valid: true });
+    const late = new Date().toISOString();
+    const { seq } = log.end;
+    expect(seq).toBeLessThan(41);
+    await rm(file('filler'));
+    await expect.poll(() => log.end.seq, { timeout: 5_000 }).toBe(41);
+    const { lines } = await log.read(all);
+    log.close();
+    expect(lines.map(({ action }) => action)).toEqual([
+      'before',
+      ...Array.from({ length: 40 }, (_, i) => `act ${i}`),
+    ]);
+    expect(lines.every(({ time }) => time <= late)).toBe(true);
+    expect(await verifyAudit(directory)).toMatchObject({ valid: true, lines: 41 });
+  });
+
+  test('what there is no place for is counted, and said', async () => {
+    const log = await AuditLog.open(directory, { waiting: 5 });
+    await fill();
+    for (let i = 0; i < 60; i++) log.append(entry(`act ${i}`));
+    const { seq } = log.end;
+    await rm(file('filler'));
+    log.close();
+    const again = await AuditLog.open(directory);
+    const { lines } = await again.read(all);
+    again.close();
+    expect(lines).toHaveLength(seq + 6);
+    expect(lines.at(-1)).toMatchObject({ action: 'audit.write', outcome: 'damaged' });
+    expect(lines.at(-1)?.reason).toContain(` ${60 - seq - 5} decisions`);
+    expect(await verifyAudit(directory)).toMatchObject({ valid: true });
+  });
 });

@@ -3,6 +3,7 @@ import {
   fdatasync,
   fdatasyncSync,
   fstatSync,
+  ftruncateSync,
   openSync,
   renameSync,
   rmSync,
@@ -27,6 +28,8 @@ export interface AuditLimits {
   fileBytes: number;
   /** As many files are kept besides the one that is written to. Default: 8. */
   files: number;
+  /** As many entries wait while the disk takes none. Default: 1,000. */
+  waiting: number;
 }
 
 /** What is wanted of a log. */
@@ -42,7 +45,7 @@ interface FullFile {
   end: ChainEnd;
 }
 
-const defaultLimits: AuditLimits = { fileBytes: 16 * 1024 * 1024, files: 8 };
+const defaultLimits: AuditLimits = { fileBytes: 16 * 1024 * 1024, files: 8, waiting: 1_000 };
 /** A line is on the disk this much later at most; the end of the process alone loses none. */
 const flushMs = 1_000;
 /** A search gives back what it has after so many lines, and where to go on. */
@@ -59,6 +62,9 @@ export class AuditLog {
   #file: number;
   #bytes: number;
   #isDirty = false;
+  /** What the disk has not taken yet, oldest first, and how many entries there was no place for behind them. */
+  readonly #waiting: AuditEntry[] = [];
+  #lost = 0;
 
   private constructor(
     private readonly directory: string,
@@ -103,13 +109,19 @@ export class AuditLog {
     return log;
   }
 
+  /**
+   * Adds a line. What the disk does not take waits for a second try, with all that comes after it: a host whose disk
+   * is full has to be able to end sandboxes.
+   */
   append(entry: AuditEntry): void {
-    const { text, end } = formatLine(entry, this.head.last);
-    this.#bytes += writeSync(this.#file, `${text}\n`);
-    this.head = { ...this.head, last: end };
-    writeHead(this.#headFile, this.head);
-    this.#isDirty = true;
-    if (this.#bytes >= this.limits.fileBytes) this.#turnPage();
+    if (this.#waiting.length === 0 && this.#write(entry)) return;
+    if (this.#waiting.length === 0 && this.#lost === 0)
+      console.error(
+        'The audit log cannot be written: the disk may be full. What is decided waits in memory.',
+      );
+    if (this.#waiting.length < this.limits.waiting)
+      this.#waiting.push({ time: new Date().toISOString(), ...entry });
+    else this.#lost += 1;
   }
 
   /** Where the log ends now. */
@@ -138,12 +150,43 @@ export class AuditLog {
 
   close(): void {
     clearInterval(this.#timer);
+    this.#writeWaiting();
+    const unwritten = this.#waiting.length + this.#lost;
+    if (unwritten > 0) console.error(`The audit log ends without the last ${unwritten} decisions.`);
     fdatasyncSync(this.#file);
     closeSync(this.#file);
     closeSync(this.#headFile);
   }
 
+  /** @returns whether the whole line is in the file, and nothing of it otherwise. */
+  #write(entry: AuditEntry): boolean {
+    const { text, end } = formatLine(entry, this.head.last);
+    const line = Buffer.from(`${text}\n`);
+    const head = { ...this.head, last: end };
+    try {
+      if (writeSync(this.#file, line) !== line.length) throw new Error('there was room for a part only');
+      writeHead(this.#headFile, head);
+    } catch {
+      ftruncateSync(this.#file, this.#bytes);
+      return false;
+    }
+    this.#bytes += line.length;
+    this.head = head;
+    this.#isDirty = true;
+    if (this.#bytes >= this.limits.fileBytes) this.#turnPage();
+    return true;
+  }
+
+  #writeWaiting(): void {
+    for (let next = this.#waiting[0]; next && this.#write(next); next = this.#waiting[0])
+      this.#waiting.shift();
+    if (this.#lost === 0 || this.#waiting.length > 0) return;
+    const reason = `The disk took nothing: ${this.#lost} decisions were not written down.`;
+    if (this.#write({ actor: 'host', action: 'audit.write', outcome: 'damaged', reason })) this.#lost = 0;
+  }
+
   #flush(): void {
+    this.#writeWaiting();
     if (!this.#isDirty) return;
     this.#isDirty = false;
     fdatasync(this.#file, () => {});
@@ -152,10 +195,18 @@ export class AuditLog {
   /** Puts the file aside, begins another, and lets the oldest go. */
   #turnPage(): void {
     const name = fullName((this.full.at(-1)?.end ?? this.head.before).seq + 1);
-    fdatasyncSync(this.#file);
-    closeSync(this.#file);
-    renameSync(this.#current, join(this.directory, name));
-    this.#file = openSync(this.#current, 'a', 0o600);
+    const path = join(this.directory, name);
+    renameSync(this.#current, path);
+    const ended = this.#file;
+    try {
+      this.#file = openSync(this.#current, 'a', 0o600);
+    } catch {
+      // No room for another: the next line tries again.
+      renameSync(path, this.#current);
+      return;
+    }
+    fdatasyncSync(ended);
+    closeSync(ended);
     this.#bytes = 0;
     this.full.push({ name, end: this.head.last });
     while (this.full.length > this.limits.files) {

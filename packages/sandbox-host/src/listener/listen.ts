@@ -12,6 +12,9 @@ export interface Doors {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
 }
 
+/** How long answers that are under way may take when the host closes. */
+const lastWordsMs = 250;
+
 /** Where and how to listen. */
 export interface ListenOptions {
   /** Default: any free one. */
@@ -89,10 +92,12 @@ export async function listen(options: ListenOptions, directory: string): Promise
     certificate: made?.cert,
     answer,
     refuse,
-    close() {
+    async close() {
       const done = refuse();
-      server.closeAllConnections();
-      return done;
+      // What has just been answered still has to get out; what streams is cut.
+      const cut = setTimeout(() => server.closeAllConnections(), lastWordsMs);
+      await done;
+      clearTimeout(cut);
     },
   };
 }

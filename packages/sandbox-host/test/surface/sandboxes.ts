@@ -135,14 +135,15 @@ export function sandboxes(surface: Surface): void {
     const { Secret } = surface.sdk;
     const sandbox = await fixture.create('base', {
       iam: { tokens: { id: Secret.iamToken({ audience: 'a', tokenType: 'jwt' }) } },
-      network: {
-        egressProxy: { address: 'proxy.example.com:1080' },
-        rules: { 'example.com': [{ transform: { headers: { 'x-added': 'yes' } } }] },
-      },
+      network: { rules: { 'example.com': [{ transform: { headers: { 'x-added': 'yes' } } }] } },
     });
     expect((await sandbox.commands.run('echo runs')).stdout).toBe('runs\n');
-    expect((await sandbox.getInfo()).network?.egressProxy).toBeUndefined();
     await sandbox.kill();
+    // Without it, traffic would go out by itself.
+    const proxied = fixture.create('base', {
+      network: { egressProxy: { address: 'proxy.example.com:1080' } },
+    });
+    await expect(proxied).rejects.toThrow(/network.egressProxy.*nothing through a proxy/);
   });
 
   test('what one machine does not have is refused in words', async () => {

@@ -26,7 +26,8 @@ const codes: Record<number, ConnectCode> = {
   429: 'resource_exhausted',
   501: 'unimplemented',
   503: 'unavailable',
-  507: 'resource_exhausted',
+  // To E2B's SDKs `resource_exhausted` is too many requests; a full disk is something else.
+  507: 'internal',
 };
 
 /** A refusal in the protocol's own words. */

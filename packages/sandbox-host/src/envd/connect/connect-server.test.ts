@@ -109,7 +109,7 @@ describe.each([{ useBinaryFormat: false }, { useBinaryFormat: true }])(
       const full = ClientError.from(
         await client.sendSignal({ signal: Signal.SIGKILL }).catch((error: unknown) => error),
       );
-      expect([full.code, full.rawMessage]).toEqual([Code.ResourceExhausted, 'It is full.']);
+      expect([full.code, full.rawMessage]).toEqual([Code.Internal, 'It is full.']);
       const events: unknown[] = [];
       const refused = (async () => {
         for await (const { event } of client.start({ process: { cmd: 'x' }, tag: 'refuse' }))

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from '@bufbuild/protobuf';
+import { HostError } from '../../errors.js';
 import { headerOf, sendJson } from '../../http.js';
 import { type Codec, decode, encode } from './codec.js';
 import { ConnectError } from './connect-error.js';
@@ -139,7 +140,9 @@ function refuse(
   { streams, codec }: { streams: boolean; codec: Codec },
 ): void {
   const refusal = ConnectError.from(error);
-  if (refusal.code === 'internal') console.error(error);
+  // A disk that is full is the sandbox's own affair.
+  const isFull = HostError.isInstance(error) && error.status === 507;
+  if (refusal.code === 'internal' && !isFull) console.error(error);
   if (!streams) {
     sendJson(response, refusal.status, refusal);
     return;
