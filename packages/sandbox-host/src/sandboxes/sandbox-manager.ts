@@ -68,7 +68,9 @@ export class SandboxManager {
   /** @throws HostError 404. */
   get(id: string): Sandbox {
     const sandbox = this.#sandboxes.get(id);
-    if (!sandbox || sandbox.state === 'creating') throw new HostError(404, `Sandbox "${id}" was not found.`);
+    // From the moment when its end begins it is gone, through every door.
+    if (!sandbox || sandbox.state === 'creating' || sandbox.signal.aborted)
+      throw new HostError(404, `Sandbox "${id}" was not found.`);
     return sandbox;
   }
 
@@ -79,7 +81,8 @@ export class SandboxManager {
   /** Running and paused ones, oldest first. */
   list(): Sandbox[] {
     return [...this.#sandboxes.values()]
-      .filter((one) => one.settings.listed && (one.state === 'running' || one.isPaused))
+      .filter((one) => one.settings.listed && !one.signal.aborted)
+      .filter((one) => one.state === 'running' || one.isPaused)
       .sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   }
 
