@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { TerminalSize } from '../engines/engine.js';
 import type { OutputEvent } from '../sandboxes/process-output.js';
 import type { SandboxProcess } from '../sandboxes/process-table.js';
+import { resizeTerminal } from '../sandboxes/resize-terminal.js';
 import { type Caller, type Context, callerOf } from './caller.js';
 import { ConnectError } from './connect/connect-error.js';
 import type { Handlers } from './connect/service.js';
@@ -68,7 +69,7 @@ export const processService: Handlers<typeof Process, Caller> = {
   async update(request, context) {
     const { resize } = runningProcess(request.process, context).process;
     if (!resize) throw new ConnectError('The process has no terminal.', 'failed_precondition');
-    if (request.pty) await resize(terminalSize(request.pty));
+    if (request.pty) await resizeTerminal(resize, terminalSize(request.pty));
     return {};
   },
 
