@@ -1,3 +1,4 @@
+import { followLines } from './follow-lines.js';
 import type { ProcessOutput } from './process-output.js';
 
 /** A line of a sandbox's log. */
@@ -33,16 +34,12 @@ export class SandboxLog {
 
   /** Takes in what a server writes, to its end. @returns how it ended. */
   async follow(output: ProcessOutput): Promise<string> {
-    for await (const event of output.read(new AbortController().signal)) {
-      if (event.type === 'end') {
-        const ended = event.status.signal ?? `exit code ${event.status.code}`;
-        this.add('warn', `The start command ended: ${ended}`);
-        return ended;
-      }
-      const text = Buffer.from(event.data).toString('utf8').trimEnd();
-      for (const line of text.split('\n')) this.add(event.type === 'stderr' ? 'error' : 'info', line);
-    }
-    return 'unknown';
+    const { code, signal } = await followLines(output, (line, source) =>
+      this.add(source === 'stderr' ? 'error' : 'info', line),
+    );
+    const ended = signal ?? `exit code ${code}`;
+    this.add('warn', `The start command ended: ${ended}`);
+    return ended;
   }
 
   lines({

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { SandboxUser } from '../engines/user.js';
 import { parseUser } from '../envd/paths.js';
 import { HostError } from '../errors.js';
+import { followLines } from '../sandboxes/follow-lines.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { adviceOn, giveToUser, hasOwnRoot, installPlaces } from './package-managers.js';
 import type { BuildLogEntry } from './template.js';
@@ -160,15 +161,10 @@ async function execute(
     pipeline(input, process.stdin).catch(() => {});
   }
   let lastLine = '';
-  for await (const event of output.read(new AbortController().signal)) {
-    if (event.type !== 'end') {
-      const text = Buffer.from(event.data).toString('utf8').trimEnd();
-      for (const line of text.split('\n')) log('info', line);
-      lastLine = text.split('\n').at(-1) ?? '';
-      continue;
-    }
-    const { code, signal } = event.status;
-    if (code === 0) return;
+  const { code, signal } = await followLines(output, (line) => {
+    log('info', line);
+    if (line !== '') lastLine = line;
+  });
+  if (code !== 0)
     throw new HostError(400, `The step failed with ${signal ?? `exit code ${code}`}: ${lastLine}`);
-  }
 }

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { PassThrough, type Readable } from 'node:stream';
 import { HostError } from '../../errors.js';
 import type { Command, EngineProcess, ExitStatus } from '../engine.js';
 import { type Launcher, launcherEnv, launchText } from './launch-text.js';
@@ -24,12 +26,19 @@ export async function launch(launcher: Launcher, command: Command): Promise<Engi
     // A session of its own: a Ctrl-C in the host's terminal is the host's to handle.
     detached: true,
   });
-  const ended = new Promise<ExitStatus>((resolve) => {
+  // Descriptor 3 is a socket pair, so it can be written and read.
+  const [, out, errors, control] = child.stdio as unknown as [unknown, Readable, Readable, Socket];
+  // Node.js throws away what nobody has begun to read when a process ends, and it may end before it is handed out.
+  const stdout = out.pipe(new PassThrough());
+  const stderr = errors.pipe(new PassThrough());
+  const closed = new Promise<ExitStatus>((resolve) => {
     child.once('error', () => resolve({ code: 127, signal: undefined }));
     child.once('close', (code, signal) => resolve({ code: code ?? undefined, signal: signal ?? undefined }));
   });
-  // Descriptor 3 is a socket pair, so it can be written and read.
-  const control = child.stdio[3] as Socket;
+  void closed.then(() => {
+    for (const output of [stdout, stderr]) output.end();
+  });
+  const ended = Promise.all([closed, once(stdout, 'end'), once(stderr, 'end')]).then(([status]) => status);
   const answer = await new Promise<string>((resolve) => {
     let received = '';
     control.setEncoding('utf8');
@@ -43,15 +52,14 @@ export async function launch(launcher: Launcher, command: Command): Promise<Engi
   });
   const pid = Number(answer);
   if (!Number.isInteger(pid) || pid <= 0) {
-    child.stdout?.resume();
-    child.stderr?.resume();
+    stdout.resume();
+    stderr.resume();
     child.kill('SIGKILL');
     throw answer === 'cwd'
       ? new HostError(400, `The working directory ${command.cwd} does not exist in the sandbox.`)
       : new HostError(500, 'The sandbox did not start the command; it may be ending.');
   }
-  const { stdin, stdout, stderr } = child;
-  if (!stdout || !stderr) throw new HostError(500, 'The command has no output to read.');
+  const { stdin } = child;
   // A process may end before it has read its input; that is no fault of the host.
   stdin?.on('error', () => {});
   return {

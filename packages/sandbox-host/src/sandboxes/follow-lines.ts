@@ -1,0 +1,36 @@
+import { StringDecoder } from 'node:string_decoder';
+import type { ExitStatus } from '../engines/engine.js';
+import type { OutputEvent, ProcessOutput } from './process-output.js';
+
+type Source = Exclude<OutputEvent['type'], 'end'>;
+
+/** A line that goes on beyond this is told in parts. */
+const longestLine = 64 * 1024;
+
+/**
+ * Follows a process to its end, line by line: programs write parts of lines, too, and what they write is cut on its way.
+ *
+ * @param onLine - Told of each line without what ends it, as soon as that has come.
+ */
+export async function followLines(
+  output: ProcessOutput,
+  onLine: (line: string, source: Source) => void,
+): Promise<ExitStatus> {
+  const begun = new Map<Source, { decoder: StringDecoder; rest: string }>();
+  for await (const event of output.read(new AbortController().signal)) {
+    if (event.type === 'end') {
+      for (const [source, { rest }] of begun) if (rest !== '') onLine(rest.trimEnd(), source);
+      return event.status;
+    }
+    const line = begun.get(event.type) ?? { decoder: new StringDecoder('utf8'), rest: '' };
+    begun.set(event.type, line);
+    const lines = (line.rest + line.decoder.write(event.data)).split('\n');
+    line.rest = lines.pop() ?? '';
+    if (line.rest.length > longestLine) {
+      lines.push(line.rest);
+      line.rest = '';
+    }
+    for (const text of lines) onLine(text.trimEnd(), event.type);
+  }
+  throw new Error('The output of a process ended before it.');
+}
