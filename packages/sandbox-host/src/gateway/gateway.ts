@@ -46,8 +46,7 @@ export function createGateway(
     answer: ServerResponse | Duplex,
   ): Promise<Sandbox> {
     const sandbox = sandboxes.find(target.sandboxId);
-    // One that ends is gone from the first moment on.
-    if (!sandbox || sandbox.signal.aborted) throw new NotRunningError();
+    if (!sandbox || sandbox.isEnding) throw new NotRunningError();
     if (target.port !== envdPort && sandbox.trafficToken !== undefined) {
       checkTrafficToken(request, sandbox.trafficToken);
     }

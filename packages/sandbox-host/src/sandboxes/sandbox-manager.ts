@@ -68,8 +68,7 @@ export class SandboxManager {
   /** @throws HostError 404. */
   get(id: string): Sandbox {
     const sandbox = this.#sandboxes.get(id);
-    // From the moment when its end begins it is gone, through every door.
-    if (!sandbox || sandbox.state === 'creating' || sandbox.signal.aborted)
+    if (!sandbox || sandbox.state === 'creating' || sandbox.isEnding)
       throw new HostError(404, `Sandbox "${id}" was not found.`);
     return sandbox;
   }
@@ -81,7 +80,7 @@ export class SandboxManager {
   /** Running and paused ones, oldest first. */
   list(): Sandbox[] {
     return [...this.#sandboxes.values()]
-      .filter((one) => one.settings.listed && !one.signal.aborted)
+      .filter((one) => one.settings.listed && !one.isEnding)
       .filter((one) => one.state === 'running' || one.isPaused)
       .sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   }

@@ -92,6 +92,11 @@ export class Sandbox {
     return this.#ending.signal;
   }
 
+  /** Whether its end has begun: from then on it is gone, through every door. */
+  get isEnding(): boolean {
+    return this.#ending.signal.aborted;
+  }
+
   /** Processes that were killed so far because it had no memory left, as far as has been seen. */
   get oomKills(): number {
     return this.#machine.oomKills;
