@@ -9,6 +9,8 @@ export const headers = {
   idempotencyKey: 'idempotency-key',
   /** The invocation a response belongs to. */
   invocationId: 'x-invocation-id',
+  /** Which request of its key this is, from 1 on. A runtime that may have forgotten the key refuses every one but the first. */
+  invocationAttempt: 'x-invocation-attempt',
   /** The sandbox the agent runs in. */
   sandboxId: 'x-sandbox-id',
   /** New at each start of the runtime's process; on every response. */
