@@ -27,5 +27,5 @@ export {
   type InvocationState,
   invocationEnvelopeSchema,
 } from './invocation.js';
-export { type PingResponse, pingResponseSchema, pingStatusSchema } from './ping.js';
+export { type PingResponse, pingResponseSchema } from './ping.js';
 export { PingStatus, parsePingStatus } from './ping-status.js';

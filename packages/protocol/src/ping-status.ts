@@ -2,7 +2,14 @@
 export const PingStatus = { Healthy: 'Healthy', HealthyBusy: 'HealthyBusy' } as const;
 export type PingStatus = (typeof PingStatus)[keyof typeof PingStatus];
 
-const spellings: Record<string, PingStatus> = { healthy: 'Healthy', healthybusy: 'HealthyBusy' };
+/** `ok`, `up` and `busy` are what PPIO's own client reads so. */
+const spellings: Record<string, PingStatus> = {
+  healthy: 'Healthy',
+  ok: 'Healthy',
+  up: 'Healthy',
+  healthybusy: 'HealthyBusy',
+  busy: 'HealthyBusy',
+};
 
 /**
  * Reads a status in any letter case, with or without an underscore: Python agents answer `healthy` and

@@ -12,16 +12,18 @@ export interface PingResponse {
   time_of_last_update?: number | undefined;
 }
 
-/** A status in any letter case, with or without an underscore. */
-export const pingStatusSchema: z.ZodType<PingStatus, unknown> = z
+const status: z.ZodType<PingStatus, unknown> = z
   .string()
   .transform((text) => parsePingStatus(text) ?? text)
   .pipe(z.enum(PingStatus));
 
-/** Reads any agent's answer to `GET /ping`; fields it does not know are kept. */
+/**
+ * Reads any agent's answer to `GET /ping`. Only `status` decides whether it is one: the other fields that we know are
+ * left out when they are of another type (PPIO's server sends `"message": null`), and fields that we do not know are kept.
+ */
 export const pingResponseSchema: z.ZodType<PingResponse, unknown> = z.looseObject({
-  status: pingStatusSchema,
-  message: z.string().optional(),
-  timestamp: z.string().optional(),
-  time_of_last_update: z.number().optional(),
+  status,
+  message: z.string().optional().catch(undefined),
+  timestamp: z.string().optional().catch(undefined),
+  time_of_last_update: z.number().optional().catch(undefined),
 });

@@ -40,6 +40,12 @@ describe('a stream', () => {
     ['a text', 'text/plain', 'hello', ['hello']],
     ['lines without a last line break', 'application/x-ndjson', '1\n{"n":2}', [1, { n: 2 }]],
     ['events without a last empty line', 'text/event-stream', 'data: 1\n\ndata: 2\n', [1, 2]],
+    [
+      'events with CR line ends, without a last empty line',
+      'text/event-stream',
+      'data: 1\r\rdata: 2\r',
+      [1, 2],
+    ],
     ['no content', 'application/json', '', [undefined]],
   ])('understands %s', async (_, type, body, values) => {
     const agent = await testAgent((_request, response) => {

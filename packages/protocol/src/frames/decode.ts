@@ -42,5 +42,20 @@ export function createFrameDecoder(options: FrameDecoderOptions): FrameDecoder {
       }
     },
   });
-  return { push: (bytes) => parser.feed(text.decode(bytes, { stream: true })) };
+  const lines = createLineEndReader();
+  return { push: (bytes) => parser.feed(lines(text.decode(bytes, { stream: true }))) };
+}
+
+/**
+ * Writes every line end as a line feed. The parser waits behind a carriage return for the line feed that may follow,
+ * which makes each event of a stream with such line ends one event late, and loses the last.
+ */
+function createLineEndReader(): (piece: string) => string {
+  let afterReturn = false;
+  return (piece) => {
+    if (piece === '') return piece;
+    const rest = afterReturn && piece.startsWith('\n') ? piece.slice(1) : piece;
+    afterReturn = piece.endsWith('\r');
+    return rest.includes('\r') ? rest.replaceAll(/\r\n?/g, '\n') : rest;
+  };
 }

@@ -68,6 +68,16 @@ describe('frames', () => {
     );
   });
 
+  test.each(['\n', '\r\n', '\r'])('come out with the line end that completes them: %j', (eol) => {
+    const frames: string[] = [];
+    const decoder = createFrameDecoder({ onFrame: ({ data }) => frames.push(data) });
+    for (const data of ['1', '2']) {
+      decoder.push(new TextEncoder().encode(`data: ${data}${eol}${eol}`));
+      expect(frames.at(-1)).toBe(data);
+    }
+    expect(frames).toEqual(['1', '2']);
+  });
+
   test('that are cut short by the end of the stream are dropped', () => {
     const bytes = new TextEncoder().encode('data: 1\n\ndata: 2\n');
     expect(decodeInPieces(bytes, []).frames.map((frame) => frame.data)).toEqual(['1']);

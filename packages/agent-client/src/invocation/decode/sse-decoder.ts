@@ -16,6 +16,7 @@ export interface StreamPosition {
 }
 
 const newline = 0x0a;
+const carriageReturn = 0x0d;
 
 /** Server-sent events of an agent that knows nothing of our protocol: ours without resume, AgentCore's, any other. */
 export function createPlainDecoder(sink: AnswerSink): AnswerDecoder {
@@ -47,7 +48,7 @@ export function createPlainDecoder(sink: AnswerSink): AnswerDecoder {
     },
     end() {
       // Not every server puts an empty line behind its last event.
-      lastLine = lastByte === newline ? 'whole' : 'open';
+      lastLine = lastByte === newline || lastByte === carriageReturn ? 'whole' : 'open';
       frames.push(Uint8Array.of(newline, newline));
       if (!ended) sink.done(undefined);
     },
