@@ -61,7 +61,10 @@ export interface TerminalSize {
 /** How a process ended: by itself with a code, or by a signal. */
 export interface ExitStatus {
   code: number | undefined;
+  /** Its name, such as `SIGKILL`. */
   signal: string | undefined;
+  /** Set when the signal made it leave a core dump, where that can be known. */
+  coreDumped?: true;
   /** Set when it, or what it had started, was killed because the sandbox had no memory left. */
   outOfMemory?: boolean;
 }

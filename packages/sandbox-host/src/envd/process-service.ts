@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { TerminalSize } from '../engines/engine.js';
+import { describeExit } from '../sandboxes/describe-exit.js';
 import type { OutputEvent } from '../sandboxes/process-output.js';
 import type { SandboxProcess } from '../sandboxes/process-table.js';
 import { resizeTerminal } from '../sandboxes/resize-terminal.js';
@@ -147,8 +148,8 @@ function toEvent(event: OutputEvent): Event {
     return { event: { case: 'data', value: { output: { case: event.type, value: event.data } } } };
   }
   const { code, signal, outOfMemory } = event.status;
-  const status = signal ? `signal: ${signal}` : `exit status ${code}`;
-  const error = outOfMemory ? `${status}: killed because the sandbox ran out of memory` : status;
+  const status = describeExit(event.status);
+  const error = outOfMemory ? `${status} (the sandbox ran out of memory)` : status;
   return {
     event: {
       case: 'end',

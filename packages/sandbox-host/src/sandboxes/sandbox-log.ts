@@ -1,3 +1,4 @@
+import { describeExit } from './describe-exit.js';
 import { followLines } from './follow-lines.js';
 import type { ProcessOutput } from './process-output.js';
 
@@ -34,10 +35,10 @@ export class SandboxLog {
 
   /** Takes in what a server writes, to its end. @returns how it ended. */
   async follow(output: ProcessOutput): Promise<string> {
-    const { code, signal } = await followLines(output, (line, source) =>
+    const status = await followLines(output, (line, source) =>
       this.add(source === 'stderr' ? 'error' : 'info', line),
     );
-    const ended = signal ?? `exit code ${code}`;
+    const ended = status.signal ? describeExit(status) : `exit code ${status.code}`;
     this.add('warn', `The start command ended: ${ended}`);
     return ended;
   }

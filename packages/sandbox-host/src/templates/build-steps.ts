@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { SandboxUser } from '../engines/user.js';
 import { parseUser } from '../envd/paths.js';
 import { HostError } from '../errors.js';
+import { describeExit } from '../sandboxes/describe-exit.js';
 import { followLines } from '../sandboxes/follow-lines.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { adviceOn, giveToUser, hasOwnRoot, installPlaces } from './package-managers.js';
@@ -161,10 +162,11 @@ async function execute(
     pipeline(input, process.stdin).catch(() => {});
   }
   let lastLine = '';
-  const { code, signal } = await followLines(output, (line) => {
+  const status = await followLines(output, (line) => {
     log('info', line);
     if (line !== '') lastLine = line;
   });
-  if (code !== 0)
-    throw new HostError(400, `The step failed with ${signal ?? `exit code ${code}`}: ${lastLine}`);
+  if (status.code === 0) return;
+  const ended = status.signal ? describeExit(status) : `exit code ${status.code}`;
+  throw new HostError(400, `The step failed with ${ended}: ${lastLine}`);
 }

@@ -4,6 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { HostError } from '../../errors.js';
 import type { Command, EngineProcess, ExitStatus, TerminalSize } from '../engine.js';
 import { type Launcher, launcherEnv, launchText } from './launch-text.js';
+import { signalName } from './signal-name.js';
 
 /** A pseudo-terminal has no fourth descriptor, so the shell finds what it is to do in its environment. */
 const launchVariable = 'SANDPIPER_LAUNCH';
@@ -34,7 +35,7 @@ export async function launchInTerminal(
   const ended = new Promise<ExitStatus>((resolve) => {
     terminal.onExit(({ exitCode, signal }) => {
       output.end();
-      resolve({ code: signal ? undefined : exitCode, signal: signal ? `signal ${signal}` : undefined });
+      resolve({ code: signal ? undefined : exitCode, signal: signal ? signalName(signal) : undefined });
     });
   });
   const answer = await new Promise<string>((resolve) => {

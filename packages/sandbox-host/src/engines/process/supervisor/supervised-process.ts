@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { constants as system } from 'node:os';
 import { Readable, Writable } from 'node:stream';
 import type { EngineProcess, ExitStatus, TerminalSize } from '../../engine.js';
+import { signalName } from '../signal-name.js';
 
 const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
@@ -63,8 +64,8 @@ export function superviseProcess(
 export function exitStatus(status: number): ExitStatus {
   const signal = status & 0x7f;
   if (signal === 0) return { code: status >> 8, signal: undefined };
-  const name = Object.entries(system.signals).find(([, number]) => number === signal)?.[0];
-  return { code: undefined, signal: name ?? `signal ${signal}` };
+  const coreDumped = (status & 0x80) !== 0;
+  return { code: undefined, signal: signalName(signal), ...(coreDumped && { coreDumped }) };
 }
 
 function read(output: Readable): Promise<unknown> {
