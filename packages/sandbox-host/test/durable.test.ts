@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Sandbox, Template } from 'e2b';
@@ -88,5 +88,27 @@ test('a host that is closed during a build ends the build, and says so the next 
   const second = await createSandboxHost({ dataDir });
   const status = await Template.getBuildStatus({ templateId, buildId }, connection(second));
   expect(status.status).toBe('error');
+  await second.close();
+});
+
+test('builds have UUIDs, and those of a host that gave them other ids are still there', async () => {
+  const first = await createSandboxHost({ dataDir });
+  const { buildId } = await Template.build(Template().fromTemplate('base'), 'old', connection(first));
+  expect(buildId).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  await first.close();
+  const journal = join(dataDir, 'templates.jsonl');
+  const oldId = 'k3v0123456789abcdefg';
+  await writeFile(journal, (await readFile(journal, 'utf8')).replaceAll(buildId, oldId));
+
+  const second = await createSandboxHost({ dataDir });
+  expect(await Template.getTags('old', connection(second))).toMatchObject([
+    { tag: 'default', buildId: oldId },
+  ]);
+  const { tags } = await Template.assignTags('old', ['again'], connection(second));
+  expect(tags).toEqual(['again']);
+  const sandbox = await Sandbox.create('old:again', connection(second));
+  expect((await sandbox.commands.run('echo here')).stdout).toBe('here\n');
+  const built = await Template.build(Template().fromTemplate('old'), 'old', connection(second));
+  expect(built.buildId).not.toBe(oldId);
   await second.close();
 });

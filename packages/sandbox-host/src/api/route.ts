@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Context, Hono } from 'hono';
 import type * as z from 'zod';
 import { HostError } from '../errors.js';
+import { findNul } from './find-nul.js';
 import type { Findings } from './tell-decisions.js';
 
 /** No call of the control plane needs a longer body. */
@@ -101,7 +102,13 @@ function readText(request: IncomingMessage): Promise<string> {
 
 function check<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map((issue) => `${[where, ...issue.path].join('.')}: ${issue.message}`);
-  throw new HostError(400, issues.join('; '));
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(
+      ({ path, message }) => `${[where, ...path].join('.')}: ${message}`,
+    );
+    throw new HostError(400, issues.join('; '));
+  }
+  const nul = findNul(value);
+  if (nul !== undefined) throw new HostError(400, `${where}${nul}: cannot hold a NUL character`);
+  return parsed.data;
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { variableName } from '../engines/check-command.js';
 import type { Capabilities } from '../engines/engine.js';
 import { unmetRequirements } from '../engines/requirements.js';
 import { envdPort } from '../envd/envd.js';
@@ -26,8 +27,11 @@ const defaultSecondsV1 = 15;
 const record = z.record(z.string(), z.string());
 const envSchema = record.superRefine((env, context) => {
   for (const name of Object.keys(env)) {
-    if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) continue;
-    context.addIssue({ code: 'custom', message: `"${name}" cannot be the name of an environment variable` });
+    if (variableName.test(name)) continue;
+    context.addIssue({
+      code: 'custom',
+      message: `${JSON.stringify(name)} cannot be the name of an environment variable`,
+    });
   }
 });
 /** So many ports of a sandbox can be said to serve HTTPS. */

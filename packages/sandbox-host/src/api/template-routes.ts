@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { variableName } from '../engines/check-command.js';
 import { diskMBSchema } from '../engines/disk-limit.js';
 import { envdVersion } from '../envd/envd.js';
 import { HostError } from '../errors.js';
@@ -39,12 +40,25 @@ const startBuildSchema = z.object({
   force: z.boolean().optional(),
   steps: z
     .array(
-      z.object({
-        type: z.string(),
-        args: z.array(z.string()).default([]),
-        filesHash: z.string().optional(),
-        force: z.boolean().optional(),
-      }),
+      z
+        .object({
+          type: z.string(),
+          args: z.array(z.string()).default([]),
+          filesHash: z.string().optional(),
+          force: z.boolean().optional(),
+        })
+        .superRefine(({ type, args }, context) => {
+          if (type.toUpperCase() !== 'ENV') return;
+          for (let index = 0; index < args.length; index += 2) {
+            const [name = '', value = ''] = args.slice(index, index + 2);
+            const refuse = (at: number, message: string): void =>
+              context.addIssue({ code: 'custom', path: ['args', at], message });
+            if (!variableName.test(name))
+              refuse(index, `${JSON.stringify(name)} cannot be the name of an environment variable`);
+            if (value.includes('\0'))
+              refuse(index + 1, `the environment variable "${name}" cannot hold a NUL character`);
+          }
+        }),
     )
     .max(1_000)
     .default([]),

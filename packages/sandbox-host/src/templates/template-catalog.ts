@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { defaultDiskMB } from '../engines/disk-limit.js';
 import type { Image } from '../engines/engine.js';
 import { HostError } from '../errors.js';
@@ -93,13 +94,16 @@ export class TemplateCatalog {
     return template;
   }
 
-  addBuild(template: Template, tags: string[], resources: Resources): Build {
+  addBuild(template: Template, tags: string[], { cpuCount, memoryMB, diskMB }: Resources): Build {
     const build: Build = {
-      buildID: newId(),
+      // E2B's Python SDK reads it as a UUID and nothing else.
+      buildID: randomUUID(),
       status: 'waiting',
       tags,
       createdAt: new Date().toISOString(),
-      ...resources,
+      cpuCount,
+      memoryMB,
+      diskMB,
       log: [],
     };
     template.builds.push(build);

@@ -1,4 +1,5 @@
 import { HostError } from '../../errors.js';
+import { checkCommand, variableName } from '../check-command.js';
 import type { Command } from '../engine.js';
 import { shellQuote } from './shell.js';
 
@@ -15,8 +16,6 @@ export const launcherEnv: Record<string, string> = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
 };
 
-const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
 /**
  * Whoever started the host may have left descriptors open to it, and Node.js hands them on. Only bash can name
  * those above 9; other shells take the number for a command.
@@ -32,9 +31,13 @@ fi`;
  * @param report - A shell command that sends a word of shell code to whoever launches.
  */
 export function launchText(command: Command, report: (word: string) => string): string {
+  checkCommand(command);
   const exports = Object.entries(command.env).map(([name, value]) => {
-    if (!identifier.test(name)) {
-      throw new HostError(400, `"${name}" cannot be the name of an environment variable.`);
+    if (!variableName.test(name)) {
+      throw new HostError(
+        400,
+        `"${name}" cannot be the name of an environment variable here: a shell sets it.`,
+      );
     }
     return `export ${name}=${shellQuote(value)}`;
   });

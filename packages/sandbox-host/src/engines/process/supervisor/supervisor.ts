@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import * as z from 'zod';
 import { HostError } from '../../../errors.js';
 import { startTimeOf } from '../../../owner.js';
+import { checkCommand } from '../../check-command.js';
 import type { AdoptedProcess, Command, EngineProcess, ExitStatus } from '../../engine.js';
 import type { FirstProcess } from './first-processes.js';
 import { encodeFrame, frameReader } from './frames.js';
@@ -109,7 +110,7 @@ export class Supervisor {
   async start(command: Command, uid: number): Promise<EngineProcess> {
     const { cmd, args, cwd, terminal, label = '' } = command;
     const environment = Object.entries(command.env).flat();
-    checkNames(command);
+    checkCommand(command);
     const { cols, rows } = terminal ?? { cols: 0, rows: 0 };
     const fields = [uid, command.stdin || terminal ? 1 : '', cols, rows, label, cwd, args.length + 1, cmd];
     const description = await this.request('start', ...fields.map(String), ...args, ...environment).catch(
@@ -186,17 +187,6 @@ export class Supervisor {
     for (const answer of [...this.#answers.values()]) answer(['The sandbox has ended.']);
     // The kernel kills what is left when the first process has ended.
     for (const exit of this.#exits.values()) exit.tell({ code: undefined, signal: 'SIGKILL' });
-  }
-}
-
-/** @throws HostError 400 for what execve(2) cannot take. */
-function checkNames({ cmd, args, cwd, env }: Command): void {
-  const name = Object.keys(env).find((name) => name === '' || name.includes('=') || name.includes('\0'));
-  if (name !== undefined) {
-    throw new HostError(400, `${JSON.stringify(name)} cannot be the name of an environment variable.`);
-  }
-  if ([cmd, cwd, ...args, ...Object.values(env)].some((text) => text.includes('\0'))) {
-    throw new HostError(400, 'A command, its directory and its environment cannot hold a NUL character.');
   }
 }
 
