@@ -10,7 +10,6 @@ export {
 } from './agent-config/agent-config.js';
 export { parseCpu, parseMemory } from './agent-config/quantity.js';
 export { type BindRequest, bindPath, bindTokenVariable } from './binding.js';
-export { conflicts, unavailableType } from './conflicts.js';
 export { AgentRuntimeError, type AgentRuntimeErrorOptions } from './errors/agent-runtime-error.js';
 export { ValidationError, type ValidationIssue } from './errors/validation-error.js';
 export { createFrameDecoder, type FrameDecoder, type FrameDecoderOptions } from './frames/decode.js';
@@ -29,3 +28,4 @@ export {
 } from './invocation.js';
 export { type PingResponse, pingResponseSchema } from './ping.js';
 export { PingStatus, parsePingStatus } from './ping-status.js';
+export { isRefusal, refusals } from './refusals.js';

@@ -7,7 +7,7 @@ const success = { result: 'ok', status: 'success', duration: 0.1 };
 const instance = { 'x-runtime-instance': 'one' };
 /** Our own runtime's refusal: draining, or at its limit. */
 const refusal = { ...instance, 'retry-after': '0' };
-const draining = { result: null, status: 'error', error: 'draining', error_type: 'UnavailableError' };
+const draining = { result: null, status: 'error', error: 'draining', error_type: 'unavailable' };
 
 describe('a call to an agent that knows nothing of keys', () => {
   test('is not sent again once it was sent, and its outcome is unknown', async () => {

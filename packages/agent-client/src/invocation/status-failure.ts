@@ -1,9 +1,8 @@
 import {
   type AgentRuntimeErrorOptions,
-  conflicts,
   errorPayloadSchema,
   headers,
-  unavailableType,
+  refusals,
   ValidationError,
   type ValidationIssue,
 } from '@sandpiper/protocol';
@@ -80,10 +79,10 @@ export async function fromStatus(
   }
   // The raw family has no error_type; that another process answers than was named says the same.
   const elsewhere = sentTo !== undefined && answeredBy !== undefined && answeredBy !== sentTo;
-  if (status === 409 && (elsewhere || payload?.error_type === conflicts.runtimeRestarted)) {
+  if (status === 409 && (elsewhere || payload?.error_type === refusals.runtimeRestarted)) {
     return failure('not_run', 'anywhere', true);
   }
-  if (status === 410 && payload?.error_type === conflicts.invocationExpired) {
+  if (status === 410 && payload?.error_type === refusals.invocationExpired) {
     return failure('unknown', 'never');
   }
   if (!passing.has(status)) return failure('failed', 'never');
@@ -102,7 +101,7 @@ export async function fromStatus(
     }
   }
   // Without the runtime's own words the status is the handler's, hence an answer.
-  const refused = retryAfterMs !== undefined && payload?.error_type === unavailableType;
+  const refused = retryAfterMs !== undefined && payload?.error_type === refusals.unavailable;
   if (answeredBy !== undefined && !refused && status !== 429) return failure('failed', 'never');
   const outcome = refused ? 'not_run' : answeredBy === undefined ? 'unknown' : 'failed';
   const again = refused ? 'anywhere' : answeredBy === undefined ? 'with-key' : 'never';

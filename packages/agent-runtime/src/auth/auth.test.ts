@@ -26,7 +26,7 @@ describe('a bearer token', () => {
         401,
         'Bearer',
       ]);
-      expect((await json(response)).error_type).toBe('AuthenticationError');
+      expect((await json(response)).error_type).toBe('unauthenticated');
     }
     expect((await send('/ping')).status).toBe(200);
     expect((await send('/invocations', { method: 'OPTIONS' })).status).toBe(204);

@@ -1,3 +1,4 @@
+import { refusals } from '@sandpiper/protocol';
 import { RequestError } from '../errors/request-error.js';
 import type { Incoming } from '../http/incoming.js';
 
@@ -22,7 +23,7 @@ async function digest(text: string): Promise<Uint8Array> {
 }
 
 export function unauthorized(knob: string): RequestError {
-  return new RequestError(401, 'AuthenticationError', `The request shows no valid token (${knob}).`, {
+  return new RequestError(401, refusals.unauthenticated, `The request shows no valid token (${knob}).`, {
     headers: { 'www-authenticate': 'Bearer' },
   });
 }

@@ -32,7 +32,7 @@ describe('an agent that waits in a pool', () => {
     for (const path of ['/', '/metrics', '/version', '/nowhere']) expect((await send(path)).status).toBe(503);
     const refused = await send('/invocations', post({}));
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
-    expect(await json(refused)).toMatchObject({ error_type: 'UnavailableError' });
+    expect(await json(refused)).toMatchObject({ error_type: 'unavailable' });
   });
 
   eachDoor(

@@ -1,4 +1,4 @@
-import { type BindRequest, bindTokenVariable, conflicts } from '@sandpiper/protocol';
+import { type BindRequest, bindTokenVariable, refusals } from '@sandpiper/protocol';
 import * as z from 'zod/mini';
 import { bearerToken, isSecret, unauthorized } from '../auth/bearer-token.js';
 import { checkInput } from '../entrypoint/input-schema.js';
@@ -69,7 +69,7 @@ export class Binder {
     if (!(await isSecret(bearerToken(incoming), this.#token ?? ''))) throw unauthorized(bindTokenVariable);
     const body = parseBody(await incoming.readText(this.#maxBytes));
     const { sandbox_id: sandboxId, env = {}, metadata = {} } = await checkInput(bindRequestSchema, body);
-    if (this.#state !== 'unbound') throw new RequestError(409, conflicts.alreadyBound, 'The agent is bound.');
+    if (this.#state !== 'unbound') throw new RequestError(409, refusals.alreadyBound, 'The agent is bound.');
     this.#state = 'binding';
     const environ = environment();
     Object.assign(environ, env, sandboxId !== undefined && { E2B_SANDBOX_ID: sandboxId });

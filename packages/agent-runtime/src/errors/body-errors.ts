@@ -1,15 +1,16 @@
+import { refusals } from '@sandpiper/protocol';
 import { RequestError } from './request-error.js';
 
 /** 413: a body outgrew `maxRequestSize`, by its declared length or as it came. */
 export function tooLarge(maxBytes: number): RequestError {
   return new RequestError(
     413,
-    'RequestTooLargeError',
+    refusals.requestTooLarge,
     `The body is over ${maxBytes} bytes (RuntimeConfig.maxRequestSize, AGENT_RUNTIME_MAX_REQUEST_SIZE).`,
   );
 }
 
 /** 400: a body is not UTF-8 (contract, section 3). */
 export function invalidEncoding(): RequestError {
-  return new RequestError(400, 'InvalidEncodingError', 'Invalid encoding: the body is not UTF-8.');
+  return new RequestError(400, refusals.invalidEncoding, 'Invalid encoding: the body is not UTF-8.');
 }

@@ -1,4 +1,4 @@
-import { ValidationError } from '@sandpiper/protocol';
+import { isRefusal, ValidationError } from '@sandpiper/protocol';
 import { RequestError } from './request-error.js';
 
 /** What a caller is told of an error. */
@@ -54,5 +54,7 @@ function statusOf(error: Error): number {
 
 function typeOf(error: Error): string {
   if (RequestError.isInstance(error)) return error.type;
-  return error.name === 'Error' ? error.constructor.name || 'Error' : String(error.name);
+  const name = error.name === 'Error' ? error.constructor.name || 'Error' : String(error.name);
+  // A handler's failure must not be taken for a refusal of the runtime's, after which nothing has run.
+  return isRefusal(name) ? 'Error' : name;
 }

@@ -1,4 +1,4 @@
-import { conflicts, headers as names, resumableStream } from '@sandpiper/protocol';
+import { headers as names, refusals, resumableStream } from '@sandpiper/protocol';
 import { Cancellation } from '../cancellation/cancellation.js';
 import { RequestContext } from '../context/request-context.js';
 import type { Entrypoint } from '../entrypoint/handler.js';
@@ -38,7 +38,7 @@ export class Invocations {
     const wanted = incoming.header(names.ifRuntimeInstance);
     if (wanted !== undefined && wanted !== instance) throw restarted();
     const { entrypoint } = this;
-    if (!entrypoint) throw new RequestError(500, 'RuntimeError', 'No entrypoint registered');
+    if (!entrypoint) throw new RequestError(500, refusals.noEntrypoint, 'No entrypoint registered');
     // It is kept for as long as the invocation is.
     if (call.invocationId.length > longestId) throw idTooLong();
     const request = { call, entrypoint, wishes: this.#wishes(call) };
@@ -98,14 +98,18 @@ export class Invocations {
 
   #find(id: string): Entry<Outcome> {
     const entry = this.#services.ledger.find(id);
-    if (!entry) throw new RequestError(404, 'NotFoundError', `No invocation ${id} is known.`);
+    if (!entry) throw new RequestError(404, refusals.notFound, `No invocation ${id} is known.`);
     return entry;
   }
 
   #wishes({ incoming }: Call): Wishes {
     const seen = incoming.header(names.lastEventId);
     if (seen !== undefined && !/^\d{1,15}$/.test(seen)) {
-      throw new RequestError(400, 'BadRequestError', `${names.lastEventId} must be the number of an event.`);
+      throw new RequestError(
+        400,
+        refusals.badRequest,
+        `${names.lastEventId} must be the number of an event.`,
+      );
     }
     return {
       resumable: incoming.header(names.streamProtocol) === resumableStream,
@@ -125,7 +129,7 @@ export class Invocations {
     if (entry.fingerprint !== print) {
       throw new RequestError(
         422,
-        conflicts.keyReused,
+        refusals.keyReused,
         `The ${names.idempotencyKey} ${call.invocationId} was used with another body.`,
       );
     }
@@ -179,13 +183,13 @@ const longestId = 256;
 
 function idTooLong(): RequestError {
   const message = `${names.idempotencyKey} and ${names.requestId} may have ${longestId} characters.`;
-  return new RequestError(400, 'BadRequestError', message);
+  return new RequestError(400, refusals.badRequest, message);
 }
 
 function restarted(): RequestError {
   return new RequestError(
     409,
-    conflicts.runtimeRestarted,
+    refusals.runtimeRestarted,
     `The agent was restarted: ${names.ifRuntimeInstance} names a process that is gone. Nothing was run.`,
   );
 }

@@ -1,3 +1,4 @@
+import { refusals } from '@sandpiper/protocol';
 import { RequestError } from '../errors/request-error.js';
 
 /** Reads a request body as JSON, whatever its content type says; an empty one is `{}` (contract, section 2). */
@@ -7,6 +8,6 @@ export function parseBody(text: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new RequestError(400, 'InvalidJSONError', `Invalid JSON: ${message}`, { cause });
+    throw new RequestError(400, refusals.invalidJson, `Invalid JSON: ${message}`, { cause });
   }
 }

@@ -1,4 +1,4 @@
-import { conflicts } from '@sandpiper/protocol';
+import { refusals } from '@sandpiper/protocol';
 import { RequestError } from '../errors/request-error.js';
 import type { Call } from '../http/call.js';
 import type { Reply, StreamReply } from '../http/reply.js';
@@ -120,7 +120,7 @@ function serve(
 export function expired(id: string): RequestError {
   return new RequestError(
     410,
-    conflicts.invocationExpired,
+    refusals.invocationExpired,
     `The events of invocation ${id} that were asked for are not kept any more (RuntimeConfig.retention).`,
   );
 }

@@ -1,5 +1,6 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { refusals } from '@sandpiper/protocol';
 import { type BodyReply, jsonReply } from '../http/reply.js';
 
 const statuses: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
@@ -11,13 +12,18 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex):
 }
 
 /** Answers with an error, and closes, where there is no response object to answer with. */
-export function refuse(socket: Duplex, status: number, ...headers: string[]): void {
+export function refuse(
+  socket: Duplex,
+  status: number,
+  { type = refusals.badRequest, headers = [] }: { type?: string; headers?: readonly string[] } = {},
+): void {
   const message = STATUS_CODES[status] ?? 'Error';
-  const body = errorBody(message);
+  const body = errorBody(message, type);
   socket.end(
     [
       `HTTP/1.1 ${status} ${message}`,
       'content-type: application/json; charset=utf-8',
+      'cache-control: no-store',
       `content-length: ${body.length}`,
       ...headers,
       'connection: close',
@@ -38,9 +44,12 @@ export function namesHost({ httpVersion, rawHeaders }: IncomingMessage): boolean
 
 /** Answers a request that {@link namesHost} is false of. */
 export function withoutHost(): BodyReply {
-  return jsonReply(400, errorBody('A request must have one Host header (RFC 9112, section 3.2).'));
+  return jsonReply(
+    400,
+    errorBody('A request must have one Host header (RFC 9112, section 3.2).', refusals.badRequest),
+  );
 }
 
-function errorBody(message: string): string {
-  return JSON.stringify({ result: null, status: 'error', error: message, error_type: 'RequestError' });
+function errorBody(message: string, type: string): string {
+  return JSON.stringify({ result: null, status: 'error', error: message, error_type: type });
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { refusals } from '@sandpiper/protocol';
 import type { Incoming } from '../http/incoming.js';
 import type { Reply } from '../http/reply.js';
 import type { Listener, ListenOptions } from '../platform.js';
@@ -31,7 +32,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   server.on('connect', (_request, socket) => {
     // Node has let go of it: an error that nobody listens to would end the process.
     socket.on('error', () => socket.destroy());
-    refuse(socket, 405, 'allow: GET, HEAD, POST, DELETE, OPTIONS');
+    const headers = ['allow: GET, HEAD, POST, DELETE, OPTIONS'];
+    refuse(socket, 405, { type: refusals.methodNotAllowed, headers });
   });
   server.keepAliveTimeout = keepAliveTimeoutMs;
   server.on('clientError', answerClientError);

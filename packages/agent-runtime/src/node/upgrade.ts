@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { refusals } from '@sandpiper/protocol';
 import type { WebSocketServer } from 'ws';
 import { describeError } from '../errors/describe-error.js';
 import { Call } from '../http/call.js';
@@ -21,8 +22,9 @@ export function upgrader(
     const call = new Call(new UpgradeIncoming(request, socket));
     server ??= createServer(services.maxMessageSize);
     open(server, services, call, request, socket, head).catch((error: unknown) => {
-      const { status, headers } = describeError(error);
-      refuse(socket, status, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`));
+      const { status, type, headers } = describeError(error);
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+      refuse(socket, status, { type, headers: lines });
     });
   };
 }
@@ -57,7 +59,7 @@ async function open(
   head: Buffer,
 ): Promise<void> {
   if (!namesHost(request)) return refuse(socket, 400);
-  if (call.incoming.path !== '/ws') return refuse(socket, 404);
+  if (call.incoming.path !== '/ws') return refuse(socket, 404, { type: refusals.notFound });
   await guard(call.incoming);
   (await server).handleUpgrade(request, socket, head, (connection) => {
     connection.on('error', () => connection.terminate());
@@ -70,6 +72,8 @@ async function createServer(maxPayload: number): Promise<WebSocketServer> {
   const { WebSocketServer } = await import('ws');
   const server = new WebSocketServer({ noServer: true, maxPayload, clientTracking: false });
   // RFC 6455, section 4.4: who speaks another version is told which there are.
-  server.on('wsClientError', (_error, socket) => refuse(socket, 400, 'sec-websocket-version: 13, 8'));
+  server.on('wsClientError', (_error, socket) =>
+    refuse(socket, 400, { headers: ['sec-websocket-version: 13, 8'] }),
+  );
   return server;
 }

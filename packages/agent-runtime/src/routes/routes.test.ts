@@ -26,7 +26,7 @@ describe('routes', () => {
     const send = await serve(echo());
     for (const path of ['/nothing', '/invocations/', '/__proto__', '/constructor', '//']) {
       const response = await send(path);
-      expect([response.status, (await json(response)).error_type]).toEqual([404, 'NotFoundError']);
+      expect([response.status, (await json(response)).error_type]).toEqual([404, 'not_found']);
     }
   });
 

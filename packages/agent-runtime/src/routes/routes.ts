@@ -1,4 +1,4 @@
-import { bindPath, headers as names, PingStatus } from '@sandpiper/protocol';
+import { bindPath, headers as names, PingStatus, refusals } from '@sandpiper/protocol';
 import { version } from '../../package.json';
 import type { Binder } from '../binding/binder.js';
 import { describeError, failureFields } from '../errors/describe-error.js';
@@ -95,7 +95,7 @@ export class Routes {
     if (method === 'HEAD' && methods.GET) return methods.GET(call);
     const allow = [...Object.keys(methods), ...(methods.GET ? ['HEAD'] : []), 'OPTIONS'].join(', ');
     if (method === 'OPTIONS') return preflight(call.incoming, allow);
-    throw new RequestError(405, 'MethodNotAllowedError', `${path} takes ${allow}, not ${method}.`, {
+    throw new RequestError(405, refusals.methodNotAllowed, `${path} takes ${allow}, not ${method}.`, {
       headers: { allow },
     });
   }
@@ -105,7 +105,7 @@ export class Routes {
     if (exact) return [exact];
     const [, id, events] = invocationPath.exec(path) ?? [];
     if (id === undefined || !isHeaderText(decode(id)))
-      throw new RequestError(404, 'NotFoundError', `There is nothing at ${path}.`);
+      throw new RequestError(404, refusals.notFound, `There is nothing at ${path}.`);
     return [events ? this.#ofInvocation.events : this.#ofInvocation.state, decode(id)];
   }
 
@@ -121,7 +121,7 @@ export class Routes {
 
   async #metrics(): Promise<Reply> {
     const { metrics } = this.#services;
-    if (!metrics) throw new RequestError(501, 'NotImplementedError', 'This platform keeps no metrics.');
+    if (!metrics) throw new RequestError(501, refusals.notImplemented, 'This platform keeps no metrics.');
     const { contentType, text } = await metrics.render();
     return { kind: 'body', status: 200, headers: ['content-type', contentType], body: text };
   }
