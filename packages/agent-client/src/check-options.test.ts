@@ -38,12 +38,48 @@ describe('an option that is not valid is named', () => {
     expect(agent.seen).toHaveLength(0);
   });
 
+  test.each<[string, (client: AgentRuntimeClient, options: object) => unknown]>([
+    ['createSession', (client, options) => client.createSession('x', options)],
+    ['getSession', (client, options) => client.getSession('x', options)],
+    ['invokeAgent', (client, options) => client.invokeAgent('x', 'y', options)],
+    ['its session', (client, session) => client.invokeAgent('x', 'y', { session })],
+    ['invokeAgentStream', (client, options) => client.invokeAgentStream('x', 'y', options).collect()],
+    [
+      'invokeAgentRuntime',
+      (client, options) => client.invokeAgentRuntime({ agentId: 'x', payload: 'y', ...options }),
+    ],
+    ['batch', (client, options) => client.batch('x', ['y'], options)[Symbol.asyncIterator]().next()],
+    ['reap', (client, options) => client.reap(options)],
+    ['listTemplates', (client, options) => client.listTemplates(options)],
+  ])('that is misspelt, of %s, before anything is sent', async (_, use) => {
+    const client = new AgentRuntimeClient({ apiKey, apiUrl: 'http://127.0.0.1:1' });
+    await expect(async () => use(client, { lifeTimeMs: 5 })).rejects.toMatchObject({
+      name: 'ValidationError',
+      message: expect.stringContaining('lifeTimeMs'),
+    });
+  });
+
+  test('of a sandbox’s configuration', async () => {
+    const client = new AgentRuntimeClient({ apiKey, apiUrl: 'http://127.0.0.1:1' });
+    const create = (config: object): Promise<unknown> => client.createSession('x', { config });
+    await expect(create({ memory_limit: '1Gi' })).rejects.toThrow('memory_limit');
+    await expect(create({ ports: [0] })).rejects.toThrow('config.ports.0');
+    await expect(create({ envVars: { A: 1 } })).rejects.toThrow('config.envVars.A');
+  });
+
+  test('a life by its old name is pointed to the new one', async () => {
+    const client = new AgentRuntimeClient({ apiKey, apiUrl: 'http://127.0.0.1:1' });
+    const old: object = { timeoutMs: 60_000 };
+    await expect(client.createSession('x', old)).rejects.toThrow('`lifetimeMs`');
+    await expect(client.createSession('x', { config: old })).rejects.toThrow('`lifetimeMs`');
+  });
+
   test('of a session: a template or an id that is not there', async () => {
     const client = new AgentRuntimeClient({ apiKey, apiUrl: 'http://127.0.0.1:1' });
     const unset: Record<string, string> = {};
     await expect(client.createSession(unset.TEMPLATE as string)).rejects.toThrow('templateId must be a text');
     await expect(client.getSession(unset.SESSION as string)).rejects.toThrow('must be a text');
-    await expect(client.createSession('x', { timeoutMs: 0 })).rejects.toThrow('timeoutMs');
+    await expect(client.createSession('x', { lifetimeMs: 0 })).rejects.toThrow('lifetimeMs');
     await client.close();
     await expect(client.createSession('x')).rejects.toThrow('The client is closed.');
   });

@@ -43,46 +43,87 @@ const clientSchema = z.strictObject({
     .optional(),
 });
 
-const callSchema = z.looseObject({
-  ...retries,
-  ...callClocks,
-  timeoutMs: limit,
-  idempotencyKey: id.optional(),
-  requestId: id.optional(),
-  headers: z.record(headerName, headerValue).optional(),
+const signal = z
+  .custom(
+    (value) => typeof Reflect.get(Object(value), 'throwIfAborted') === 'function',
+    'must be an AbortSignal',
+  )
+  .optional();
+
+const text = z.string().min(1);
+const texts = z.record(text, z.string()).optional();
+
+/** A life is not a call's time: the old name would set the other clock. */
+const timeoutMs = z
+  .undefined({ error: 'is how long a call may take; how long a sandbox lives is `lifetimeMs`' })
+  .optional();
+
+const behaviour = {
+  lifetimeMs: duration,
+  timeoutMs,
+  autoResume: z.boolean().optional(),
+  keepAlive: z.boolean().optional(),
+};
+
+const sandboxConfig = z.strictObject({
+  lifetimeMs: duration,
+  timeoutMs,
+  memoryLimit: text.optional(),
+  cpuLimit: text.optional(),
+  envVars: texts,
+  volumes: z.array(z.strictObject({ name: text, path: text })).optional(),
+  ports: z.array(z.int().min(1).max(65_535)).min(1).optional(),
 });
 
-const sessionSchema = z.looseObject({
-  timeoutMs: duration,
-  readyTimeoutMs: duration,
-  runtimeSessionId: z.string().min(1).optional(),
-  idempotencyKey: z.string().min(1).optional(),
-});
+/** Whose options. */
+type OptionsOf =
+  | 'AgentRuntimeClient'
+  | 'call'
+  | 'createSession'
+  | 'getSession'
+  | 'pause'
+  | 'refresh'
+  | 'reap'
+  | 'listTemplates';
+
+/** What each method takes. An option that none knows is a typing error of somebody who relies on it. */
+const schemas: Record<OptionsOf, z.ZodType> = {
+  AgentRuntimeClient: clientSchema,
+  call: z.strictObject({
+    ...retries,
+    ...callClocks,
+    timeoutMs: limit,
+    idempotencyKey: id.optional(),
+    requestId: id.optional(),
+    headers: z.record(headerName, headerValue).optional(),
+    signal,
+  }),
+  createSession: z.strictObject({
+    ...behaviour,
+    readyTimeoutMs: duration,
+    runtimeSessionId: text.regex(/^\P{Surrogate}+$/u, 'must be well-formed text').optional(),
+    idempotencyKey: text.optional(),
+    envVars: texts,
+    metadata: texts,
+    config: sandboxConfig.optional(),
+    signal,
+  }),
+  getSession: z.strictObject({ ...behaviour, signal }),
+  pause: z.strictObject({ keepMemory: z.boolean().optional(), signal }),
+  refresh: z.strictObject({ lifetimeMs: duration, timeoutMs, signal }),
+  reap: z.strictObject({ olderThanMs: z.number().min(0).optional() }),
+  listTemplates: z.strictObject({
+    tags: z.array(z.string()).optional(),
+    nameFilter: z.string().optional(),
+    signal,
+  }),
+};
 
 /** @throws ValidationError that names the option. */
-export function checkClientOptions(options: object): void {
-  check(clientSchema, options, 'AgentRuntimeClient');
-}
-
-/** @throws ValidationError that names the option. */
-export function checkCallOptions(options: object): void {
-  // On every call's way: most have no options.
-  if (Object.keys(options).length > 0) check(callSchema, options, 'the call');
-}
-
-/** @throws ValidationError that names the option. */
-export function checkSessionOptions(options: object): void {
-  check(sessionSchema, options, 'the session');
-}
-
-/** @throws ValidationError when it is none, as an unset environment variable is. */
-export function checkName(name: string, value: unknown): void {
-  if (typeof value === 'string' && value !== '') return;
-  throw new ValidationError(`${name} must be a text that is not empty, not ${JSON.stringify(value)}.`);
-}
-
-function check(schema: z.ZodType, options: object, whose: string): void {
-  const { error } = schema.safeParse(options);
+export function checkOptions(of: OptionsOf, options: object): void {
+  // On every call's way, and most have none.
+  if (Object.keys(options).length === 0) return;
+  const { error } = schemas[of].safeParse(options);
   if (!error) return;
   const issues = error.issues.map(
     ({ path, message }): ValidationIssue => ({
@@ -90,6 +131,12 @@ function check(schema: z.ZodType, options: object, whose: string): void {
       message,
     }),
   );
-  const told = issues.map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`).join('; ');
-  throw new ValidationError(`The options of ${whose} are not valid: ${told}`, { issues });
+  const details = issues.map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`).join('; ');
+  throw new ValidationError(`The options of ${of} are not valid: ${details}`, { issues });
+}
+
+/** @throws ValidationError when it is none, as an unset environment variable is. */
+export function checkName(name: string, value: unknown): void {
+  if (typeof value === 'string' && value !== '') return;
+  throw new ValidationError(`${name} must be a text that is not empty, not ${JSON.stringify(value)}.`);
 }

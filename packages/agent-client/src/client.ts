@@ -1,6 +1,6 @@
 import { AuthManager } from './auth/auth-manager.js';
 import { type BatchOptions, type BatchResult, batch } from './batch/batch.js';
-import { checkClientOptions } from './check-options.js';
+import { checkName, checkOptions } from './check-options.js';
 import { type AgentRuntimeClientOptions, callSettings, transportOptions } from './client-config.js';
 import { SessionNotFoundError } from './errors/session-not-found-error.js';
 import type { LeaseAgent } from './invocation/agent-lease.js';
@@ -20,10 +20,15 @@ import { platformSettings } from './platform/platform-settings.js';
 import type { CreateSessionOptions } from './sessions/create-session-options.js';
 import type { ReapedSandbox, ReapOptions } from './sessions/orphans.js';
 import { SandboxApi } from './sessions/sandbox-api.js';
-import type { SandboxSession, SessionOptions } from './sessions/sandbox-session.js';
+import type { SandboxSession } from './sessions/sandbox-session.js';
+import type { SessionOptions } from './sessions/session-behaviour.js';
 import { type ClosedSession, SessionManager } from './sessions/session-manager.js';
 import type { AgentTemplate } from './templates/agent-template.js';
-import { type ListTemplatesOptions, TemplateManager } from './templates/template-manager.js';
+import {
+  type ListTemplatesOptions,
+  possibleTemplates,
+  TemplateManager,
+} from './templates/template-manager.js';
 import { createTransport } from './transport/create-transport.js';
 import type { Transport } from './transport/transport.js';
 
@@ -74,7 +79,7 @@ export class AgentRuntimeClient implements AsyncDisposable {
 
   /** @throws AuthenticationError when there is no API key, ValidationError when an option is not valid. */
   constructor(options: AgentRuntimeClientOptions = {}) {
-    checkClientOptions(options);
+    checkOptions('AgentRuntimeClient', options);
     const { config = {} } = options;
     this.auth = new AuthManager(options.apiKey);
     const { domain, apiUrl, sandboxUrl } = options;
@@ -114,6 +119,7 @@ export class AgentRuntimeClient implements AsyncDisposable {
     wanted: string | { runtimeSessionId: string },
     options: SessionOptions & { signal?: AbortSignal | undefined } = {},
   ): Promise<SandboxSession | undefined> {
+    checkOptions('getSession', options);
     return (await this.#sessions.find(wanted, options))?.session;
   }
 
@@ -162,7 +168,7 @@ export class AgentRuntimeClient implements AsyncDisposable {
     request: InvocationInput,
     options: InvokeAgentOptions = {},
   ): Promise<InvocationResponse> {
-    return invoke(new Call(this.#leaseFor(templateId, options), request, this.#calls, options, acceptAnswer));
+    return invoke(this.#oneCall(templateId, request, options, acceptAnswer));
   }
 
   /**
@@ -176,8 +182,7 @@ export class AgentRuntimeClient implements AsyncDisposable {
     request: InvocationInput,
     options: InvokeAgentOptions = {},
   ): AgentStream {
-    const call = new Call(this.#leaseFor(templateId, options), request, this.#calls, options, acceptStream);
-    return new AgentStream(call, (value) => value);
+    return new AgentStream(this.#oneCall(templateId, request, options, acceptStream), (value) => value);
   }
 
   /**
@@ -185,16 +190,25 @@ export class AgentRuntimeClient implements AsyncDisposable {
    * the client is closed.
    */
   async invokeAgentRuntime(options: InvokeAgentRuntimeOptions): Promise<InvokeAgentRuntimeResponse> {
-    const { runtimeSessionId = crypto.randomUUID() } = options;
+    const { agentId, payload, runtimeSessionId = crypto.randomUUID(), session = {}, ...call } = options;
+    checkName('agentId', agentId);
+    checkOptions('createSession', session);
     const lease: LeaseAgent = async (cancellation) => {
       const { signal } = cancellation;
-      const found = await this.#sessions.find({ runtimeSessionId }, { ...options.session, signal });
-      if (found) return found.use.lease(cancellation);
-      const templateId = await this.templates.resolveAgentId(options.agentId, { signal });
-      const made = await this.#sessions.create(templateId, { ...options.session, runtimeSessionId, signal });
+      const templateId = (): Promise<string> => this.templates.resolveAgentId(agentId, { signal });
+      const found = await this.#sessions.find({ runtimeSessionId }, { ...session, signal });
+      if (found) {
+        // Mostly the names say it, and nobody has to be asked.
+        const known: (string | undefined)[] = [found.session.templateId, found.row.templateId];
+        if (!possibleTemplates(agentId).some((name) => known.includes(name)))
+          await this.#sessions.checkTemplate(found, await templateId());
+        return found.use.lease(cancellation);
+      }
+      const options = { ...session, runtimeSessionId, signal };
+      const made = await this.#sessions.create(await templateId(), options);
       return made.use.lease(cancellation);
     };
-    const answer = await invoke(new Call(lease, options.payload, this.#calls, options, acceptAnswer));
+    const answer = await invoke(new Call(lease, payload, this.#calls, call, acceptAnswer));
     return { ...answer, runtimeSessionId };
   }
 
@@ -233,8 +247,21 @@ export class AgentRuntimeClient implements AsyncDisposable {
     return this.close();
   }
 
-  #leaseFor(templateId: string, options: InvokeAgentOptions): LeaseAgent {
-    const { sandboxId, createSession = true, session = {} } = options;
+  #oneCall(templateId: string, request: InvocationInput, options: InvokeAgentOptions, accept: string): Call {
+    const { sandboxId, createSession = true, session = {}, ...call } = options;
+    checkOptions('createSession', session);
+    const lease = this.#leaseFor(templateId, { sandboxId, createSession, session });
+    return new Call(lease, request, this.#calls, call, accept);
+  }
+
+  #leaseFor(
+    templateId: string,
+    {
+      sandboxId,
+      createSession,
+      session,
+    }: Pick<InvokeAgentOptions, 'sandboxId'> & { createSession: boolean; session: CreateSessionOptions },
+  ): LeaseAgent {
     if (sandboxId === undefined && createSession) return this.#sessions.oneOff(templateId, session);
     return async (cancellation) => {
       const opened =

@@ -53,9 +53,10 @@ export {
   type CheckedCallOptions,
   type InvokeOptions,
   type PauseOptions,
+  type RefreshOptions,
   SandboxSession,
-  type SessionOptions,
 } from './sessions/sandbox-session.js';
+export type { SessionOptions } from './sessions/session-behaviour.js';
 export type { ClosedSession } from './sessions/session-manager.js';
 export type { SessionStatus } from './sessions/session-status.js';
 export type { AgentTemplate } from './templates/agent-template.js';

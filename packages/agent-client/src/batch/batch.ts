@@ -1,4 +1,5 @@
 import { ValidationError } from '@sandpiper/protocol';
+import { checkOptions } from '../check-options.js';
 import { SessionNotFoundError } from '../errors/session-not-found-error.js';
 import type { CallOptions } from '../invocation/call-options.js';
 import type { InvocationInput } from '../invocation/request.js';
@@ -45,6 +46,7 @@ export async function* batch(
   options: BatchOptions,
 ): AsyncGenerator<BatchResult, void, undefined> {
   const { concurrency = 4, sessions = concurrency, session: _, onProgress, signal: outer, ...call } = options;
+  checkOptions('call', call);
   for (const [name, count] of Object.entries({ concurrency, sessions })) {
     if (!(Number.isInteger(count) && count > 0))
       throw new ValidationError(`${name} must be 1 or more, not ${count}.`);

@@ -2,8 +2,8 @@ import type { Endpoint } from '../transport/endpoint.js';
 import type { Transport } from '../transport/transport.js';
 import type { Cancellation } from './cancellation.js';
 
-/** What a call has to know of the agent it is for. */
-export interface AgentTarget {
+/** Where an agent is, and which process it last was. */
+export interface AgentAddress {
   readonly sandboxId: string;
   readonly transport: Transport;
   readonly endpoint: Endpoint;
@@ -12,6 +12,10 @@ export interface AgentTarget {
    * idempotency keys (contract, section 5).
    */
   runtimeInstance: string | undefined;
+}
+
+/** What a call has to know of the agent it is for. */
+export interface AgentTarget extends AgentAddress {
   /**
    * Called when the gateway said that it has no such sandbox: resumes a paused one.
    *

@@ -1,5 +1,5 @@
 import { headers as names, resumableStream } from '@sandpiper/protocol';
-import { checkCallOptions } from '../check-options.js';
+import { checkOptions } from '../check-options.js';
 import { TimeoutError } from '../errors/timeout-error.js';
 import { allowManyListeners } from '../many-listeners.js';
 import type { TransportResponse } from '../transport/transport.js';
@@ -49,7 +49,7 @@ export class Call {
     options: CallOptions,
     accept: string,
   ) {
-    checkCallOptions(options);
+    checkOptions('call', options);
     this.#body = encodeInput(input);
     this.#leaseAgent = leaseAgent;
     this.#extraHeaders = options.headers ?? {};

@@ -1,7 +1,7 @@
 import { headers as names, type PingResponse, pingResponseSchema } from '@sandpiper/protocol';
 import { InvocationError } from '../errors/invocation-error.js';
 import type { TransportResponse } from '../transport/transport.js';
-import type { AgentTarget } from './agent-lease.js';
+import type { AgentAddress } from './agent-lease.js';
 import { AttemptFailure } from './attempt-failure.js';
 import { parseOrText } from './decode/parse-or-text.js';
 import { readText } from './read-text.js';
@@ -15,7 +15,7 @@ const maxPingBytes = 64 * 1024;
  *
  * @throws AttemptFailure, or the signal's reason.
  */
-export async function attemptPing(target: AgentTarget, signal: AbortSignal): Promise<PingResponse> {
+export async function attemptPing(target: AgentAddress, signal: AbortSignal): Promise<PingResponse> {
   const facts = { sandboxId: target.sandboxId };
   let text: string;
   let response: TransportResponse;
@@ -45,7 +45,7 @@ export async function attemptPing(target: AgentTarget, signal: AbortSignal): Pro
  *
  * @throws NetworkError when it cannot be reached, InvocationError when it answers that it is unwell.
  */
-export async function ping(target: AgentTarget, signal: AbortSignal): Promise<PingResponse> {
+export async function ping(target: AgentAddress, signal: AbortSignal): Promise<PingResponse> {
   try {
     return await attemptPing(target, signal);
   } catch (error) {

@@ -6,6 +6,8 @@ export interface PlatformSettings {
   domain: string;
   apiUrl: string | undefined;
   sandboxUrl: string | undefined;
+  /** Whether it is PPIO's, whose own client sends the key as a bearer token as well. */
+  isPpio: boolean;
   /** How long one request to the control plane may take, in milliseconds. */
   requestTimeoutMs: number;
 }
@@ -25,8 +27,11 @@ export interface PlatformOptions {
 /** Finds the platform: option, then environment, then default (contract, section 7). */
 export function platformSettings(options: PlatformOptions, auth: AuthManager): PlatformSettings {
   const fallback = auth.source === 'PPIO_API_KEY' ? 'sandbox.ppio.cn' : 'e2b.app';
+  const domain =
+    options.domain ?? readEnvironment('E2B_DOMAIN') ?? readEnvironment('PPIO_DOMAIN') ?? fallback;
   return {
-    domain: options.domain ?? readEnvironment('E2B_DOMAIN') ?? readEnvironment('PPIO_DOMAIN') ?? fallback,
+    domain,
+    isPpio: auth.source === 'PPIO_API_KEY' || /(^|\.)ppio\.cn$/.test(domain),
     apiUrl: options.apiUrl ?? readEnvironment('E2B_API_URL'),
     sandboxUrl: options.sandboxUrl ?? readEnvironment('E2B_SANDBOX_URL'),
     requestTimeoutMs: options.requestTimeoutMs ?? 60_000,

@@ -14,11 +14,13 @@ export class Platform {
 
   /** Options for any call of the SDK. */
   options(signal?: AbortSignal): ConnectionOpts {
-    const { domain, apiUrl, sandboxUrl, requestTimeoutMs } = this.settings;
+    const { domain, apiUrl, sandboxUrl, isPpio, requestTimeoutMs } = this.settings;
     return {
       apiKey: this.auth.apiKey,
       domain,
       requestTimeoutMs,
+      // For the control plane alone, as the key itself.
+      ...(isPpio && { apiHeaders: this.auth.getAuthHeaders() }),
       // Else the SDK would take it from its own environment and talk to a local envd.
       debug: false,
       ...(apiUrl !== undefined && { apiUrl }),

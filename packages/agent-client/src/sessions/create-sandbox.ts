@@ -13,7 +13,7 @@ export interface SandboxPlan {
   labels: SandboxLabels;
   config: SandboxConfig;
   metadata: Record<string, string>;
-  timeoutMs: number;
+  lifetimeMs: number;
 }
 
 /**
@@ -26,11 +26,11 @@ export async function createSandbox(
   plan: SandboxPlan,
   signal: AbortSignal | undefined,
 ): Promise<Sandbox> {
-  const { labels, config, timeoutMs } = plan;
+  const { labels, config, lifetimeMs } = plan;
   signal?.throwIfAborted();
   const creating = Sandbox.create(labels.template, {
     ...platform.options(),
-    timeoutMs,
+    timeoutMs: lifetimeMs,
     metadata: toMetadata(plan.metadata, labels),
     envs: config.envVars ?? {},
     ...(config.volumes && {

@@ -8,9 +8,11 @@ import type { Cancellation } from '../invocation/cancellation.js';
 import { ping } from '../invocation/ping.js';
 import { agentEndpoint, type Endpoint } from '../transport/endpoint.js';
 import { abortable } from './abortable.js';
+import { Activity } from './activity.js';
 import { bringUpAgent, findAgent } from './bring-up-agent.js';
 import type { SandboxRow } from './sandbox-api.js';
 import { readLabels, type SandboxLabels } from './sandbox-labels.js';
+import type { SessionBehaviour } from './session-behaviour.js';
 import type { SessionEnvironment } from './session-environment.js';
 import type { SessionStatus } from './session-status.js';
 import { type AwaitedAgent, NotReady, waitUntilReady } from './wait-until-ready.js';
@@ -18,17 +20,16 @@ import { type AwaitedAgent, NotReady, waitUntilReady } from './wait-until-ready.
 /** How long an agent whose memory was kept may take to answer again before it is taken for not running. */
 const answersByItselfMs = 2_000;
 
-/** One sandbox, how it is reached, and its way through pause and resume. The session around it does the calls. */
+/** One sandbox, how it is reached, and its way through pause and resume. Sessions around it do the calls. */
 export class LiveSandbox implements AwaitedAgent {
   readonly sandboxId: string;
   readonly labels: SandboxLabels;
   readonly transport: SessionEnvironment['transport'];
+  readonly activity: Activity = new Activity();
   /** How it was when it was last seen. */
   status: SessionStatus;
   runtimeInstance: string | undefined;
   readonly #environment: SessionEnvironment;
-  readonly #timeoutMs: number;
-  readonly #autoResume: boolean;
   #domain: string;
   #endpoint: Endpoint;
   #sandbox: Sandbox | undefined;
@@ -36,18 +37,12 @@ export class LiveSandbox implements AwaitedAgent {
   #meeting: Promise<void> | undefined;
   #resuming: Promise<boolean> | undefined;
 
-  constructor(
-    environment: SessionEnvironment,
-    row: SandboxRow,
-    options: { timeoutMs: number; autoResume: boolean },
-  ) {
+  constructor(environment: SessionEnvironment, row: SandboxRow) {
     this.sandboxId = row.sandboxId;
     this.labels = readLabels(row.metadata, row.templateId);
     this.transport = environment.transport;
     this.status = row.state === 'paused' ? 'paused' : 'active';
     this.#environment = environment;
-    this.#timeoutMs = options.timeoutMs;
-    this.#autoResume = options.autoResume;
     this.#domain = row.sandboxDomain ?? environment.platform.settings.domain;
     this.#endpoint = this.#address();
   }
@@ -81,10 +76,10 @@ export class LiveSandbox implements AwaitedAgent {
   }
 
   /** Sees to it that the agent can be called: resumes it if it may, and learns what is not known of it yet. */
-  async ready(cancellation: Cancellation): Promise<void> {
+  async ready(behaviour: SessionBehaviour, cancellation: Cancellation): Promise<void> {
     cancellation.throwIfAborted();
     if (this.status === 'closed') throw this.#gone();
-    if (this.status === 'paused') await this.#resumeForCall(cancellation.signal);
+    if (this.status === 'paused') await this.#resumeForCall(behaviour, cancellation.signal);
     if (this.#met) return;
     this.#meeting ??= this.#meet().finally(() => {
       this.#meeting = undefined;
@@ -109,9 +104,9 @@ export class LiveSandbox implements AwaitedAgent {
   }
 
   /** The gateway had no such sandbox: the platform knows whether it is paused or gone. */
-  async recover(signal: AbortSignal): Promise<void> {
+  async recover(behaviour: SessionBehaviour, signal: AbortSignal): Promise<void> {
     const { state } = await this.look(signal);
-    if (state === 'paused') await this.#resumeForCall(signal);
+    if (state === 'paused') await this.#resumeForCall(behaviour, signal);
   }
 
   /** @returns whether it was not paused before. */
@@ -124,8 +119,8 @@ export class LiveSandbox implements AwaitedAgent {
   }
 
   /** Once for however many ask at the same time. @returns whether it was paused before. */
-  resume(signal: AbortSignal | undefined): Promise<boolean> {
-    this.#resuming ??= this.#resume().finally(() => {
+  resume(lifetimeMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+    this.#resuming ??= this.#resume(lifetimeMs).finally(() => {
       this.#resuming = undefined;
     });
     return abortable(this.#resuming, signal);
@@ -156,9 +151,11 @@ export class LiveSandbox implements AwaitedAgent {
     }
   }
 
-  /** Sets the time that the sandbox has left. */
-  refresh(timeoutMs: number = this.#timeoutMs, signal?: AbortSignal): Promise<void> {
-    return this.#watch(() => this.#environment.sandboxes.setTimeout(this.sandboxId, timeoutMs, signal));
+  /** Sees to it that the sandbox has so much time left at least; others may have given it more, which it keeps. */
+  async refresh(lifetimeMs: number, signal?: AbortSignal): Promise<void> {
+    const { endAt } = await this.look(signal);
+    if (endAt.getTime() >= Date.now() + lifetimeMs) return;
+    await this.#watch(() => this.#environment.sandboxes.setTimeout(this.sandboxId, lifetimeMs, signal));
   }
 
   /** @returns whether there was a sandbox to kill. */
@@ -173,6 +170,7 @@ export class LiveSandbox implements AwaitedAgent {
     return agentEndpoint({
       sandboxId: this.sandboxId,
       port: this.labels.port,
+      runtimeSessionId: this.labels.runtimeSessionId,
       domain: this.#domain,
       sandboxUrl: this.#environment.platform.settings.sandboxUrl,
       trafficAccessToken: this.#sandbox?.trafficAccessToken,
@@ -189,17 +187,15 @@ export class LiveSandbox implements AwaitedAgent {
     }
   }
 
-  async #resumeForCall(signal: AbortSignal): Promise<void> {
-    if (!this.#autoResume) throw this.#isPaused();
-    await this.resume(signal);
+  async #resumeForCall({ autoResume, lifetimeMs }: SessionBehaviour, signal: AbortSignal): Promise<void> {
+    if (!autoResume) throw this.#isPaused();
+    await this.resume(lifetimeMs, signal);
   }
 
-  async #resume(): Promise<boolean> {
+  async #resume(lifetimeMs: number): Promise<boolean> {
     const { state } = await this.look(undefined);
     if (state !== 'paused') return false;
-    const sandbox = await this.#watch(() =>
-      this.#environment.sandboxes.connect(this.sandboxId, this.#timeoutMs),
-    );
+    const sandbox = await this.#watch(() => this.#environment.sandboxes.connect(this.sandboxId, lifetimeMs));
     this.adopt(sandbox);
     await this.#awaken(sandbox);
     this.#met = true;

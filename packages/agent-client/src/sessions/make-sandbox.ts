@@ -12,7 +12,7 @@ import type { Orphans } from './orphans.js';
 import { checkRequirement, readRequirement } from './require-resources.js';
 import type { SandboxRow } from './sandbox-api.js';
 import { type SandboxLabels, toMetadata } from './sandbox-labels.js';
-import { defaultTimeoutMs } from './sandbox-session.js';
+import { defaultLifetimeMs } from './session-behaviour.js';
 import type { SessionEnvironment } from './session-environment.js';
 import { NotReady } from './wait-until-ready.js';
 
@@ -20,7 +20,7 @@ import { NotReady } from './wait-until-ready.js';
 const listedWithinMs = 10_000;
 
 /** A sandbox whose agent answers; or the one that somebody else made under the same name, and earlier. */
-export type Made = { row: SandboxRow; sandbox: LiveSandbox; timeoutMs: number } | { winner: SandboxRow };
+export type Made = { row: SandboxRow; sandbox: LiveSandbox } | { winner: SandboxRow };
 
 /**
  * Makes a sandbox from a template and has its agent answer. Whatever goes wrong, nothing is left behind.
@@ -35,22 +35,23 @@ export async function makeSandbox(
   sameName: Record<string, string> | undefined,
   signal: AbortSignal,
 ): Promise<Made> {
-  const { config = {}, autoResume = true, metadata = {} } = options;
+  const { config = {}, metadata = {} } = options;
   const { platform, templates, sandboxes } = environment;
   const requirement = readRequirement(config);
+  const lifetimeMs = options.lifetimeMs ?? config.lifetimeMs ?? defaultLifetimeMs;
   const labels: SandboxLabels = {
     createId: crypto.randomUUID(),
     template: templateId,
     port: config.ports?.[0] ?? agentPort,
+    lifetimeMs,
     runtimeSessionId: options.runtimeSessionId,
     idempotencyKey: options.idempotencyKey,
   };
-  const timeoutMs = options.timeoutMs ?? config.timeoutMs ?? defaultTimeoutMs;
   const envVars = { ...config.envVars, ...options.envVars };
   // Both at once: most sandboxes take longer to make than their template to look up.
   const agent = findAgent(templates, templateId);
   agent.catch(() => {});
-  const plan = { labels, config: { ...config, envVars }, metadata, timeoutMs };
+  const plan = { labels, config: { ...config, envVars }, metadata, lifetimeMs };
   const created = await createSandbox(platform, orphans, plan, signal);
   const { sandboxId } = created;
 
@@ -60,8 +61,8 @@ export async function makeSandbox(
     return oldest?.sandboxId === sandboxId ? undefined : oldest;
   };
   try {
-    const row = newRow(created, templateId, toMetadata(metadata, labels), timeoutMs);
-    const sandbox = new LiveSandbox(environment, row, { timeoutMs, autoResume });
+    const row = newRow(created, templateId, toMetadata(metadata, labels), lifetimeMs);
+    const sandbox = new LiveSandbox(environment, row);
     sandbox.adopt(created);
     if (requirement) {
       checkRequirement(requirement, { ...(await sandboxes.info(sandboxId, signal)), sandboxId });
@@ -74,7 +75,7 @@ export async function makeSandbox(
       // Again, for a platform whose list lags behind what it creates.
       winner = await findWinner();
     }
-    if (!winner) return { row, sandbox, timeoutMs };
+    if (!winner) return { row, sandbox };
     await orphans.kill(labels.createId, sandboxId);
     return { winner };
   } catch (error) {
@@ -109,10 +110,10 @@ function newRow(
   { sandboxId }: Sandbox,
   templateId: string,
   metadata: Record<string, string>,
-  timeoutMs: number,
+  lifetimeMs: number,
 ): SandboxRow {
   const startedAt = new Date();
-  const endAt = new Date(startedAt.getTime() + timeoutMs);
+  const endAt = new Date(startedAt.getTime() + lifetimeMs);
   return { sandboxId, templateId, metadata, startedAt, endAt, state: 'running' };
 }
 

@@ -6,8 +6,8 @@ export interface SandboxVolume {
 
 /** What a sandbox is to be like. */
 export interface SandboxConfig {
-  /** How long the sandbox lives if nobody refreshes it, in milliseconds. Default: 300,000. */
-  timeoutMs?: number | undefined;
+  /** How long the sandbox lives unless it is refreshed, in milliseconds. Default: 300,000. */
+  lifetimeMs?: number | undefined;
   /**
    * The least memory it must have, as a Kubernetes quantity (`512Mi`, `1Gi`). A platform gives what its template says; a
    * sandbox with less is refused.

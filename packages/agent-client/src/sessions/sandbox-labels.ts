@@ -6,6 +6,7 @@ const keys = {
   createId: 'sandpiper_create_id',
   template: 'sandpiper_template',
   port: 'sandpiper_port',
+  lifetimeMs: 'sandpiper_lifetime_ms',
   runtimeSessionId: 'sandpiper_runtime_session_id',
   idempotencyKey: 'sandpiper_idempotency_key',
 } as const;
@@ -20,6 +21,8 @@ export interface SandboxLabels {
   template: string;
   /** The agent's port. */
   port: number;
+  /** How long it is to live after creation, a refresh or a resume; undefined for a sandbox that others made. */
+  lifetimeMs?: number | undefined;
   runtimeSessionId?: string | undefined;
   idempotencyKey?: string | undefined;
 }
@@ -44,6 +47,7 @@ export function toMetadata(own: Record<string, string>, labels: SandboxLabels): 
     ...labelFilter(labels),
     [keys.template]: labels.template,
     [keys.port]: String(labels.port),
+    ...(labels.lifetimeMs !== undefined && { [keys.lifetimeMs]: String(labels.lifetimeMs) }),
   };
 }
 
@@ -53,6 +57,7 @@ export function readLabels(metadata: Record<string, string>, templateId: string)
     createId: metadata[keys.createId] ?? '',
     template: metadata[keys.template] ?? templateId,
     port: Number(metadata[keys.port] ?? agentPort),
+    lifetimeMs: Number(metadata[keys.lifetimeMs]) || undefined,
     runtimeSessionId: metadata[keys.runtimeSessionId],
     idempotencyKey: metadata[keys.idempotencyKey],
   };

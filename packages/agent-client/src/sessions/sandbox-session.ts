@@ -1,4 +1,5 @@
 import type { PingResponse } from '@sandpiper/protocol';
+import { checkOptions } from '../check-options.js';
 import { AgentStream } from '../invocation/agent-stream.js';
 import { Call } from '../invocation/call.js';
 import {
@@ -16,19 +17,6 @@ import type { SandboxRow } from './sandbox-api.js';
 import { withoutLabels } from './sandbox-labels.js';
 import type { SessionStatus } from './session-status.js';
 import type { SessionUse } from './session-use.js';
-
-/** How long a sandbox lives unless a session's options say otherwise. */
-export const defaultTimeoutMs = 300_000;
-
-/** How a session behaves. */
-export interface SessionOptions {
-  /** How long the sandbox lives after creation, `refresh()` or `resume()`, in milliseconds. Default: 300,000. */
-  timeoutMs?: number | undefined;
-  /** Whether a call to a paused session resumes it first. Default: true. */
-  autoResume?: boolean | undefined;
-  /** Whether the sandbox's time is extended while calls are in flight. Default: false: nothing is renewed silently. */
-  keepAlive?: boolean | undefined;
-}
 
 /** Options of {@link SandboxSession.invoke}. */
 export interface InvokeOptions extends CallOptions {
@@ -49,10 +37,18 @@ export interface PauseOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** How long a sandbox is to live. */
+export interface RefreshOptions {
+  /** How long from now on, in milliseconds. Default: the session's `lifetimeMs`. */
+  lifetimeMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /** What a session needs of the client that made it. */
 export interface SessionParts {
   use: SessionUse;
   row: SandboxRow;
+  isNew: boolean;
   calls: CallSettings;
   onClosed: () => void;
 }
@@ -73,18 +69,21 @@ export class SandboxSession implements AsyncDisposable {
   readonly metadata: Readonly<Record<string, string>>;
   /** When the sandbox was started. */
   readonly createdAt: Date;
+  /** Whether the sandbox was created for this session; false where it was found, under its id or its caller's own name. */
+  readonly isNew: boolean;
   readonly #sandbox: LiveSandbox;
   readonly #use: SessionUse;
   readonly #calls: CallSettings;
   readonly #onClosed: () => void;
 
   /** @internal Made by the client: `createSession`, `getSession`, `listSessions`. */
-  constructor({ use, row, calls, onClosed }: SessionParts) {
+  constructor({ use, row, isNew, calls, onClosed }: SessionParts) {
     const { sandbox } = use;
     this.templateId = sandbox.labels.template;
     this.runtimeSessionId = sandbox.labels.runtimeSessionId;
     this.metadata = withoutLabels(row.metadata);
     this.createdAt = row.startedAt;
+    this.isNew = isNew;
     this.#sandbox = sandbox;
     this.#use = use;
     this.#calls = calls;
@@ -124,7 +123,7 @@ export class SandboxSession implements AsyncDisposable {
 
   /** How long ago this process last used the session, in seconds; 0 while a call is in flight. */
   get idleSeconds(): number {
-    return this.#use.idleSeconds;
+    return this.#sandbox.activity.idleSeconds;
   }
 
   /**
@@ -143,8 +142,9 @@ export class SandboxSession implements AsyncDisposable {
     request: InvocationInput,
     options: InvokeOptions & { output?: OutputSchema<unknown> } = {},
   ): Promise<InvocationResponse | AgentStream> {
-    if (options.stream) return this.stream(request, options);
-    return invoke(this.#call(request, options, acceptAnswer), options.output);
+    const { stream, output, ...call } = options;
+    if (stream) return this.stream(request, options);
+    return invoke(this.#call(request, call, acceptAnswer), output);
   }
 
   /**
@@ -159,10 +159,10 @@ export class SandboxSession implements AsyncDisposable {
   stream(request: InvocationInput, options?: CallOptions): AgentStream;
   stream(
     request: InvocationInput,
-    options: CallOptions & { output?: OutputSchema<unknown> } = {},
+    options: InvokeOptions & { output?: OutputSchema<unknown> } = {},
   ): AgentStream {
-    const call = this.#call(request, options, acceptStream);
-    const { output } = options;
+    const { stream: _, output, ...rest } = options;
+    const call = this.#call(request, rest, acceptStream);
     return new AgentStream(
       call,
       output ? (value) => checkOutput(output, value, call.facts) : (value) => value,
@@ -176,7 +176,8 @@ export class SandboxSession implements AsyncDisposable {
    * @throws SandboxOperationError, SessionNotFoundError.
    */
   pause(options: PauseOptions = {}): Promise<boolean> {
-    this.#use.touch();
+    checkOptions('pause', options);
+    this.#sandbox.activity.touch();
     return this.#sandbox.pause(options.keepMemory, options.signal);
   }
 
@@ -187,8 +188,8 @@ export class SandboxSession implements AsyncDisposable {
    * @throws SandboxOperationError, SessionNotFoundError.
    */
   resume(options: { signal?: AbortSignal | undefined } = {}): Promise<boolean> {
-    this.#use.touch();
-    return this.#sandbox.resume(options.signal);
+    this.#sandbox.activity.touch();
+    return this.#sandbox.resume(this.#use.behaviour.lifetimeMs, options.signal);
   }
 
   /**
@@ -207,13 +208,14 @@ export class SandboxSession implements AsyncDisposable {
   }
 
   /**
-   * Gives the sandbox its full time again, counted from now.
+   * Gives the sandbox its full life again, counted from now. Never shortens it: what another caller gave it stays.
    *
    * @throws SessionNotFoundError when it is too late.
    */
-  refresh(options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined } = {}): Promise<void> {
-    this.#use.touch();
-    return this.#sandbox.refresh(options.timeoutMs, options.signal);
+  refresh(options: RefreshOptions = {}): Promise<void> {
+    checkOptions('refresh', options);
+    this.#sandbox.activity.touch();
+    return this.#sandbox.refresh(options.lifetimeMs ?? this.#use.behaviour.lifetimeMs, options.signal);
   }
 
   /**

@@ -1,7 +1,10 @@
 import { AgentRuntimeError } from '@sandpiper/protocol';
-import { checkName, checkSessionOptions } from '../check-options.js';
+import { checkName, checkOptions } from '../check-options.js';
 import { AgentClientError } from '../errors/agent-client-error.js';
+import { AuthenticationError } from '../errors/authentication-error.js';
+import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
 import { SessionNotFoundError } from '../errors/session-not-found-error.js';
+import { TemplateNotFoundError } from '../errors/template-not-found-error.js';
 import type { LeaseAgent } from '../invocation/agent-lease.js';
 import { abortable } from './abortable.js';
 import type { CreateSessionOptions } from './create-session-options.js';
@@ -10,7 +13,8 @@ import { type Made, makeSandbox } from './make-sandbox.js';
 import { Orphans, type ReapedSandbox, type ReapOptions } from './orphans.js';
 import type { SandboxRow } from './sandbox-api.js';
 import { labelFilter } from './sandbox-labels.js';
-import { defaultTimeoutMs, SandboxSession, type SessionOptions } from './sandbox-session.js';
+import { SandboxSession } from './sandbox-session.js';
+import { behaviourOf, type SessionOptions } from './session-behaviour.js';
 import type { SessionEnvironment } from './session-environment.js';
 import { SessionUse } from './session-use.js';
 
@@ -24,12 +28,17 @@ export interface ClosedSession {
 }
 
 /** A session, and what is behind it. */
-interface Opened {
+export interface Opened {
   session: SandboxSession;
   use: SessionUse;
+  row: SandboxRow;
 }
 
-interface Held extends Opened {
+/** A sandbox that is in use here. */
+interface Held {
+  /** What was opened last; the sessions of one sandbox share what is known of it, each with its own options. */
+  opened: Opened;
+  /** Whether it was made here. */
   created: boolean;
 }
 
@@ -37,7 +46,7 @@ interface Held extends Opened {
 export class SessionManager {
   readonly #environment: SessionEnvironment;
   readonly #orphans: Orphans;
-  /** The sessions that somebody here holds, and whether their sandbox was made here. */
+  /** The sandboxes whose sessions are held here. */
   readonly #held = new Map<string, Held>();
   /** Creations under a name, so that callers in this process wait for one and the same. */
   readonly #claims = new Map<string, Promise<Opened>>();
@@ -54,14 +63,15 @@ export class SessionManager {
     const { runtimeSessionId, idempotencyKey, signal } = options;
     this.#checkOpen();
     checkName('templateId', templateId);
-    checkSessionOptions(options);
+    checkOptions('createSession', options);
     if (runtimeSessionId === undefined && idempotencyKey === undefined)
       return this.#make(templateId, options);
     const filter = labelFilter({ runtimeSessionId, idempotencyKey });
     const key = JSON.stringify(filter);
     for (let claim = this.#claims.get(key); claim; claim = this.#claims.get(key)) {
       try {
-        return await abortable(claim, signal);
+        const { row } = await abortable(claim, signal);
+        return await this.#join(row, templateId, options);
       } catch (error) {
         signal?.throwIfAborted();
         // Whoever was first gave up: now it is our turn.
@@ -83,6 +93,21 @@ export class SessionManager {
     const row = await this.#findRow(wanted, options.signal);
     if (!row) return undefined;
     return this.#hold(this.#attach(row, options), false);
+  }
+
+  /** @throws SandboxCreationError when a sandbox that was found is another template's than the one asked for. */
+  async checkTemplate({ session, row }: Opened, templateId: string): Promise<void> {
+    if (templateId === session.templateId || templateId === row.templateId) return;
+    const { templates } = this.#environment;
+    // One template has several names; only the platform knows them.
+    const template = await templates.getTemplate(templateId).catch((error: unknown) => {
+      if (TemplateNotFoundError.isInstance(error) || AuthenticationError.isInstance(error)) return undefined;
+      throw error;
+    });
+    if (template?.templateId === row.templateId) return;
+    const { sandboxId } = session;
+    const message = `The session under this name runs template ${session.templateId} (sandbox ${sandboxId}), not ${templateId}: close it, or take another \`runtimeSessionId\` or \`idempotencyKey\`.`;
+    throw new SandboxCreationError(message, { sandboxId });
   }
 
   /** An agent for one call: its sandbox is made for it, and killed when it is over. */
@@ -107,7 +132,9 @@ export class SessionManager {
 
   /** A session of that template that somebody here holds. */
   heldFor(templateId: string): Opened | undefined {
-    return [...this.#held.values()].find(({ session }) => session.templateId === templateId);
+    return [...this.#held.values()]
+      .map(({ opened }) => opened)
+      .find(({ session }) => session.templateId === templateId);
   }
 
   /** Every session made with this package, by whichever process, that the platform still has. */
@@ -119,13 +146,15 @@ export class SessionManager {
   /** @throws SessionNotFoundError when there is no such sandbox. */
   async close(sandboxId: string): Promise<void> {
     const held = this.#held.get(sandboxId);
-    const closed = held ? await held.session.close() : await this.#environment.sandboxes.kill(sandboxId);
+    const closed = held
+      ? await held.opened.session.close()
+      : await this.#environment.sandboxes.kill(sandboxId);
     if (!closed) throw new SessionNotFoundError(`There is no sandbox ${sandboxId}.`, { sandboxId });
   }
 
   /** Closes the sessions held here. */
   closeAll(): Promise<ClosedSession[]> {
-    return closeEach([...this.#held.values()].map(({ session }) => session));
+    return closeEach([...this.#held.values()].map(({ opened }) => opened.session));
   }
 
   /** Closes what was made here and has no name to be found by again; waits for what is being undone. */
@@ -133,14 +162,15 @@ export class SessionManager {
     this.#ending.abort(closed());
     await Promise.allSettled(this.#making);
     const mortal = [...this.#held.values()].filter(
-      ({ session, created }) => created && !session.runtimeSessionId,
+      ({ opened, created }) => created && !opened.session.runtimeSessionId,
     );
-    await closeEach(mortal.map(({ session }) => session));
+    await closeEach(mortal.map(({ opened }) => opened.session));
     await this.#orphans.settled();
   }
 
   /** Kills what is left over of creations that failed. */
   reap(options: ReapOptions): Promise<ReapedSandbox[]> {
+    checkOptions('reap', options);
     return this.#orphans.reap(options, (sandboxId) => this.#held.has(sandboxId));
   }
 
@@ -155,14 +185,19 @@ export class SessionManager {
     filter: Record<string, string>,
   ): Promise<Opened> {
     const [first] = await this.#environment.sandboxes.list(filter, options.signal);
-    return first ? this.#join(first, options) : this.#make(templateId, options, filter);
+    return first ? this.#join(first, templateId, options) : this.#make(templateId, options, filter);
   }
 
-  /** Takes the sandbox that somebody else made, or is making. */
-  async #join(row: SandboxRow, options: CreateSessionOptions): Promise<Opened> {
-    const opened = this.#attach(row, options);
-    const readyTimeoutMs = options.readyTimeoutMs ?? this.#environment.readyTimeoutMs;
-    await opened.use.sandbox.join(readyTimeoutMs, this.#orEnd(options.signal));
+  /** Takes the sandbox that somebody else made, or is making, and gives it at least the life that is asked for. */
+  async #join(row: SandboxRow, templateId: string, options: CreateSessionOptions): Promise<Opened> {
+    const lifetimeMs = options.lifetimeMs ?? options.config?.lifetimeMs;
+    const opened = this.#attach(row, { ...options, lifetimeMs });
+    await this.checkTemplate(opened, templateId);
+    const { sandbox } = opened.use;
+    const signal = this.#orEnd(options.signal);
+    await sandbox.join(options.readyTimeoutMs ?? this.#environment.readyTimeoutMs, signal);
+    // A paused one gets it when it is resumed.
+    if (lifetimeMs !== undefined && sandbox.status !== 'paused') await sandbox.refresh(lifetimeMs, signal);
     return this.#hold(opened, false);
   }
 
@@ -181,9 +216,9 @@ export class SessionManager {
     this.#making.add(making);
     try {
       const made = await making;
-      if ('winner' in made) return await this.#join(made.winner, options);
-      const { sandbox, row, timeoutMs } = made;
-      return this.#hold(this.#open(sandbox, row, { ...options, timeoutMs }), true);
+      if ('winner' in made) return await this.#join(made.winner, templateId, options);
+      const { sandbox, row } = made;
+      return this.#hold(this.#open(sandbox, row, options, true), true);
     } finally {
       this.#making.delete(making);
     }
@@ -204,29 +239,24 @@ export class SessionManager {
   }
 
   #attach(row: SandboxRow, options: SessionOptions): Opened {
-    const held = this.#held.get(row.sandboxId);
-    if (!held) return this.#open(this.#live(row, options), row, options);
-    held.use.sandbox.note(row);
-    return held;
+    const held = this.#held.get(row.sandboxId)?.opened.use.sandbox;
+    held?.note(row);
+    return this.#open(held ?? new LiveSandbox(this.#environment, row), row, options, false);
   }
 
-  #live(row: SandboxRow, { timeoutMs = defaultTimeoutMs, autoResume = true }: SessionOptions): LiveSandbox {
-    return new LiveSandbox(this.#environment, row, { timeoutMs, autoResume });
-  }
-
-  #open(sandbox: LiveSandbox, row: SandboxRow, options: SessionOptions): Opened {
-    const { timeoutMs = defaultTimeoutMs, keepAlive = false } = options;
-    const use = new SessionUse(sandbox, keepAlive ? timeoutMs : undefined);
+  #open(sandbox: LiveSandbox, row: SandboxRow, options: SessionOptions, isNew: boolean): Opened {
+    const use = new SessionUse(sandbox, behaviourOf(options, sandbox.labels));
     const onClosed = (): void => {
       this.#held.delete(row.sandboxId);
     };
-    return { use, session: new SandboxSession({ use, row, calls: this.#environment.calls, onClosed }) };
+    const { calls } = this.#environment;
+    return { use, row, session: new SandboxSession({ use, row, isNew, calls, onClosed }) };
   }
 
-  #hold({ session, use }: Opened, created: boolean): Opened {
-    const before = this.#held.get(session.sandboxId);
-    this.#held.set(session.sandboxId, { session, use, created: created || (before?.created ?? false) });
-    return { session, use };
+  #hold(opened: Opened, created: boolean): Opened {
+    const { sandboxId } = opened.session;
+    this.#held.set(sandboxId, { opened, created: created || (this.#held.get(sandboxId)?.created ?? false) });
+    return opened;
   }
 }
 

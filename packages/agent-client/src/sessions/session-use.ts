@@ -1,41 +1,60 @@
-import type { AgentLease } from '../invocation/agent-lease.js';
+import type { AgentLease, AgentTarget } from '../invocation/agent-lease.js';
 import type { Cancellation } from '../invocation/cancellation.js';
+import type { Endpoint } from '../transport/endpoint.js';
+import type { Transport } from '../transport/transport.js';
 import { KeepAlive } from './keep-alive.js';
 import type { LiveSandbox } from './live-sandbox.js';
+import type { SessionBehaviour } from './session-behaviour.js';
 
-/** How much a session is used from here: what calls it holds ready for, and since when it is idle. */
-export class SessionUse {
+/** One session's use of a sandbox, which it may share with other sessions of the client: what its own options ask for. */
+export class SessionUse implements AgentTarget {
   readonly sandbox: LiveSandbox;
+  readonly behaviour: SessionBehaviour;
   readonly #keepAlive: KeepAlive | undefined;
-  #inFlight = 0;
-  #lastActivity = Date.now();
 
-  /** @param keepAliveMs - How long a refresh is to last, where calls in flight keep the sandbox alive. */
-  constructor(sandbox: LiveSandbox, keepAliveMs: number | undefined) {
+  constructor(sandbox: LiveSandbox, behaviour: SessionBehaviour) {
     this.sandbox = sandbox;
-    if (keepAliveMs !== undefined) this.#keepAlive = new KeepAlive(keepAliveMs, () => sandbox.refresh());
+    this.behaviour = behaviour;
+    const { keepAlive, lifetimeMs } = behaviour;
+    if (keepAlive) this.#keepAlive = new KeepAlive(lifetimeMs, () => sandbox.refresh(lifetimeMs));
   }
 
-  get idleSeconds(): number {
-    return this.#inFlight > 0 ? 0 : (Date.now() - this.#lastActivity) / 1000;
+  get sandboxId(): string {
+    return this.sandbox.sandboxId;
   }
 
-  touch(): void {
-    this.#lastActivity = Date.now();
+  get transport(): Transport {
+    return this.sandbox.transport;
+  }
+
+  get endpoint(): Endpoint {
+    return this.sandbox.endpoint;
+  }
+
+  get runtimeInstance(): string | undefined {
+    return this.sandbox.runtimeInstance;
+  }
+
+  set runtimeInstance(instance: string | undefined) {
+    this.sandbox.runtimeInstance = instance;
+  }
+
+  recover(signal: AbortSignal): Promise<void> {
+    return this.sandbox.recover(this.behaviour, signal);
   }
 
   /** Makes the agent ready for one call, and keeps it so until the lease is released. */
   async lease(cancellation: Cancellation): Promise<AgentLease> {
-    this.#inFlight += 1;
+    const { activity } = this.sandbox;
+    activity.begin();
     const release = async (): Promise<void> => {
       this.#keepAlive?.end();
-      this.#inFlight -= 1;
-      this.touch();
+      activity.end();
     };
     try {
       this.#keepAlive?.begin();
-      await this.sandbox.ready(cancellation);
-      return { target: this.sandbox, release };
+      await this.sandbox.ready(this.behaviour, cancellation);
+      return { target: this, release };
     } catch (error) {
       await release();
       throw error;

@@ -268,6 +268,112 @@ describe('a session under the caller’s own id', () => {
   });
 });
 
+describe('how long a sandbox lives', () => {
+  const halfAnHour = 1_800_000;
+
+  /** What the platform says is left of a sandbox's life, in milliseconds. */
+  async function left(sandboxId: string): Promise<number> {
+    const { apiKey, apiUrl } = platform.host;
+    const response = await fetch(`${apiUrl}/sandboxes/${sandboxId}`, { headers: { 'x-api-key': apiKey } });
+    const endAt: unknown = Reflect.get(Object(await response.json()), 'endAt');
+    return new Date(String(endAt)).getTime() - Date.now();
+  }
+
+  test('is not cut by another process that finds it, refreshes it, resumes it and calls it', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    const made = await platform.open().createSession('commands', {
+      runtimeSessionId,
+      lifetimeMs: halfAnHour,
+    });
+    const { sandboxId } = made;
+    const found = await platform.open().getSession(sandboxId, { keepAlive: true });
+    await found?.refresh();
+    expect(await left(sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
+    await found?.invoke('x');
+    expect(await left(sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
+    await found?.pause();
+    await found?.resume();
+    expect(await left(sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
+    await made.pause();
+    await (await platform.open().getSession({ runtimeSessionId }))?.invoke('x');
+    expect(await left(sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
+    await made.pause();
+    const client = platform.open();
+    await client.invokeAgentRuntime({ agentId: 'commands', payload: 'x', runtimeSessionId });
+    expect(await left(sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
+  });
+
+  test('is never shortened by a refresh', async () => {
+    const session = await platform.open().createSession('commands', { lifetimeMs: halfAnHour });
+    await session.refresh({ lifetimeMs: 60_000 });
+    expect(await left(session.sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
+    const brief = await platform.open().getSession(session.sandboxId, { lifetimeMs: 60_000 });
+    await brief?.refresh();
+    expect(await left(session.sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
+  });
+
+  test('is what a caller asks for who creates a conversation that exists', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    const client = platform.open();
+    const made = await client.createSession('commands', { runtimeSessionId });
+    expect(made.isNew).toBe(true);
+    for (const other of [client, platform.open()]) {
+      const lifetimeMs = other === client ? halfAnHour : 2 * halfAnHour;
+      const found = await other.createSession('commands', { runtimeSessionId, lifetimeMs });
+      expect(found.sandboxId).toBe(made.sandboxId);
+      expect(found.isNew).toBe(false);
+      expect(await left(made.sandboxId)).toBeGreaterThan(lifetimeMs - 300_000);
+    }
+    expect((await client.getSession(made.sandboxId))?.isNew).toBe(false);
+  });
+});
+
+describe('a conversation that exists', () => {
+  test('is new to one only of those who create it at once', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    const clients = [platform.open(), platform.open()];
+    const sessions = await Promise.all(
+      [...clients, ...clients].map((client) => client.createSession('commands', { runtimeSessionId })),
+    );
+    expect(sessions.filter(({ isNew }) => isNew)).toHaveLength(1);
+  });
+
+  test('is not given to a caller who asks for another template', async () => {
+    const runtimeSessionId = crypto.randomUUID();
+    const client = platform.open();
+    const made = await client.createSession('commands', { runtimeSessionId });
+    const refused = {
+      name: 'SandboxCreationError',
+      message: expect.stringMatching(/runs template commands .*not self-starting.*runtimeSessionId/),
+    };
+    for (const other of [client, platform.open()]) {
+      await expect(other.createSession('self-starting', { runtimeSessionId })).rejects.toMatchObject(refused);
+      await expect(
+        other.invokeAgentRuntime({ agentId: 'self-starting', payload: 'x', runtimeSessionId }),
+      ).rejects.toMatchObject(refused);
+    }
+    // The same template by its other name.
+    const { templateId } = await client.getTemplate('commands');
+    const again = await platform.open().createSession(templateId, { runtimeSessionId });
+    expect(again.sandboxId).toBe(made.sandboxId);
+    await expect(again.invoke('x')).resolves.toMatchObject({ result: { prompt: 'x' } });
+  });
+
+  test('is found with the options of each who asks, also when the client holds it already', async () => {
+    const client = platform.open();
+    const made = await client.createSession('commands');
+    const patient = await client.getSession(made.sandboxId, { autoResume: false });
+    await made.pause();
+    await expect(patient?.invoke('x')).rejects.toThrow('autoResume');
+    expect(patient?.isPaused).toBe(true);
+    expect((await made.invoke('x')).result).toEqual({ prompt: 'x' });
+    expect((await patient?.invoke('x'))?.result).toEqual({ prompt: 'x' });
+    await patient?.close();
+    expect(await made.getStatus()).toBe('closed');
+    expect(await client.closeAllSessions()).toEqual([]);
+  });
+});
+
 test.each(['commands', 'started-already'])(
   'a sandbox of template %s that is paused without its memory has its agent started anew by the next call',
   async (template) => {
@@ -331,7 +437,7 @@ describe('a sandbox’s time', () => {
   const lifeMs = 6_000;
 
   test('is not extended by calls alone', async () => {
-    const session = await platform.open().createSession('commands', { timeoutMs: lifeMs });
+    const session = await platform.open().createSession('commands', { lifetimeMs: lifeMs });
     await expect(session.invoke({ prompt: 'sleep', ms: 60_000 })).rejects.toMatchObject({
       sandboxId: session.sandboxId,
     });
@@ -339,13 +445,13 @@ describe('a sandbox’s time', () => {
   });
 
   test('is extended while calls are in flight, where that is asked for', async () => {
-    const session = await platform.open().createSession('commands', { timeoutMs: lifeMs, keepAlive: true });
+    const session = await platform.open().createSession('commands', { lifetimeMs: lifeMs, keepAlive: true });
     expect((await session.invoke({ prompt: 'sleep', ms: lifeMs + 2_000 })).result).toBe('slept');
   });
 
   test('is extended by a refresh', async () => {
-    const session = await platform.open().createSession('commands', { timeoutMs: lifeMs });
-    await session.refresh({ timeoutMs: 60_000 });
+    const session = await platform.open().createSession('commands', { lifetimeMs: lifeMs });
+    await session.refresh({ lifetimeMs: 60_000 });
     await new Promise((resolve) => setTimeout(resolve, lifeMs + 1_000));
     expect(await session.getStatus()).toBe('active');
   });

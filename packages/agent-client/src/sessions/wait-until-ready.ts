@@ -1,11 +1,11 @@
-import type { AgentTarget } from '../invocation/agent-lease.js';
+import type { AgentAddress } from '../invocation/agent-lease.js';
 import { AttemptFailure } from '../invocation/attempt-failure.js';
 import { attemptPing } from '../invocation/ping.js';
 import { sleep } from '../sleep.js';
 import type { AgentProcess } from './agent-process.js';
 
 /** An agent to be waited for, in a sandbox that may end meanwhile. */
-export interface AwaitedAgent extends AgentTarget {
+export interface AwaitedAgent extends AgentAddress {
   /** Asks the platform about its sandbox. @throws SessionNotFoundError when there is none any more. */
   look(signal: AbortSignal): Promise<unknown>;
 }

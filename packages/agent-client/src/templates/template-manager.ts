@@ -1,4 +1,5 @@
 import type { AuthManager } from '../auth/auth-manager.js';
+import { checkOptions } from '../check-options.js';
 import { AgentClientError } from '../errors/agent-client-error.js';
 import { TemplateNotFoundError } from '../errors/template-not-found-error.js';
 import { Platform } from '../platform/platform.js';
@@ -15,6 +16,13 @@ export interface ListTemplatesOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What an agent's id may name: a template whose own name may have hyphens, or one by what follows the last hyphen. */
+export function possibleTemplates(agentId: string): [name: string, templateId?: string] {
+  const name = agentId.startsWith('arn:') ? agentId.slice(agentId.lastIndexOf('/') + 1) : agentId;
+  const templateId = name.slice(name.lastIndexOf('-') + 1);
+  return templateId === name ? [name] : [name, templateId];
+}
+
 /** Looks up templates. Each call asks the platform: nothing is cached. */
 export class TemplateManager {
   readonly #platform: Platform;
@@ -26,6 +34,7 @@ export class TemplateManager {
 
   /** The account's templates. @throws AuthenticationError, NetworkError, RateLimitError. */
   async listTemplates(options: ListTemplatesOptions = {}): Promise<AgentTemplate[]> {
+    checkOptions('listTemplates', options);
     const { tags = [], nameFilter = '', signal } = options;
     const rows = await this.#ask('list the templates', signal, (abort) =>
       this.#platform.api().GET('/templates', { signal: abort }),
@@ -76,10 +85,8 @@ export class TemplateManager {
    * @throws TemplateNotFoundError when it is none of them.
    */
   async resolveAgentId(agentId: string, options: { signal?: AbortSignal | undefined } = {}): Promise<string> {
-    const name = agentId.startsWith('arn:') ? agentId.slice(agentId.lastIndexOf('/') + 1) : agentId;
-    const templateId = name.slice(name.lastIndexOf('-') + 1);
-    // A template's own name may have hyphens too.
-    if (templateId === name || (await this.templateExists(name, options))) return name;
+    const [name, templateId] = possibleTemplates(agentId);
+    if (templateId === undefined || (await this.templateExists(name, options))) return name;
     if (await this.templateExists(templateId, options)) return templateId;
     throw new TemplateNotFoundError(`There is no template ${name}, nor one of id ${templateId}.`);
   }
