@@ -32,6 +32,7 @@ import type { IdlePolicy } from './sandboxes/deadlines.js';
 import { newToken } from './sandboxes/identifiers.js';
 import { SandboxManager } from './sandboxes/sandbox-manager.js';
 import { openStores } from './stores.js';
+import { BuildLogs } from './templates/build-logs.js';
 import { LayerCache } from './templates/layer-cache.js';
 import { TemplateBuilder } from './templates/template-builder.js';
 import { TemplateCatalog } from './templates/template-catalog.js';
@@ -173,12 +174,13 @@ async function startHost(
     },
   });
   const uploads = new UploadedFiles(join(data.path, 'uploads'));
-  const catalog = new TemplateCatalog(stores.templates, {
-    image: engine.baseImage,
-    envs: {},
-    workdir: '/home/user',
-    user: 'user',
+  const logs = new BuildLogs(join(data.path, 'build-logs'));
+  const catalog = new TemplateCatalog({
+    templates: stores.templates,
+    logs,
+    base: { image: engine.baseImage, envs: {}, workdir: '/home/user', user: 'user' },
   });
+  logs.keepOnly(catalog.buildIds());
   const cache = new LayerCache({
     store: stores.layers,
     measure: (image) => engine.imageBytes(image),
@@ -189,7 +191,7 @@ async function startHost(
     engine: engine.volumes,
     usersOf: (volumeId) => sandboxes.usersOf(volumeId),
   });
-  const builder = new TemplateBuilder(catalog, sandboxes, uploads, cache);
+  const builder = new TemplateBuilder({ catalog, sandboxes, uploads, cache, logs });
   const pools = new Pools(sandboxes, catalog, stores.pools);
   const apiEvents: ApiEvents = new EventEmitter();
   const gatewayEvents: GatewayEvents = new EventEmitter();
@@ -217,6 +219,7 @@ async function startHost(
       ...templateRoutes({
         catalog,
         builder,
+        logs,
         uploads,
         uploadUrl: upload.url,
         async remove(template) {

@@ -3,7 +3,8 @@ import { variableName } from '../engines/check-command.js';
 import { diskMBSchema } from '../engines/disk-limit.js';
 import { envdVersion } from '../envd/envd.js';
 import { HostError } from '../errors.js';
-import type { Build, Template } from '../templates/template.js';
+import type { BuildLogs } from '../templates/build-logs.js';
+import { type Build, logLevels, type Template } from '../templates/template.js';
 import type { TemplateBuilder } from '../templates/template-builder.js';
 import {
   defaultResources,
@@ -68,6 +69,7 @@ const startBuildSchema = z.object({
 export interface TemplateServices {
   catalog: TemplateCatalog;
   builder: TemplateBuilder;
+  logs: BuildLogs;
   uploads: UploadedFiles;
   /** Where archives are to be sent, so that only who asked can. */
   uploadUrl: (templateId: string, hash: string) => string;
@@ -76,7 +78,14 @@ export interface TemplateServices {
 }
 
 /** The part of the control plane that is about templates. */
-export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }: TemplateServices): Route[] {
+export function templateRoutes({
+  catalog,
+  builder,
+  logs,
+  uploads,
+  uploadUrl,
+  remove,
+}: TemplateServices): Route[] {
   const template = (params: Record<string, string>): Template => catalog.get(params.templateID ?? '');
   const buildOf = (params: Record<string, string>): Build => {
     const build = template(params).builds.find((one) => one.buildID === params.buildID);
@@ -211,11 +220,14 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
       method: 'get',
       path: '/templates/{templateID}/builds/{buildID}/status',
       summary: 'Read how far a build has come',
-      query: z.object({ logsOffset: z.coerce.number().int().min(0).default(0) }),
+      query: z.object({
+        logsOffset: z.coerce.number().int().min(0).default(0),
+        limit: z.coerce.number().int().min(0).max(100).default(100),
+      }),
       status: 200,
       handle: ({ params, query }) => {
         const build = buildOf(params);
-        const entries = build.log.slice(query.logsOffset, query.logsOffset + 100);
+        const entries = logs.read(build.buildID, { offset: query.logsOffset, limit: query.limit });
         return {
           body: {
             templateID: template(params).templateID,
@@ -232,9 +244,23 @@ export function templateRoutes({ catalog, builder, uploads, uploadUrl, remove }:
       method: 'get',
       path: '/templates/{templateID}/builds/{buildID}/logs',
       summary: 'Read the log of a build',
-      query: z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(1_000) }),
+      query: z.object({
+        cursor: z.coerce.number().int().min(0).optional(),
+        limit: z.coerce.number().int().min(1).max(1_000).default(1_000),
+        direction: z.enum(['forward', 'backward']).default('forward'),
+        level: z.enum(logLevels).default('debug'),
+      }),
       status: 200,
-      handle: ({ params, query }) => ({ body: { logs: buildOf(params).log.slice(0, query.limit) } }),
+      handle: ({ params, query: { cursor, limit, direction, level } }) => {
+        const backward = direction === 'backward';
+        const levels = new Set(logLevels.slice(logLevels.indexOf(level)));
+        const found = logs.search(buildOf(params).buildID, { limit, backward }, (entry) => {
+          if (!levels.has(entry.level)) return false;
+          const at = Date.parse(entry.timestamp);
+          return cursor === undefined || (backward ? at <= cursor : at >= cursor);
+        });
+        return { body: { logs: found } };
+      },
     }),
     ...(['/templates/{templateID}', '/v2/templates/{templateID}'] as const).map((path) =>
       route({

@@ -1,22 +1,26 @@
 import { StringDecoder } from 'node:string_decoder';
+import { setImmediate } from 'node:timers/promises';
 import type { ExitStatus } from '../engines/engine.js';
 import type { OutputEvent, ProcessOutput } from './process-output.js';
 
 type Source = Exclude<OutputEvent['type'], 'end'>;
 
-/** A line that goes on beyond this is told in parts. */
+/** A line that goes on beyond this is reported in parts. */
 const longestLine = 64 * 1024;
+/** Everything else in the process has its turn after this much time. */
+const turnMs = 10;
 
 /**
  * Follows a process to its end, line by line: programs write parts of lines, too, and what they write is cut on its way.
  *
- * @param onLine - Told of each line without what ends it, as soon as that has come.
+ * @param onLine - Called with each line without what ends it, as soon as that has come.
  */
 export async function followLines(
   output: ProcessOutput,
   onLine: (line: string, source: Source) => void,
 ): Promise<ExitStatus> {
   const begun = new Map<Source, { decoder: StringDecoder; rest: string }>();
+  let turn = performance.now();
   for await (const event of output.read(new AbortController().signal)) {
     if (event.type === 'end') {
       for (const [source, { rest }] of begun) if (rest !== '') onLine(rest.trimEnd(), source);
@@ -31,6 +35,9 @@ export async function followLines(
       line.rest = '';
     }
     for (const text of lines) onLine(text.trimEnd(), event.type);
+    if (performance.now() - turn < turnMs) continue;
+    await setImmediate();
+    turn = performance.now();
   }
   throw new Error('The output of a process ended before it.');
 }

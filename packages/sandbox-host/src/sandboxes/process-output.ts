@@ -9,6 +9,9 @@ export type OutputEvent =
 const readerBytes = 1024 * 1024;
 /** As much output as is kept of a process that nobody listens to; older output is dropped. */
 const keptBytes = 128 * 1024;
+/** What a program writes in smaller pieces is put together while it waits: each piece takes room besides its bytes. */
+const pieceBytes = 4 * 1024;
+const roomOfPiece = 128;
 
 interface Reader {
   queue: OutputEvent[];
@@ -76,16 +79,14 @@ export class ProcessOutput {
       return;
     }
     for (const reader of this.#readers) {
-      reader.queue.push(event);
-      reader.bytes += sizeOf(event);
+      reader.bytes += put(reader.queue, event);
       reader.wake();
     }
     this.#regulate();
   }
 
   #keep(event: OutputEvent): void {
-    this.#kept.push(event);
-    this.#keptBytes += sizeOf(event);
+    this.#keptBytes += put(this.#kept, event);
     while (this.#keptBytes > keptBytes) {
       const oldest = this.#kept.shift();
       if (!oldest) break;
@@ -102,6 +103,23 @@ export class ProcessOutput {
   }
 }
 
+/** Puts a piece at the end of a queue. @returns what it takes there. */
+function put(queue: OutputEvent[], event: OutputEvent): number {
+  const last = queue.at(-1);
+  if (
+    last === undefined ||
+    event.type === 'end' ||
+    last.type !== event.type ||
+    last.data.byteLength + event.data.byteLength > pieceBytes
+  ) {
+    queue.push(event);
+    return sizeOf(event);
+  }
+  queue[queue.length - 1] = { type: last.type, data: Buffer.concat([last.data, event.data]) };
+  return event.data.byteLength;
+}
+
+/** What an event takes of a queue. */
 function sizeOf(event: OutputEvent): number {
-  return event.type === 'end' ? 0 : event.data.byteLength;
+  return event.type === 'end' ? 0 : event.data.byteLength + roomOfPiece;
 }

@@ -23,14 +23,21 @@ export interface LogQuery {
 
 const linesKept = 1_000;
 const lineLength = 4_096;
+/** Characters of all of them together. */
+const lengthKept = 1024 * 1024;
 
 /** What happened in and to a sandbox: the last lines of it. */
 export class SandboxLog {
   readonly #lines: LogLine[] = [];
+  #length = 0;
 
   add(level: LogLine['level'], message: string): void {
-    this.#lines.push({ timestamp: new Date(), level, message: message.slice(0, lineLength) });
-    if (this.#lines.length > linesKept) this.#lines.shift();
+    // A copy: a line is a part of what was read with it, and would keep all of that in memory.
+    const kept = Buffer.from(message.slice(0, lineLength)).toString();
+    this.#lines.push({ timestamp: new Date(), level, message: kept });
+    this.#length += kept.length;
+    while (this.#lines.length > linesKept || this.#length > lengthKept)
+      this.#length -= this.#lines.shift()?.message.length ?? 0;
   }
 
   /** Takes in what a server writes, to its end. @returns how it ended. */

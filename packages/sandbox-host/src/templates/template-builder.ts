@@ -4,6 +4,7 @@ import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { defaultSettings } from '../sandboxes/sandbox-settings.js';
 import { startAgent } from '../sandboxes/start-agent.js';
+import type { BuildLogs } from './build-logs.js';
 import { applyStep, type BuildState, type BuildStep, runStep } from './build-steps.js';
 import { type LayerCache, layerKey } from './layer-cache.js';
 import type { Build, BuildLogEntry, Template } from './template.js';
@@ -30,18 +31,22 @@ const buildTimeoutMs = 60 * 60_000;
 /** So many layers are laid over each other; further steps share one. */
 const maxLayers = 12;
 
+/** What builds are carried out with. */
+export interface TemplateBuilderParts {
+  catalog: TemplateCatalog;
+  sandboxes: SandboxManager;
+  uploads: UploadedFiles;
+  cache: LayerCache;
+  logs: BuildLogs;
+}
+
 /** Carries out builds: each step in a sandbox of its own, unless the same was done before. */
 export class TemplateBuilder {
   readonly #running = new Set<Promise<void>>();
   /** What the builds under way stand on, by their ids. */
   readonly #grounds = new Map<string, Image>();
 
-  constructor(
-    private readonly catalog: TemplateCatalog,
-    private readonly sandboxes: SandboxManager,
-    private readonly uploads: UploadedFiles,
-    private readonly cache: LayerCache,
-  ) {}
+  constructor(private readonly parts: TemplateBuilderParts) {}
 
   /** Runs a build to its end. What goes wrong is the build's status and log. */
   start(template: Template, build: Build, plan: BuildPlan): void {
@@ -61,10 +66,10 @@ export class TemplateBuilder {
   }
 
   async #run(template: Template, build: Build, plan: BuildPlan): Promise<void> {
+    const { catalog, sandboxes, uploads, cache, logs } = this.parts;
     build.status = 'building';
-    const log = (level: BuildLogEntry['level'], message: string): void => {
-      build.log.push({ timestamp: new Date().toISOString(), level, message });
-    };
+    const buildLog = logs.open(build.buildID);
+    const log = (level: BuildLogEntry['level'], message: string): void => buildLog.add(level, message);
     let step = 'base';
     let sandbox: Sandbox | undefined;
     try {
@@ -82,7 +87,7 @@ export class TemplateBuilder {
       };
       stepOnto(image);
       const open = async (): Promise<Sandbox> =>
-        this.sandboxes.create(image, {
+        sandboxes.create(image, {
           ...defaultSettings,
           templateId: template.templateID,
           timeoutMs: buildTimeoutMs,
@@ -94,7 +99,7 @@ export class TemplateBuilder {
       const close = async (): Promise<void> => {
         const ended = sandbox;
         sandbox = undefined;
-        if (ended) await this.sandboxes.kill(ended.id);
+        if (ended) await sandboxes.kill(ended.id);
       };
       for (const [index, one] of plan.steps.entries()) {
         step = String(index + 1);
@@ -104,7 +109,7 @@ export class TemplateBuilder {
           continue;
         }
         const key = layerKey(image, state, one);
-        const known = plan.force || one.force ? undefined : this.cache.find(key);
+        const known = plan.force || one.force ? undefined : cache.find(key);
         log('info', known ? `CACHED ${title}` : title);
         if (known) {
           stepOnto(known);
@@ -118,10 +123,10 @@ export class TemplateBuilder {
           state,
           one,
           log,
-          files ? () => this.uploads.open(template.templateID, files) : undefined,
-        );
+          files ? () => uploads.open(template.templateID, files) : undefined,
+        ).finally(() => buildLog.endStep());
         stepOnto(await sandbox.checkpoint());
-        await this.cache.put(key, image);
+        await cache.put(key, image);
         if (image.layers.length < maxLayers) await close();
       }
       step = 'finalize';
@@ -132,17 +137,21 @@ export class TemplateBuilder {
         sandbox = await open();
         await this.#tryStart(sandbox, state, { startCmd, readyCmd });
       }
-      this.catalog.finish(template, build, { image, ...state, startCmd, readyCmd });
       log('info', 'Build finished');
+      // Its status is what callers stop to read the log on.
+      buildLog.endStep();
+      catalog.finish(template, build, { image, ...state, startCmd, readyCmd });
     } catch (error) {
       const message = HostError.isInstance(error)
         ? error.message
         : 'The build failed inside the sandbox host.';
       if (!HostError.isInstance(error)) console.error(error);
-      this.catalog.fail(template, build, { message, step });
+      log('error', message);
+      buildLog.endStep();
+      catalog.fail(template, build, { message, step });
     } finally {
       this.#grounds.delete(build.buildID);
-      if (sandbox) await this.sandboxes.kill(sandbox.id);
+      if (sandbox) await sandboxes.kill(sandbox.id);
     }
   }
 
@@ -157,13 +166,13 @@ export class TemplateBuilder {
   }
 
   #resolveBase(plan: BuildPlan): ReturnType<TemplateCatalog['resolve']> {
-    if (plan.fromTemplate) return this.catalog.resolve(plan.fromTemplate);
+    if (plan.fromTemplate) return this.parts.catalog.resolve(plan.fromTemplate);
     if (plan.fromImage && !baseImage.test(plan.fromImage)) {
       throw new HostError(
         400,
         `This host runs sandboxes without container images, so it cannot start from "${plan.fromImage}": use fromTemplate('base').`,
       );
     }
-    return this.catalog.resolve('base');
+    return this.parts.catalog.resolve('base');
   }
 }

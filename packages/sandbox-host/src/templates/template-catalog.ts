@@ -4,6 +4,7 @@ import type { Image } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import { newId } from '../sandboxes/identifiers.js';
 import type { Collection } from '../store/journal.js';
+import type { BuildLogs } from './build-logs.js';
 import type { Build, BuildResult, Resources, Template } from './template.js';
 
 /** The tag that is meant when none is named. */
@@ -21,13 +22,22 @@ function ofTheCloud(reference: string): string {
   return " It is one of those that E2B's cloud has and this host does not: build one of this name.";
 }
 
+/** What templates are kept in. */
+export interface TemplateCatalogOptions {
+  templates: Collection<Template>;
+  logs: BuildLogs;
+  /** What the template `base` is here and now. */
+  base: BuildResult;
+}
+
 /** Every template there is, by id and by name. */
 export class TemplateCatalog {
   readonly #templates: Collection<Template>;
+  readonly #logs: BuildLogs;
 
-  /** @param base - What the template `base` is here and now. */
-  constructor(templates: Collection<Template>, base: BuildResult) {
+  constructor({ templates, logs, base }: TemplateCatalogOptions) {
     this.#templates = templates;
+    this.#logs = logs;
     for (const template of this.#templates.values()) this.#endUnfinished(template);
     const template = this.find('base') ?? this.create('base');
     template.builds = [];
@@ -104,7 +114,6 @@ export class TemplateCatalog {
       cpuCount,
       memoryMB,
       diskMB,
-      log: [],
     };
     template.builds.push(build);
     this.#save(template);
@@ -126,7 +135,6 @@ export class TemplateCatalog {
     build.status = 'error';
     build.reason = reason;
     build.finishedAt = new Date().toISOString();
-    build.log.push({ timestamp: build.finishedAt, level: 'error', message: reason.message });
     this.#save(template);
   }
 
@@ -157,8 +165,13 @@ export class TemplateCatalog {
     );
   }
 
+  buildIds(): string[] {
+    return [...this.#templates.values()].flatMap((one) => one.builds.map(({ buildID }) => buildID));
+  }
+
   delete(template: Template): void {
     this.#templates.delete(template.templateID);
+    for (const { buildID } of template.builds) this.#logs.remove(buildID);
   }
 
   /** Keeps a template as it is now. */
@@ -171,7 +184,11 @@ export class TemplateCatalog {
   #endUnfinished(template: Template): void {
     for (const build of template.builds) {
       if (build.status === 'ready' || build.status === 'error') continue;
-      this.fail(template, build, { message: 'The sandbox host ended before the build did.' });
+      const message = 'The sandbox host ended before the build did.';
+      const log = this.#logs.open(build.buildID);
+      log.add('error', message);
+      log.endStep();
+      this.fail(template, build, { message });
     }
   }
 }

@@ -3,10 +3,13 @@ import { defaultDiskMB } from '../engines/disk-limit.js';
 import type { Image } from '../engines/engine.js';
 import type { SandboxUser } from '../engines/user.js';
 
+/** How much a line of a log matters, least first. */
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+
 /** A line of a build's log. */
 export interface BuildLogEntry {
   timestamp: string;
-  level: 'debug' | 'info' | 'warn' | 'error';
+  level: (typeof logLevels)[number];
   message: string;
 }
 
@@ -35,7 +38,6 @@ export interface Build extends Resources {
   tags: string[];
   createdAt: string;
   finishedAt?: string | undefined;
-  log: BuildLogEntry[];
   reason?: { message: string; step?: string | undefined } | undefined;
   result?: BuildResult | undefined;
 }
@@ -68,13 +70,6 @@ const buildSchema: z.ZodType<Build> = z.object({
   memoryMB: z.number(),
   // Those of hosts before there was a limit.
   diskMB: z.number().default(defaultDiskMB),
-  log: z.array(
-    z.object({
-      timestamp: z.string(),
-      level: z.enum(['debug', 'info', 'warn', 'error']),
-      message: z.string(),
-    }),
-  ),
   reason: z.object({ message: z.string(), step: z.string().optional() }).optional(),
   result: z
     .object({
