@@ -15,6 +15,7 @@ const config: ViteUserConfig = {
     ],
   },
   test: {
+    reporters: ['default', './scripts/skipped-tests.mjs'],
     include: ['packages/*/{src,test}/**/*.test.ts', 'examples/*/**/*.test.{ts,mjs}', 'scripts/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     // Generous: a busy machine takes ten times as long, and nothing that passes waits for it.

@@ -3,15 +3,17 @@ import { Sandbox } from 'e2b';
 import { describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { useHostProcesses } from './host-process.js';
+import { isolationObstacle } from './machine.js';
 import { processesWith } from './traces.js';
 
 const hosts = useHostProcesses();
 
-describe.skipIf(process.platform !== 'linux')('a host that is killed with SIGKILL', () => {
-  test.each(['namespaces', 'none'] as const)(
+describe.skipIf(process.platform !== 'linux')('a host that is killed with SIGKILL (on Linux)', () => {
+  test.for(['namespaces', 'none'] as const)(
     'leaves nothing running and nothing that the next host does not remove (isolation: %s)',
-    async (isolation) => {
-      if (isolation === 'namespaces' && process.getuid?.() !== 0) return;
+    { timeout: 120_000 },
+    async (isolation, { skip }) => {
+      skip(isolation === 'namespaces' && isolationObstacle !== undefined, isolationObstacle);
       const mark = `98765${process.pid}${isolation === 'none' ? 1 : 2}`;
       const { child, connection, kill } = await hosts.start({ isolation });
       const [running, paused] = await Promise.all([
@@ -38,6 +40,5 @@ describe.skipIf(process.platform !== 'linux')('a host that is killed with SIGKIL
       expect(processesWith(`sleep ${mark}`)).toEqual([]);
       expect(existsSync(`/tmp/${directories[0]}`)).toBe(false);
     },
-    120_000,
   );
 });

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Capabilities, Capability } from '../src/engines/engine.js';
 import { proveCapabilities } from '../src/engines/process/probe/prove-capabilities.js';
 import { createSandboxHost } from '../src/index.js';
-import { canIsolate, useEngine } from './with-engine.js';
+import { describeIsolated } from './machine.js';
+import { useEngine } from './with-engine.js';
 
 // They wait for what a busy machine does.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -35,7 +36,7 @@ const neverStarts = async () => {
   throw new Error('no sandbox today');
 };
 
-describe.skipIf(!canIsolate)('capabilities of a host (need root on Linux)', () => {
+describeIsolated('capabilities of a host', () => {
   const fixture = useEngine();
   const plain = useEngine({ isolation: 'none' });
 

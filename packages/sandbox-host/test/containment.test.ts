@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -11,26 +10,26 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { processesWith } from './traces.js';
 import { describeHosts } from './with-host.js';
-
-const hasChromium = existsSync('/usr/bin/chromium');
-if (!hasChromium) console.warn('No Chromium on this machine (Debian: chromium), so it is not started.');
 
 /** Processor time, in clock ticks, of every process in whose environment or group a sandbox can be seen. */
 function ticksOf(mark: string): number {
-  const pids = execFileSync('pgrep', ['-f', mark], { encoding: 'utf8' }).trim().split('\n');
-  return pids.reduce((sum, pid) => {
+  return processesWith(mark).reduce((sum, pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
     return sum + Number(fields[11]) + Number(fields[12]);
   }, 0);
 }
+
+const nothingApart = 'without namespaces nothing is kept apart';
 
 describeHosts(
   'a sandbox',
   (fixture) => {
     const isolated = fixture.isolation === 'namespaces';
 
-    test.skipIf(process.platform !== 'linux')('uses no processor time while it is paused', async () => {
+    test('uses no processor time while it is paused', async ({ skip }) => {
+      skip(process.platform !== 'linux', 'processor time is read from /proc');
       const sandbox = await fixture.create();
       const mark = `spin-${sandbox.sandboxId}`;
       await sandbox.commands.run(`exec -a ${mark} bash -c 'while true; do :; done' ${mark}`, {
@@ -106,10 +105,10 @@ describeHosts(
       await sandbox.kill();
     });
 
-    test('reaches a server that is not a Node.js program, and only its own', async () => {
+    test('reaches a server that is not a Node.js program, and only its own', async ({ skip }) => {
       const python = await fixture.create();
       const has = await python.commands.run('python3 -c "import http.server"').catch(() => undefined);
-      if (!has) return;
+      skip(!has, 'sandboxes of this machine have no Python');
       const other = await fixture.create();
       const port = 20_000 + (process.pid % 10_000) + (isolated ? 0 : 10_000);
       await python.files.write('index.html', 'from python');
@@ -126,13 +125,14 @@ describeHosts(
       await other.kill();
     });
 
-    test.skipIf(!isolated)('sees nothing of the host and cannot change it', async () => {
+    test('sees nothing of the host and cannot change it', async ({ skip }) => {
+      skip(!isolated, nothingApart);
       const outside = mkdtempSync(join(tmpdir(), 'outside-'));
       const sandbox = await fixture.create();
       const attempts: Record<string, string> = {
         'the files of the host': `ls ${outside} /root /work /boot`,
         'the accounts of the host': 'grep -v -e ^root: -e ^user: -e ^nobody: /etc/passwd',
-        'other processes': "ps -e -o pid= | grep -v -w -e 1 | awk '$1 > 1000'  | grep .",
+        'other processes': "ls /proc | grep -x '[0-9]*' | awk '$1 > 1000' | grep .",
         'the system directories': 'touch /usr/planted',
         'kernel settings': 'echo x > /proc/sys/kernel/core_pattern',
         'the magic keys': 'echo b > /proc/sysrq-trigger',
@@ -154,7 +154,8 @@ describeHosts(
       rmSync(outside, { recursive: true });
     });
 
-    test.skipIf(!isolated)('gets the Node.js of the host, but nothing of what lies beside it', async () => {
+    test('gets the Node.js of the host, but nothing of what lies beside it', async ({ skip }) => {
+      skip(!isolated, nothingApart);
       const home = mkdtempSync(join(tmpdir(), 'home-'));
       mkdirSync(join(home, 'bin'));
       writeFileSync(join(home, 'secret'), 'secret');
@@ -175,15 +176,14 @@ describeHosts(
       }
     });
 
-    test.skipIf(!isolated || !hasChromium)(
-      "starts the host's Chromium by the name that people know it by",
-      async () => {
-        const sandbox = await fixture.create();
-        const { stdout, stderr } = await sandbox.commands.run('chromium --version');
-        expect([stdout.split(' ')[0], stderr]).toEqual(['Chromium', '']);
-        await sandbox.kill();
-      },
-    );
+    test("starts the host's Chromium by the name that people know it by", async ({ skip }) => {
+      skip(!isolated, nothingApart);
+      skip(!existsSync('/usr/bin/chromium'), 'chromium is not installed');
+      const sandbox = await fixture.create();
+      const { stdout, stderr } = await sandbox.commands.run('chromium --version');
+      expect([stdout.split(' ')[0], stderr]).toEqual(['Chromium', '']);
+      await sandbox.kill();
+    });
 
     test('reads files that are made as they are read, and files that are empty', async () => {
       const sandbox = await fixture.create();
@@ -194,21 +194,24 @@ describeHosts(
       await sandbox.kill();
     });
 
-    test.skipIf(!isolated)('is known to be gone when its first process is', async () => {
+    test('is known to be gone when its first process is', async ({ skip }) => {
+      skip(!isolated, nothingApart);
       const sandbox = await fixture.create();
-      const first = execFileSync('pgrep', ['-f', `sandpiper-init ${sandbox.sandboxId}`], {
-        encoding: 'utf8',
-      });
-      for (const pid of first.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+      const first = processesWith(`sandpiper-init ${sandbox.sandboxId}`);
+      expect(first).not.toEqual([]);
+      for (const pid of first) process.kill(pid, 'SIGKILL');
       await expect.poll(() => sandbox.isRunning(), { timeout: 10_000 }).toBe(false);
       await expect(sandbox.getInfo()).rejects.toThrow(/not found/);
     });
 
-    test.skipIf(!isolated)('does not meet another sandbox: neither its files nor its processes', async () => {
+    test('does not meet another sandbox: neither its files nor its processes', async ({ skip }) => {
+      skip(!isolated, nothingApart);
       const [one, other] = await Promise.all([fixture.create(), fixture.create()]);
       await one.commands.run('sleep 31337', { background: true, timeoutMs: 0 });
       await one.files.write('/tmp/mine', 'mine');
-      expect((await other.commands.run('ps aux; ls /tmp')).stdout).not.toMatch(/31337|mine/);
+      expect(
+        (await other.commands.run('cat /proc/[0-9]*/cmdline | tr "\\0" " "; ls /tmp')).stdout,
+      ).not.toMatch(/31337|mine/);
       await Promise.all([one.kill(), other.kill()]);
     });
   },

@@ -8,15 +8,16 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { EngineSandbox, Limits } from '../src/engines/engine.js';
 import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
+import { describeIsolated } from './machine.js';
 import { disksOf } from './traces.js';
-import { canIsolate, runIn, smallLimits } from './with-engine.js';
+import { runIn, smallLimits } from './with-engine.js';
 
 // They wait for what a busy machine does.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 
 const diskMB = 64;
 
-describe.skipIf(!canIsolate)('the disk of a sandbox (needs root on Linux)', () => {
+describeIsolated('the disk of a sandbox', () => {
   let directory: string;
   let engine: ProcessEngine;
   const sandboxes: EngineSandbox[] = [];
@@ -190,7 +191,7 @@ describe.skipIf(!canIsolate)('the disk of a sandbox (needs root on Linux)', () =
   });
 });
 
-describe.skipIf(!canIsolate)('a host with disks (needs root on Linux)', () => {
+describeIsolated('a host with disks', () => {
   let host: SandboxHost;
   let dataDir: string;
   let connection: { apiUrl: string; sandboxUrl: string; apiKey: string };
@@ -274,7 +275,7 @@ describe.skipIf(!canIsolate)('a host with disks (needs root on Linux)', () => {
   });
 });
 
-describe.skipIf(!canIsolate)('an engine without mke2fs (needs root on Linux)', () => {
+describeIsolated('an engine without mke2fs', () => {
   test('says which package is missing, and goes on with what has no disk when it is there', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'disks-'));
     const tools = await mkdtemp(join(tmpdir(), 'tools-'));

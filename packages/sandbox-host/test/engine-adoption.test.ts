@@ -10,8 +10,9 @@ import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AdoptedProcess, AdoptedSandbox, StartOptions } from '../src/engines/engine.js';
 import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
+import { describeIsolated, isolationObstacle } from './machine.js';
 import { disksOf, groupsOf, processesWith } from './traces.js';
-import { canIsolate, runIn, smallLimits } from './with-engine.js';
+import { runIn, smallLimits } from './with-engine.js';
 
 const packageDirectory = fileURLToPath(new URL('..', import.meta.url));
 const options: StartOptions = {
@@ -103,7 +104,7 @@ function find(processes: AdoptedProcess[], label: string): AdoptedProcess['proce
   return found.process;
 }
 
-describe.skipIf(!canIsolate)('a sandbox whose host was killed', { timeout: 90_000 }, () => {
+describeIsolated('a sandbox whose host was killed', { timeout: 90_000 }, () => {
   test('is taken over with the commands that run in it: their output, their input and how they end', async () => {
     await killedHost([
       { script: `${until('go')}; echo out; echo err >&2; exit 7`, label: 'runs on' },
@@ -243,7 +244,8 @@ describe.each(['namespaces', 'none'] as const)(
   'a sandbox that ends with its files kept (%s)',
   { timeout: 90_000 },
   (isolation) => {
-    test.skipIf(isolation === 'namespaces' && !canIsolate)('starts with them again', async () => {
+    test('starts with them again', async ({ skip }) => {
+      skip(isolation === 'namespaces' && isolationObstacle !== undefined, isolationObstacle);
       engine = await startProcessEngine({ directory, keepSandboxes: true, isolation });
       const first = await engine.start(id, engine.baseImage, options);
       const home = first.pathInside('/home/user');

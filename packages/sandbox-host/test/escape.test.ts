@@ -4,7 +4,8 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommandExitError, type Sandbox } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { canIsolate, runIn, smallLimits, useEngine } from './with-engine.js';
+import { describeIsolated } from './machine.js';
+import { runIn, smallLimits, useEngine } from './with-engine.js';
 import { describeHosts } from './with-host.js';
 
 // They wait for what a busy machine does.
@@ -186,7 +187,8 @@ describeHosts('a program that wants out of its sandbox', (fixture) => {
     beforeAll(async () => {
       server = createServer((socket) => {
         reached += 1;
-        socket.end('host');
+        // Who tries it may be gone before it has read.
+        socket.on('error', () => {}).end('host');
       });
       await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
       port = (server.address() as { port: number }).port;
@@ -196,30 +198,37 @@ describeHosts('a program that wants out of its sandbox', (fixture) => {
       `timeout 3 bash -c 'exec 3<>/dev/tcp/${host}/${to}' 2>/dev/null && echo connected`;
     const enforced = (): boolean => fixture.host.capabilities.network.level === 'enforced';
 
-    test.each(users)('reaches no service of the host, nor of the cloud it runs in (%s)', async (user) => {
-      const own = Object.values(networkInterfaces())
-        .flatMap((addresses) => addresses ?? [])
-        .filter(({ family }) => family === 'IPv4')
-        .map(({ address }) => address);
-      const targets = ['127.0.0.1', ...own.slice(0, 6)].map((host) => connects(host, port));
-      const { stdout } = await attempt(
-        sandbox,
-        [...targets, connects('169.254.169.254', 80), 'true'].join('; '),
-        user,
-      );
-      if (!enforced()) return;
-      expect(stdout).toBe('');
-      expect(reached).toBe(0);
-    });
+    test.for(users)(
+      'reaches no service of the host, nor of the cloud it runs in (%s)',
+      async (user, { skip }) => {
+        const own = Object.values(networkInterfaces())
+          .flatMap((addresses) => addresses ?? [])
+          .filter(({ family }) => family === 'IPv4')
+          .map(({ address }) => address);
+        const targets = ['127.0.0.1', ...own.slice(0, 6)].map((host) => connects(host, port));
+        const { stdout } = await attempt(
+          sandbox,
+          [...targets, connects('169.254.169.254', 80), 'true'].join('; '),
+          user,
+        );
+        // Where it shares the host's network it may try, and nothing is promised.
+        skip(!enforced(), fixture.host.capabilities.network.reason);
+        expect(stdout).toBe('');
+        expect(reached).toBe(0);
+      },
+    );
 
-    test('does not meet the ports, nor the sockets without a file, of another sandbox or the host', async () => {
-      const script = `import socket, time
-a = socket.socket(); a.bind(('0.0.0.0', 34567)); a.listen()
-b = socket.socket(socket.AF_UNIX); b.bind('\\0sandpiper-escape'); b.listen()
-print('up', flush=True); time.sleep(600)`;
-      await other.files.write('/tmp/listen.py', script);
+    test('does not meet the ports, nor the sockets without a file, of another sandbox or the host', async ({
+      skip,
+    }) => {
+      skip(!enforced(), fixture.host.capabilities.network.reason);
+      const script = `use Socket; $| = 1;
+socket(my $a, AF_INET, SOCK_STREAM, 0) && bind($a, pack_sockaddr_in(34567, INADDR_ANY)) && listen($a, 5) or die $!;
+socket(my $b, AF_UNIX, SOCK_STREAM, 0) && bind($b, pack_sockaddr_un("\\0sandpiper-escape")) && listen($b, 5) or die $!;
+print "up\\n"; sleep 600`;
+      await other.files.write('/tmp/listen.pl', script);
       let output = '';
-      const listening = await other.commands.run('python3 /tmp/listen.py', {
+      const listening = await other.commands.run('perl /tmp/listen.pl', {
         background: true,
         timeoutMs: 0,
         onStdout: (data) => {
@@ -233,12 +242,12 @@ print('up', flush=True); time.sleep(600)`;
           print "connected" if connect($s, pack_sockaddr_un("\\0sandpiper-escape"))'; true`,
       );
       await listening.kill();
-      if (enforced()) expect(stdout).toBe('');
+      expect(stdout).toBe('');
     });
   });
 });
 
-describe.skipIf(!canIsolate)('a program that wants all of the machine (needs root on Linux)', () => {
+describeIsolated('a program that wants all of the machine', () => {
   const fixture = useEngine();
 
   test('has its fork bomb stopped, and its neighbours do not notice', async () => {

@@ -5,6 +5,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createSandboxHost, type Isolation, verifyAudit } from '../src/index.js';
 import { dieAt, useHostProcesses } from './host-process.js';
+import { isolationObstacle } from './machine.js';
 import { disksOf, groupsOf, networksOf, processesWith, stillThere, tracesOfBlock } from './traces.js';
 
 /** `SANDPIPER_FAULTS=full` runs the figures of the record; they take minutes. */
@@ -189,14 +190,15 @@ function ownersOfServers(mark: string): string[] {
 }
 
 const hosts = useHostProcesses();
-const canIsolate = process.platform === 'linux' && process.getuid?.() === 0;
 
 describe.each(['namespaces', 'none'] as const)(
   'hosts that die at any moment (isolation: %s)',
   (isolation: Isolation) => {
-    test.skipIf(process.platform !== 'linux' || (isolation === 'namespaces' && !canIsolate))(
+    test(
       'leave what their callers were told, the system and the books in agreement',
-      async () => {
+      async ({ skip }) => {
+        skip(process.platform !== 'linux', 'needs Linux');
+        skip(isolation === 'namespaces' && isolationObstacle !== undefined, isolationObstacle);
         const { dataDir } = hosts;
         const seed = Date.now();
         const callers: Known[] = Array.from({ length: figures.workers }, () => new Map());

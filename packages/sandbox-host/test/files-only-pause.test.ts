@@ -35,7 +35,8 @@ describeHosts('a pause that keeps the files alone', (fixture) => {
       await sandbox.connect();
       expect(await starts()).toBe(`200 ${'start '.repeat(times)}`);
       expect(
-        (await sandbox.commands.run(`cat file other; pgrep -fx "sleep ${seconds}" | wc -l`)).stdout,
+        (await sandbox.commands.run(`cat file other; grep -slz "^${seconds}$" /proc/[0-9]*/cmdline | wc -l`))
+          .stdout,
       ).toBe('kept\ntoo\n0\n');
       await sandbox.pause({ keepMemory: false });
     }

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import { canIsolate, runIn, smallLimits } from './with-engine.js';
+import { afterEach, expect, test, vi } from 'vitest';
+import { describeIsolated } from './machine.js';
+import { runIn, smallLimits } from './with-engine.js';
 
 const syscalls = '../src/engines/process/supervisor/syscalls.js';
 
-describe.skipIf(!canIsolate)('the first process of a sandbox', { timeout: 90_000 }, () => {
+describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
   afterEach(() => {
     vi.doUnmock(syscalls);
     vi.resetModules();

@@ -2,7 +2,8 @@ import { accessSync, constants } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { canNetwork, Resident, run } from './network-namespaces.js';
+import { networkObstacle, unless } from './machine.js';
+import { Resident, run } from './network-namespaces.js';
 
 /** A machine of its own, as far as its network goes, with a neighbour, a server and a sandbox behind it. */
 const names = { machine: 'm', neighbour: 'n', server: 's', sandbox: 'b' };
@@ -15,17 +16,16 @@ const links = [
   ['sandbox', 'sand9-1', '192.0.2.4', '192.0.2.5'],
 ] as const;
 
-const canSet = (() => {
+const obstacle = (() => {
   try {
     accessSync('/proc/sys/net/ipv4/ip_forward', constants.W_OK);
-    return true;
+    return networkObstacle;
   } catch {
-    return false;
+    return "the kernel's settings cannot be written";
   }
 })();
-const needs = 'needs root, ip, nft and settings that can be written';
 
-describe.skipIf(!canNetwork || !canSet)(`forwarding on a machine that does not (${needs})`, () => {
+describe.skipIf(obstacle)(`forwarding on a machine that does not${unless(obstacle)}`, () => {
   let script: string;
   let residents: Record<'neighbour' | 'server' | 'sandbox', Resident>;
 

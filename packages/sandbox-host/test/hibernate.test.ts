@@ -7,7 +7,8 @@ import { describe, expect, test, vi } from 'vitest';
 import type { EngineSandbox } from '../src/engines/engine.js';
 import { endLeftovers } from '../src/engines/process/process-engine.js';
 import { ownerTag } from '../src/owner.js';
-import { canIsolate, smallLimits, useEngine } from './with-engine.js';
+import { describeIsolated } from './machine.js';
+import { smallLimits, useEngine } from './with-engine.js';
 
 // They wait for what a busy machine does.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -37,7 +38,7 @@ async function ask(sandbox: EngineSandbox): Promise<string> {
   return response.text();
 }
 
-describe.skipIf(!canIsolate)('a sandbox that hibernates (needs root on Linux)', () => {
+describeIsolated('a sandbox that hibernates', () => {
   const fixture = useEngine({ swapFileMB: 256 });
 
   test('gives back 95 % of its memory, and goes on where it was', async () => {
@@ -82,7 +83,7 @@ describe.skipIf(!canIsolate)('a sandbox that hibernates (needs root on Linux)', 
   });
 });
 
-describe.skipIf(!canIsolate)('the swap file of a host that has died (needs root on Linux)', () => {
+describeIsolated('the swap file of a host that has died', () => {
   test('is taken back by the next one', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'swap-'));
     const dead = spawn('true');

@@ -4,8 +4,8 @@ import { CommandExitError, Sandbox, Template } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { dieAt, useHostProcesses } from './host-process.js';
+import { isolationObstacle } from './machine.js';
 import { disksOf, groupsOf, processesWith } from './traces.js';
-import { canIsolate } from './with-engine.js';
 import { describeHosts } from './with-host.js';
 
 /** Streams until it is told how to fail, and notes down every request whose body it has read. */
@@ -211,38 +211,34 @@ describe.each(['namespaces', 'none'] as const)(
   (isolation) => {
     const hosts = useHostProcesses();
 
-    // Root on Linux has namespaces to give.
-    test.skipIf(isolation === 'namespaces' && !canIsolate)(
-      'leaves the next one with what its caller was told, and nothing else',
-      async () => {
-        const { dataDir } = hosts;
-        for (const [index, states] of afterwards[isolation].entries()) {
-          const host = await hosts.start({ dataDir, isolation }, dieAt(index + 1, 'before'));
-          await expect(live(host.connection, isolation === 'namespaces')).rejects.toThrow();
-          await host.ended;
-          const next = await createSandboxHost({ dataDir, isolation });
-          const { apiUrl, sandboxUrl, apiKey } = next;
-          const connection = { apiUrl, sandboxUrl, apiKey };
-          const listed = await Sandbox.list(connection).nextItems();
-          expect([index, listed.map(({ state }) => state)]).toEqual([index, states]);
-          expect(readdirSync(join(dataDir, 'sandboxes'))).toEqual(listed.map(({ sandboxId }) => sandboxId));
-          for (const { sandboxId } of listed) {
-            const sandbox = await Sandbox.connect(sandboxId, connection);
-            expect((await sandbox.commands.run('cat file')).stdout).toBe('kept');
-          }
-          await next.close();
-          expect([...readdirSync(join(dataDir, 'sandboxes')), ...processesWith(dataDir)]).toEqual([]);
-          if (isolation === 'namespaces') expect([...groupsOf(dataDir), ...disksOf(dataDir)]).toEqual([]);
+    test('leaves the next one with what its caller was told, and nothing else', async ({ skip }) => {
+      skip(isolation === 'namespaces' && isolationObstacle !== undefined, isolationObstacle);
+      const { dataDir } = hosts;
+      for (const [index, states] of afterwards[isolation].entries()) {
+        const host = await hosts.start({ dataDir, isolation }, dieAt(index + 1, 'before'));
+        await expect(live(host.connection, isolation === 'namespaces')).rejects.toThrow();
+        await host.ended;
+        const next = await createSandboxHost({ dataDir, isolation });
+        const { apiUrl, sandboxUrl, apiKey } = next;
+        const connection = { apiUrl, sandboxUrl, apiKey };
+        const listed = await Sandbox.list(connection).nextItems();
+        expect([index, listed.map(({ state }) => state)]).toEqual([index, states]);
+        expect(readdirSync(join(dataDir, 'sandboxes'))).toEqual(listed.map(({ sandboxId }) => sandboxId));
+        for (const { sandboxId } of listed) {
+          const sandbox = await Sandbox.connect(sandboxId, connection);
+          expect((await sandbox.commands.run('cat file')).stdout).toBe('kept');
         }
-        const host = await hosts.start(
-          { dataDir, isolation },
-          dieAt(afterwards[isolation].length + 1, 'before'),
-        );
-        await live(host.connection, isolation === 'namespaces');
-        expect(existsSync(join(dataDir, 'sandboxes'))).toBe(true);
-      },
-      600_000,
-    );
+        await next.close();
+        expect([...readdirSync(join(dataDir, 'sandboxes')), ...processesWith(dataDir)]).toEqual([]);
+        if (isolation === 'namespaces') expect([...groupsOf(dataDir), ...disksOf(dataDir)]).toEqual([]);
+      }
+      const host = await hosts.start(
+        { dataDir, isolation },
+        dieAt(afterwards[isolation].length + 1, 'before'),
+      );
+      await live(host.connection, isolation === 'namespaces');
+      expect(existsSync(join(dataDir, 'sandboxes'))).toBe(true);
+    }, 600_000);
   },
 );
 

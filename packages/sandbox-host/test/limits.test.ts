@@ -1,13 +1,14 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { Sandbox } from 'e2b';
-import { describe, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
-import { canIsolate, runIn, smallLimits, useEngine } from './with-engine.js';
+import { describeIsolated } from './machine.js';
+import { runIn, smallLimits, useEngine } from './with-engine.js';
 
 // They wait for what a busy machine does.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-describe.skipIf(!canIsolate)('the limits of a sandbox (need root on Linux)', () => {
+describeIsolated('the limits of a sandbox', () => {
   const fixture = useEngine();
 
   test('end a program that takes more memory than there is', async () => {
@@ -80,7 +81,7 @@ describe.skipIf(!canIsolate)('the limits of a sandbox (need root on Linux)', () 
   });
 });
 
-describe.skipIf(!canIsolate)('a host with limits (needs root on Linux)', () => {
+describeIsolated('a host with limits', () => {
   test('says to the caller and in the log that a command was killed for memory', async () => {
     await using host = await createSandboxHost();
     const { apiUrl, sandboxUrl, apiKey } = host;

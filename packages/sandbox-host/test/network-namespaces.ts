@@ -3,19 +3,6 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 
-/** Whether network namespaces with links and filters can be made here. */
-export const canNetwork: boolean =
-  process.platform === 'linux' && process.getuid?.() === 0 && has('ip') && has('nft');
-
-function has(tool: string): boolean {
-  try {
-    execFileSync(tool, ['-V']);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Answers a JSON command a line: connects, listens, asks over HTTP, sends datagrams. */
 const program = `
 const net = require('node:net'), http = require('node:http'), dgram = require('node:dgram');

@@ -13,7 +13,8 @@ import { linkAddresses, serviceAddress } from '../src/engines/process/network/ad
 import { claimBlock, releaseBlock, releaseOrphans } from '../src/engines/process/network/claim.js';
 import { type SandboxNetwork, SandboxNetworks } from '../src/engines/process/network/sandbox-networks.js';
 import { ownerTag } from '../src/owner.js';
-import { canNetwork, Internet, Resident, run } from './network-namespaces.js';
+import { describeNetwork } from './machine.js';
+import { Internet, Resident, run } from './network-namespaces.js';
 import { stillThere, tracesOfBlock } from './traces.js';
 
 const closed: NetworkPolicy = { internet: false, allowOut: [], denyOut: [] };
@@ -21,7 +22,7 @@ const open: NetworkPolicy = { internet: true, allowOut: [], denyOut: [] };
 /** How a program hears that it may not. */
 const refused = /^(ECONNREFUSED|EHOSTUNREACH|ECONNRESET)$/;
 
-describe.skipIf(!canNetwork)('the network of a sandbox', { timeout: 90_000 }, () => {
+describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
   let directory: string;
   let networks: SandboxNetworks;
   let internet: Internet;

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { EngineSandbox } from '../src/engines/engine.js';
 import { sharedIds } from '../src/engines/process/user-ids.js';
-import { canIsolate, runIn, useEngine } from './with-engine.js';
+import { isolationObstacle, unless } from './machine.js';
+import { runIn, useEngine } from './with-engine.js';
 
 // A machine that refuses user namespaces is not to be had here; everything else is as it is there.
 vi.mock(import('../src/engines/process/user-ids.js'), async (original) => ({
@@ -9,8 +10,8 @@ vi.mock(import('../src/engines/process/user-ids.js'), async (original) => ({
   findSandboxIds: async () => ({ ids: sharedIds, obstacle: 'this test refuses them' }),
 }));
 
-describe.skipIf(!canIsolate)(
-  'a machine without user namespaces (needs root on Linux)',
+describe.skipIf(isolationObstacle)(
+  `a machine without user namespaces${unless(isolationObstacle)}`,
   {
     timeout: 90_000,
   },

@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { Command, EngineProcess, EngineSandbox } from '../src/engines/engine.js';
-import { canIsolate, runIn, useEngine } from './with-engine.js';
+import { describeIsolated } from './machine.js';
+import { runIn, useEngine } from './with-engine.js';
 
-describe.skipIf(!canIsolate)('commands in a sandbox', { timeout: 90_000 }, () => {
+describeIsolated('commands in a sandbox', { timeout: 90_000 }, () => {
   const fixture = useEngine();
   let sandbox: EngineSandbox;
   beforeAll(async () => {
@@ -157,14 +158,15 @@ describe.skipIf(!canIsolate)('commands in a sandbox', { timeout: 90_000 }, () =>
     child.stdout.resume();
     child.stderr.resume();
     const sleepers = async (): Promise<number> =>
-      Number((await runIn(sandbox, 'pgrep -c -f "^sleep 98761$"')).output);
+      Number((await runIn(sandbox, 'grep -slz "^98761$" /proc/[0-9]*/cmdline | wc -l')).output);
     await expect.poll(sleepers, { timeout: 20_000 }).toBe(3);
     await child.kill('SIGKILL');
     expect(await child.ended).toEqual({ code: undefined, signal: 'SIGKILL' });
     await expect.poll(sleepers, { timeout: 20_000 }).toBe(0);
     // Orphans are seen off, too: this one outlives its parent.
     await runIn(sandbox, '(setsid sleep 0.1 > /dev/null 2>&1 &)');
-    const zombies = async (): Promise<string> => (await runIn(sandbox, 'ps -e -o stat= | grep -c Z')).output;
+    const zombies = async (): Promise<string> =>
+      (await runIn(sandbox, 'grep -sl "^State:.Z" /proc/[0-9]*/status | wc -l')).output;
     await expect.poll(zombies, { timeout: 20_000 }).toBe('0\n');
   });
 

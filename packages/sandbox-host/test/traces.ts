@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { durableName } from '../src/engines/process/control-groups/host-names.js';
+import { missingTools } from './machine.js';
 
 /** Numbers of processes with this text in their command line. */
 export function processesWith(text: string): number[] {
@@ -90,9 +91,10 @@ function allTraces(): string[] {
     'cd /run/netns 2>/dev/null && stat -c "%n %i" sandpiper-* 2>/dev/null || true',
   );
   const links = linesOf('sh', '-c', 'cd /sys/class/net && grep -H . sand*/ifindex 2>/dev/null || true');
-  const { nftables } = JSON.parse(linesOf('nft', '-j', 'list', 'tables').join('')) as {
-    nftables: { table?: { name: string; handle: number } }[];
-  };
+  // Without the tool there has never been a table.
+  const tables =
+    missingTools('nft').length > 0 ? '{ "nftables": [] }' : linesOf('nft', '-j', 'list', 'tables').join('');
+  const { nftables } = JSON.parse(tables) as { nftables: { table?: { name: string; handle: number } }[] };
   return [
     ...namespaces,
     ...links.map((line) => line.replace('/ifindex:', ' ')),

@@ -15,13 +15,14 @@ import { text } from 'node:stream/consumers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { EngineProcess, EngineSandbox } from '../src/engines/engine.js';
 import { findSandboxIds } from '../src/engines/process/user-ids.js';
-import { canIsolate, runIn, useEngine } from './with-engine.js';
+import { isolationObstacle, unless } from './machine.js';
+import { runIn, useEngine } from './with-engine.js';
 
-const found = canIsolate ? await findSandboxIds() : undefined;
-if (found?.obstacle) console.warn(`Sandboxes have no users of their own here: ${found.obstacle}.`);
+const found = isolationObstacle === undefined ? await findSandboxIds() : undefined;
+const obstacle = found ? found.obstacle : isolationObstacle;
 const { base = 0, user: userId = 0 } = found?.ids ?? {};
 
-describe.skipIf(!base)('the users of a sandbox (need root on Linux)', { timeout: 90_000 }, () => {
+describe.skipIf(obstacle)(`the users of a sandbox${unless(obstacle)}`, { timeout: 90_000 }, () => {
   const fixture = useEngine();
   const limits = { cpuCount: 1, memoryMB: 256, pids: 256 };
   let sandbox: EngineSandbox;
@@ -124,11 +125,13 @@ describe.skipIf(!base)('the users of a sandbox (need root on Linux)', { timeout:
     expect(owners).toEqual(['user', 'root', '33', 'nobody']);
   });
 
-  test('are counted in each sandbox by itself: processes', async () => {
+  test('are counted in each sandbox by itself: processes', async ({ skip }) => {
     const [, major = 0, minor = 0] =
       /^(\d+)\.(\d+)/.exec(readFileSync('/proc/sys/kernel/osrelease', 'utf8'))?.map(Number) ?? [];
-    // Kernels before 5.14 count by user, whatever the namespace.
-    if (major < 5 || (major === 5 && minor < 14)) return;
+    skip(
+      major < 5 || (major === 5 && minor < 14),
+      'kernels before 5.14 count by user, whatever the namespace',
+    );
     const many = await hold(other, 'for (1 .. 60) { fork or sleep 600 }');
     const fork = (where: EngineSandbox): Promise<string> =>
       output(
@@ -151,8 +154,9 @@ describe.skipIf(!base)('the users of a sandbox (need root on Linux)', { timeout:
     for (const one of held) await one.kill('SIGKILL');
   });
 
-  test('may listen on the ports that others need privileges for', async () => {
-    if (fixture.engine.capabilities.network.level !== 'enforced') return;
+  test('may listen on the ports that others need privileges for', async ({ skip }) => {
+    const { level, reason } = fixture.engine.capabilities.network;
+    skip(level !== 'enforced', reason);
     const listen =
       'use Socket; socket(my $s, AF_INET, SOCK_STREAM, 0); bind($s, pack_sockaddr_in(80, INADDR_ANY)) or die; listen $s, 1';
     const server = await hold(sandbox, listen);

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { EngineSandbox, Image } from '../src/engines/engine.js';
 import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
-import { canIsolate, runIn } from './with-engine.js';
+import { describeIsolated } from './machine.js';
+import { runIn } from './with-engine.js';
 
-describe.skipIf(!canIsolate)('volumes in sandboxes', () => {
+describeIsolated('volumes in sandboxes', () => {
   let directory: string;
   let engine: ProcessEngine;
   let started = 0;

@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { Sandbox, Volume } from 'e2b';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { useHostProcesses } from './host-process.js';
-import { canIsolate } from './with-engine.js';
+import { describeIsolated } from './machine.js';
 import { describeHosts } from './with-host.js';
 
 describeHosts(
@@ -195,7 +195,7 @@ describeHosts(
   { withOlderSdk: true, withTls: true },
 );
 
-describe.skipIf(!canIsolate)('volumes of a host that was killed', () => {
+describeIsolated('volumes of a host that was killed', () => {
   const hosts = useHostProcesses();
 
   test('are there again, in the sandboxes that run on and in those that are started anew', async () => {

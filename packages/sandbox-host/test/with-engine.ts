@@ -10,9 +10,6 @@ import {
   startProcessEngine,
 } from '../src/engines/process/process-engine.js';
 
-/** Whether sandboxes can have namespaces here. */
-export const canIsolate: boolean = process.platform === 'linux' && process.getuid?.() === 0;
-
 /** Limits that harm no machine, whatever runs in the sandbox. */
 export const smallLimits: Limits = { cpuCount: 1, memoryMB: 128, pids: 64 };
 

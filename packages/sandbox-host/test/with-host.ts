@@ -2,6 +2,7 @@ import * as e2b from 'e2b';
 import * as olderE2b from 'e2b-older';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { createSandboxHost, type Isolation, type SandboxHost } from '../src/index.js';
+import { canIsolate, isolationObstacle, unless } from './machine.js';
 import { leadHere } from './name-service.js';
 
 /** What a suite works with: a host of one kind, and how an E2B SDK reaches it. */
@@ -14,7 +15,6 @@ export interface HostFixture {
   create(template?: string, options?: Parameters<typeof e2b.Sandbox.create>[1]): Promise<e2b.Sandbox>;
 }
 
-const canIsolate = process.platform === 'linux' && process.getuid?.() === 0;
 /** Speaks the paths of version 1; the suites use only what it has, too. */
 const older = olderE2b as unknown as typeof e2b;
 
@@ -44,7 +44,8 @@ function describeHost(
   { isolation, sdk = e2b, tls = false }: { isolation: Isolation; sdk?: typeof e2b; tls?: boolean },
   suite: (fixture: HostFixture) => void,
 ): void {
-  describe.skipIf(isolation === 'namespaces' && !canIsolate)(`${name} (isolation: ${isolation})`, () => {
+  const obstacle = isolation === 'namespaces' ? isolationObstacle : undefined;
+  describe.skipIf(obstacle)(`${name} (isolation: ${isolation})${unless(obstacle)}`, () => {
     let host: SandboxHost | undefined;
     let forgetNames: (() => void) | undefined;
     const running = (): SandboxHost => {

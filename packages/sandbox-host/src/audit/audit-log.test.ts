@@ -3,7 +3,8 @@ import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { describeIsolated } from '../../test/machine.js';
 import { AuditLog } from './audit-log.js';
 import { verifyAudit } from './verify-audit.js';
 
@@ -151,7 +152,7 @@ test('is read by pages', async () => {
   expect(seen).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24]);
 });
 
-describe.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)('on a disk that is full', () => {
+describeIsolated('on a disk that is full', () => {
   const fill = async (): Promise<void> => {
     const filler = await open(file('filler'), 'w');
     await expect(filler.writeFile(Buffer.alloc(1 << 20))).rejects.toThrow('ENOSPC');

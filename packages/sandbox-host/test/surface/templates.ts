@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { gitObstacle } from '../machine.js';
 import type { Surface } from './surface.js';
 
 const hasPip = existsSync('/usr/bin/pip');
@@ -145,7 +146,8 @@ export function templates(surface: Surface): void {
     }
   });
 
-  test('templates: a repository is cloned', async () => {
+  test('templates: a repository is cloned', async ({ skip }) => {
+    skip(gitObstacle !== undefined, gitObstacle);
     const { Template } = surface.sdk;
     const template = Template()
       .fromTemplate('base')

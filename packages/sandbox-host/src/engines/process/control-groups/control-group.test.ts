@@ -3,16 +3,19 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { isolationObstacle, missingTools, unless } from '../../../../test/machine.js';
 import { openControlGroups } from './control-groups.js';
 
-const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
+const missing = missingTools('mkfs.ext4', 'fsfreeze', 'losetup');
+const obstacle =
+  isolationObstacle ?? (missing.length > 0 ? `${missing.join(', ')} is not installed` : undefined);
 
 /** As ps has it: R, S, D for one that cannot be stopped. */
 function stateOf(pid: number): string | undefined {
   return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
 }
 
-describe.skipIf(!isRoot)('a control group (needs root on Linux)', () => {
+describe.skipIf(obstacle)(`a control group${unless(obstacle)}`, () => {
   test('goes on as a whole when one of its processes cannot be frozen', async () => {
     const { groups } = await openControlGroups();
     const group = await groups?.make('stuck', { cpuCount: 1, memoryMB: 64 });

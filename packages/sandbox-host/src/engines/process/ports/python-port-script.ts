@@ -98,9 +98,12 @@ if os.environ.get("SANDPIPER_PORTS"):
 
 # A sitecustomize of the machine's own still has its turn.
 sys.path[:] = [entry for entry in sys.path if entry != os.path.dirname(os.path.abspath(__file__))]
-sys.modules.pop("sitecustomize", None)
+ours = sys.modules.pop("sitecustomize", None)
 try:
     import sitecustomize
-except ImportError:
-    pass
+except ModuleNotFoundError as error:
+    if error.name != "sitecustomize":
+        raise
+    # There is none. Whatever imports this one looks for it here when it has run.
+    sys.modules["sitecustomize"] = ours
 `;
