@@ -57,7 +57,7 @@ export interface JwtConfig {
   audience?: string | undefined;
 }
 
-/** Bounds of the ledger; whichever is reached first. */
+/** Bounds of the responses that are kept; whichever is reached first. Keys stay known for longer: see docs/runtime.md. */
 export interface RetentionConfig {
   /** How many invocations; when there is one more, the oldest sixteenth is forgotten. Default: 1,000. */
   count?: number | undefined;

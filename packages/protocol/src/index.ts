@@ -26,6 +26,7 @@ export {
   type InvocationState,
   invocationEnvelopeSchema,
 } from './invocation.js';
+export { invocationKeyProblem, longestInvocationId } from './invocation-key.js';
 export { type PingResponse, pingResponseSchema } from './ping.js';
 export { PingStatus, parsePingStatus } from './ping-status.js';
 export { isRefusal, refusals } from './refusals.js';

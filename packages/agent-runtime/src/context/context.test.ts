@@ -1,4 +1,4 @@
-import { describe, expect, expectTypeOf, test, vi } from 'vitest';
+import { describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 import { AgentRuntimeContext } from './agent-runtime-context.js';
@@ -119,4 +119,15 @@ describe('the context', () => {
       expect(app.context).toBeUndefined();
     });
   });
+});
+
+test('the deadline is a time of today, also when the clock was set after the process began', async () => {
+  const app = new AgentRuntimeApp({ config: { timeoutMs: 60_000 } });
+  app.entrypoint((_request, { deadline }) => deadline?.getTime());
+  const setTo = Date.now() + 24 * 3_600_000;
+  vi.spyOn(Date, 'now').mockReturnValue(setTo);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { result } = await json(await app.fetch(new Request('http://agent/invocations', post({}))));
+  expect(Number(result)).toBeLessThanOrEqual(setTo + 60_000);
+  expect(Number(result)).toBeGreaterThan(setTo + 30_000);
 });

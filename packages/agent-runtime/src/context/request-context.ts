@@ -61,7 +61,10 @@ export class RequestContext {
   /** When the invocation is ended with a `TimeoutError`; undefined when it may take for ever. */
   get deadline(): Date | undefined {
     const { timeoutMs } = this.#runtime.config;
-    return timeoutMs > 0 ? new Date(performance.timeOrigin + this.#call.startedAt + timeoutMs) : undefined;
+    if (timeoutMs === 0) return undefined;
+    // By the clock of today: it may have been set, or the machine have slept, since the process began.
+    const leftMs = this.#call.startedAt + timeoutMs - performance.now();
+    return new Date(Date.now() + leftMs);
   }
 
   /** The same as {@link RequestContext.sandboxId}. */

@@ -1,13 +1,19 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent } from '../../test/agent.js';
 import { eachDoor, json, post, type Send } from '../../test/each-door.js';
 import { eventually } from '../../test/eventually.js';
+import type { RuntimeConfig } from '../config.js';
+import { ForgottenKeys } from './ledger/forgotten-keys.js';
 
 const resumable = { 'x-stream-protocol': 'resumable-1' };
 const keyed = (key: string, more: Record<string, string> = {}): Record<string, string> => ({
   'idempotency-key': key,
   ...more,
 });
+
+async function refusalOf(response: Response): Promise<[status: number, type: unknown]> {
+  return [response.status, (await json(response)).error_type];
+}
 
 /** A gate that a handler waits at until the test opens it. */
 function gate(): { opened: Promise<void>; open: () => void } {
@@ -106,22 +112,16 @@ describe('a key', () => {
     expect([response.status, (await json(response)).error_type]).toEqual([422, 'idempotency_key_reused']);
   });
 
-  eachDoor(
-    'runs again when it is forgotten, unless the caller says that it has seen something of it',
-    async (serve) => {
-      let runs = 0;
-      const send = await serve(agent(() => ++runs, { retention: { count: 0 } }));
-      await send('/invocations', post({}, keyed('k')));
-      await send('/invocations', post({}, keyed('k')));
-      expect(runs).toBe(2);
-      for (const seen of ['0', '3']) {
-        const response = await send('/invocations', post({}, keyed('k', { 'last-event-id': seen })));
-        expect([response.status, (await json(response)).error_type]).toEqual([410, 'invocation_expired']);
-      }
-      expect((await send('/invocations', post({}, { 'last-event-id': '0' }))).status).toBe(410);
-      expect(runs).toBe(2);
-    },
-  );
+  eachDoor('that is not known does not run for a caller that has seen something of it', async (serve) => {
+    let runs = 0;
+    const send = await serve(agent(() => ++runs));
+    for (const seen of ['0', '3']) {
+      const response = await send('/invocations', post({}, keyed('k', { 'last-event-id': seen })));
+      expect(await refusalOf(response)).toEqual([410, 'invocation_expired']);
+    }
+    expect((await send('/invocations', post({}, { 'last-event-id': '0' }))).status).toBe(410);
+    expect(runs).toBe(0);
+  });
 
   eachDoor('of a request that was refused leaves nothing behind', async (serve) => {
     const { opened, open } = gate();
@@ -140,10 +140,134 @@ describe('a key', () => {
     });
   });
 
-  eachDoor('that is too long to be kept is a 400', async (serve) => {
-    const send = await serve(agent(() => 1));
-    expect((await send('/invocations', post({}, keyed('k'.repeat(257))))).status).toBe(400);
+  eachDoor('that is too long to be kept, or that no path can hold, is a 400', async (serve) => {
+    let runs = 0;
+    const send = await serve(agent(() => ++runs));
+    for (const key of ['k'.repeat(257), 'order/7', '/', 'a\\b', '.', '..']) {
+      const refused = await send('/invocations', post({}, keyed(key)));
+      expect(await refusalOf(refused)).toEqual([400, 'bad_request']);
+    }
+    expect(runs).toBe(0);
+    for (const key of ['...', 'a b', 'a%2Fb', 'é?#:&=+']) {
+      expect((await send('/invocations', post({}, keyed(key)))).status).toBe(200);
+      const path = `/invocations/${encodeURIComponent(key)}`;
+      expect(await json(await send(path))).toMatchObject({ invocation_id: key });
+    }
+    // A caller's name for its request is its own: it need not be a path.
+    expect((await send('/invocations', post({}, { 'x-request-id': 'host/7' }))).status).toBe(200);
+    expect((await send('/invocations', post({}, { 'x-request-id': 'r'.repeat(257) }))).status).toBe(400);
   });
+});
+
+describe('a key whose response is forgotten', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  const reasons: Record<string, { config: RuntimeConfig; others: number; result: string }> = {
+    'because of the number of those after it': { config: {}, others: 1001, result: 'small' },
+    'because of their bytes': { config: { retention: { bytes: 3000 } }, others: 3, result: 'x'.repeat(1000) },
+    'because it alone is over the limit': {
+      config: { retention: { bytes: 3000 } },
+      others: 0,
+      result: 'x'.repeat(5000),
+    },
+    'because nothing is kept': { config: { retention: { count: 0 } }, others: 0, result: 'small' },
+  };
+  for (const [reason, { config, others, result }] of Object.entries(reasons)) {
+    eachDoor(`${reason} never runs again`, async (serve) => {
+      let runs = 0;
+      const send = await serve(
+        agent(() => {
+          runs++;
+          return result;
+        }, config),
+      );
+      const first = await send('/invocations', post({}, keyed('k')));
+      const instance = first.headers.get('x-runtime-instance') ?? '';
+      await first.text();
+      for (let other = 0; other < others; other++) {
+        await (await send('/invocations', post({}, keyed(`other-${other}`)))).text();
+      }
+      const before = runs;
+      const sameProcess = { 'if-runtime-instance': instance };
+      for (const more of [{}, { 'x-invocation-attempt': '1' }, { 'x-invocation-attempt': '2' }]) {
+        const again = await send('/invocations', post({}, keyed('k', { ...sameProcess, ...more })));
+        expect(await refusalOf(again)).toEqual([410, 'invocation_expired']);
+      }
+      const otherBody = await send('/invocations', post({ a: 1 }, keyed('k', sameProcess)));
+      expect(await refusalOf(otherBody)).toEqual([422, 'idempotency_key_reused']);
+      for (const [path, method] of [
+        ['/invocations/k', 'GET'],
+        ['/invocations/k/events', 'GET'],
+        ['/invocations/k', 'DELETE'],
+      ] as const) {
+        expect(await refusalOf(await send(path, { method }))).toEqual([410, 'invocation_expired']);
+      }
+      expect(runs).toBe(before);
+    });
+  }
+
+  eachDoor('because of its age never runs again, and does when its key is forgotten too', async (serve) => {
+    let runs = 0;
+    const send = await serve(agent(() => ++runs));
+    const now = performance.now.bind(performance);
+    let passedMs = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + passedMs);
+    const run = (more = {}): Promise<Response> => send('/invocations', post({}, keyed('k', more)));
+    await run();
+    passedMs = 5 * 60_000 + 1000;
+    expect((await run()).status).toBe(410);
+    passedMs = 29 * 60_000;
+    expect((await run({ 'x-invocation-attempt': '2' })).status).toBe(410);
+    expect(runs).toBe(1);
+    passedMs = 32 * 60_000;
+    expect(await json(await run())).toMatchObject({ result: 2 });
+  });
+
+  eachDoor('is not forgotten because the clock was set', async (serve) => {
+    let runs = 0;
+    const send = await serve(agent(() => ++runs));
+    await send('/invocations', post({}, keyed('k')));
+    const today = Date.now();
+    for (const stepMs of [3_600_000, -3_600_000]) {
+      vi.spyOn(Date, 'now').mockReturnValue(today + stepMs);
+      expect(await json(await send('/invocations', post({}, keyed('k'))))).toMatchObject({ result: 1 });
+    }
+    expect(runs).toBe(1);
+  });
+});
+
+describe('a request that says that it is not the first of its key', () => {
+  const retry = keyed('k', { 'x-invocation-attempt': '2' });
+
+  eachDoor('runs when the key is not known and none was forgotten', async (serve) => {
+    const send = await serve(agent(() => 'ran'));
+    expect(await json(await send('/invocations', post({}, retry)))).toMatchObject({ result: 'ran' });
+  });
+
+  test('runs nothing when the key may be one that was forgotten, while a first request does', async () => {
+    let runs = 0;
+    const app = agent(() => ++runs, { retention: { count: 0 } });
+    const send = (headers: Record<string, string>): Promise<Response> =>
+      app.fetch(new Request('http://agent/invocations', post({}, headers)));
+    vi.spyOn(ForgottenKeys.prototype, 'isComplete', 'get').mockReturnValue(false);
+    onTestFinished(() => void vi.restoreAllMocks());
+    expect(await refusalOf(await send(retry))).toEqual([410, 'invocation_expired']);
+    expect(runs).toBe(0);
+    expect((await send(keyed('k'))).status).toBe(200);
+    expect((await send({ 'x-invocation-attempt': '3' })).status).toBe(200);
+  });
+
+  for (const attempt of ['0', '-1', '1.5', 'two', '', '02', '1e3', '9999999999']) {
+    eachDoor(`by what is no number of a request is refused: "${attempt}"`, async (serve) => {
+      let runs = 0;
+      const send = await serve(agent(() => ++runs));
+      const headers = keyed('k', { 'x-invocation-attempt': attempt });
+      expect(await refusalOf(await send('/invocations', post({}, headers)))).toEqual([400, 'bad_request']);
+      expect(runs).toBe(0);
+    });
+  }
 });
 
 describe('a stream', () => {

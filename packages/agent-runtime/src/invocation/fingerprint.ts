@@ -5,5 +5,5 @@ const nodeCrypto = globalThis.process?.getBuiltinModule?.('node:crypto');
 export function fingerprint(body: string): string | Promise<string> {
   if (nodeCrypto) return nodeCrypto.createHash('sha256').update(body).digest('base64');
   const digest = crypto.subtle.digest('SHA-256', new TextEncoder().encode(body));
-  return digest.then((hash) => String(new Uint8Array(hash)));
+  return digest.then((hash) => btoa(String.fromCharCode(...new Uint8Array(hash))));
 }

@@ -1,4 +1,10 @@
-import { headers as names, refusals, resumableStream } from '@sandpiper/protocol';
+import {
+  invocationKeyProblem,
+  longestInvocationId,
+  headers as names,
+  refusals,
+  resumableStream,
+} from '@sandpiper/protocol';
 import { Cancellation } from '../cancellation/cancellation.js';
 import { RequestContext } from '../context/request-context.js';
 import type { Entrypoint } from '../entrypoint/handler.js';
@@ -39,9 +45,8 @@ export class Invocations {
     if (wanted !== undefined && wanted !== instance) throw restarted();
     const { entrypoint } = this;
     if (!entrypoint) throw new RequestError(500, refusals.noEntrypoint, 'No entrypoint registered');
-    // It is kept for as long as the invocation is.
-    if (call.invocationId.length > longestId) throw idTooLong();
-    const request = { call, entrypoint, wishes: this.#wishes(call) };
+    checkIds(call);
+    const request = { call, entrypoint, wishes: this.#wishes(call), attempt: attemptOf(call) };
     return incoming.readText(config.maxRequestSize).then((text) => this.#receive(request, text));
   }
 
@@ -69,7 +74,7 @@ export class Invocations {
   /** Nothing in here may wait: of two requests with one key, the second must find the entry of the first. */
   #enter(request: RunRequest, input: Input, print: string | undefined): Reply | Promise<Reply> {
     const { call, wishes } = request;
-    const entry = this.#known(call, print, wishes) ?? this.#begin(request, input, print);
+    const entry = this.#known(request, print) ?? this.#begin(request, input, print);
     return replyFrom(entry, call, wishes);
   }
 
@@ -97,7 +102,9 @@ export class Invocations {
   }
 
   #find(id: string): Entry<Outcome> {
-    const entry = this.#services.ledger.find(id);
+    const { ledger } = this.#services;
+    const entry = ledger.find(id);
+    if (!entry && ledger.forgottenKeys.find(id) !== undefined) throw expired(id);
     if (!entry) throw new RequestError(404, refusals.notFound, `No invocation ${id} is known.`);
     return entry;
   }
@@ -119,21 +126,20 @@ export class Invocations {
   }
 
   /** The invocation that the caller's key already names. */
-  #known(call: Call, print: string | undefined, wishes: Wishes): Entry<Outcome> | undefined {
-    const entry = print === undefined ? undefined : this.#services.ledger.find(call.invocationId);
-    if (entry?.fingerprint === undefined) {
-      // It asks to go on with what is not known here: to run it now might run it twice.
-      if (wishes.after !== undefined) throw expired(call.invocationId);
-      return undefined;
+  #known({ call, wishes, attempt }: RunRequest, print: string | undefined): Entry<Outcome> | undefined {
+    const { invocationId: id } = call;
+    const { ledger } = this.#services;
+    if (print !== undefined) {
+      const entry = ledger.find(id);
+      const known = entry?.fingerprint ?? ledger.forgottenKeys.find(id);
+      if (known !== undefined && !print.startsWith(known)) throw keyReused(id);
+      if (entry?.fingerprint !== undefined) return entry;
+      // It ran before; or this is a retry, and that it ran may be what was forgotten.
+      if (known !== undefined || (attempt > 1 && !ledger.forgottenKeys.isComplete)) throw expired(id);
     }
-    if (entry.fingerprint !== print) {
-      throw new RequestError(
-        422,
-        refusals.keyReused,
-        `The ${names.idempotencyKey} ${call.invocationId} was used with another body.`,
-      );
-    }
-    return entry;
+    // It asks to go on with what is not known here: to run it now might run it twice.
+    if (wishes.after !== undefined) throw expired(id);
+    return undefined;
   }
 
   #begin({ call, entrypoint, wishes }: RunRequest, input: Input, print: string | undefined): Entry<Outcome> {
@@ -170,6 +176,8 @@ interface RunRequest {
   readonly call: Call;
   readonly entrypoint: Entrypoint;
   readonly wishes: Wishes;
+  /** Which request of its key this is, by the caller's count from 1. */
+  readonly attempt: number;
 }
 
 /** A request's body as it came, and as the input schema made it. */
@@ -178,12 +186,27 @@ interface Input {
   readonly parsed: unknown;
 }
 
-/** In characters; far above any UUID, far below what a header may be. */
-const longestId = 256;
+/** They are kept for as long as the invocation is, and name it in paths. @throws RequestError 400 */
+function checkIds({ incoming, requestId }: Call): void {
+  const key = incoming.header(names.idempotencyKey);
+  const problem = key
+    ? invocationKeyProblem(key)
+    : requestId.length > longestInvocationId && `may have ${longestInvocationId} characters`;
+  if (!problem) return;
+  const message = `${key ? names.idempotencyKey : names.requestId} ${problem}.`;
+  throw new RequestError(400, refusals.badRequest, message);
+}
 
-function idTooLong(): RequestError {
-  const message = `${names.idempotencyKey} and ${names.requestId} may have ${longestId} characters.`;
-  return new RequestError(400, refusals.badRequest, message);
+function attemptOf({ incoming }: Call): number {
+  const attempt = incoming.header(names.invocationAttempt) ?? '1';
+  if (/^[1-9]\d{0,8}$/.test(attempt)) return Number(attempt);
+  const message = `${names.invocationAttempt} must be a number from 1 to 999999999, not ${attempt}.`;
+  throw new RequestError(400, refusals.badRequest, message);
+}
+
+function keyReused(id: string): RequestError {
+  const message = `The ${names.idempotencyKey} ${id} was used with another body.`;
+  return new RequestError(422, refusals.keyReused, message);
 }
 
 function restarted(): RequestError {

@@ -116,11 +116,11 @@ function serve(
   } else reader.lost();
 }
 
-/** 410: what a caller asks for is not remembered any more, or never was. */
+/** 410: what a caller asks for is not kept any more, or may never have been. */
 export function expired(id: string): RequestError {
   return new RequestError(
     410,
     refusals.invocationExpired,
-    `The events of invocation ${id} that were asked for are not kept any more (RuntimeConfig.retention).`,
+    `What is asked for of invocation ${id} is not kept any more, or never was (RuntimeConfig.retention). Nothing was run.`,
   );
 }

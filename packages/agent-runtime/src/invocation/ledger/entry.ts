@@ -19,7 +19,7 @@ export class Entry<Outcome> {
   readonly fingerprint: string | undefined;
   readonly isRecorded: boolean;
   state: InvocationState = 'running';
-  /** When it ended, on the clock of `Date.now()`. */
+  /** When it ended, on the clock of `performance.now()`. */
   endedAt: number | undefined;
   /** What callers are answered with. There before the end when it is a stream. */
   outcome: Outcome | undefined;
@@ -75,7 +75,7 @@ export class Entry<Outcome> {
   /** It has come to its end. */
   close(state: Exclude<InvocationState, 'running'>): void {
     this.state = state;
-    this.endedAt = Date.now();
+    this.endedAt = performance.now();
     clearTimeout(this.#grace);
     // Behind it are the request, its connection and all that the handler made: they are not to be kept with the answer.
     this.#cancel = undefined;

@@ -1,6 +1,7 @@
 import type { InvocationState } from '@sandpiper/protocol';
 import { Entry, type EntryOptions } from './entry.js';
 import { type Budget, EventLog } from './event-log.js';
+import { ForgottenKeys } from './forgotten-keys.js';
 
 /** How much is remembered of invocations that have ended. */
 export interface Retention {
@@ -24,13 +25,16 @@ const shareKept = 15 / 16;
 
 /**
  * Every invocation that runs, and those that ended a while ago, by their id: what makes a second request with the
- * same key join the first or repeat its answer, instead of running the handler again (contract, section 5).
+ * same key join the first or repeat its response, instead of running the handler again (contract, section 5). When a
+ * response is forgotten its key is not.
  */
 export class Ledger<Outcome extends Remembered> {
   readonly #entries = new Map<string, Entry<Outcome>>();
   // In the order in which they ended, so the first is the next to be forgotten.
   readonly #ended = new Set<Entry<Outcome>>();
   readonly #retention: Retention;
+  /** The keys of those whose responses are forgotten. */
+  readonly forgottenKeys: ForgottenKeys = new ForgottenKeys();
   #bytes = 0;
   readonly #budget: Budget = {
     take: (bytes) => this.#take(bytes),
@@ -110,12 +114,14 @@ export class Ledger<Outcome extends Remembered> {
   }
 
   #isExpired(entry: Entry<Outcome>): boolean {
-    return entry.endedAt !== undefined && Date.now() - entry.endedAt > this.#retention.ms;
+    return entry.endedAt !== undefined && performance.now() - entry.endedAt > this.#retention.ms;
   }
 
   #forget(entry: Entry<Outcome>): void {
     this.#entries.delete(entry.id);
     if (!this.#ended.delete(entry)) return;
+    const { id, fingerprint, endedAt } = entry;
+    if (fingerprint !== undefined && endedAt !== undefined) this.forgottenKeys.add(id, fingerprint, endedAt);
     this.#bytes -= entry.outcome?.bytes ?? 0;
     entry.outcome?.forget?.();
   }
