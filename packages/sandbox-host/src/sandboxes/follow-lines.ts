@@ -5,6 +5,9 @@ import type { OutputEvent, ProcessOutput } from './process-output.js';
 
 type Source = Exclude<OutputEvent['type'], 'end'>;
 
+/** Is given each line without what ends it. */
+export type OnLine = (line: string, source: Source) => void;
+
 /** A line that goes on beyond this is reported in parts. */
 const longestLine = 64 * 1024;
 /** Everything else in the process has its turn after this much time. */
@@ -15,10 +18,7 @@ const turnMs = 10;
  *
  * @param onLine - Called with each line without what ends it, as soon as that has come.
  */
-export async function followLines(
-  output: ProcessOutput,
-  onLine: (line: string, source: Source) => void,
-): Promise<ExitStatus> {
+export async function followLines(output: ProcessOutput, onLine: OnLine): Promise<ExitStatus> {
   const begun = new Map<Source, { decoder: StringDecoder; rest: string }>();
   let turn = performance.now();
   for await (const event of output.read(new AbortController().signal)) {

@@ -1,5 +1,5 @@
 import { describeExit } from './describe-exit.js';
-import { followLines } from './follow-lines.js';
+import { followLines, type OnLine } from './follow-lines.js';
 import type { ProcessOutput } from './process-output.js';
 
 /** A line of a sandbox's log. */
@@ -41,10 +41,11 @@ export class SandboxLog {
   }
 
   /** Takes in what a server writes, to its end. @returns how it ended. */
-  async follow(output: ProcessOutput): Promise<string> {
-    const status = await followLines(output, (line, source) =>
-      this.add(source === 'stderr' ? 'error' : 'info', line),
-    );
+  async follow(output: ProcessOutput, onLine?: OnLine): Promise<string> {
+    const status = await followLines(output, (line, source) => {
+      this.add(source === 'stderr' ? 'error' : 'info', line);
+      onLine?.(line, source);
+    });
     const ended = status.signal ? describeExit(status) : `exit code ${status.code}`;
     this.add('warn', `The start command ended: ${ended}`);
     return ended;

@@ -189,7 +189,7 @@ export class SandboxManager {
       if (start) {
         const given = signal ? AbortSignal.any([signal, sandbox.signal]) : sandbox.signal;
         await this.#timed('ready', async () => {
-          await startAgent(sandbox, start, given);
+          await startAgent(sandbox, start, { signal: given });
           return sandbox;
         });
       }

@@ -366,7 +366,7 @@ export class Sandbox {
     this.#booting = true;
     try {
       this.#run(await this.#keeper.start(this));
-      if (this.settings.start) await startAgent(this, this.settings.start, this.signal);
+      if (this.settings.start) await startAgent(this, this.settings.start, { signal: this.signal });
     } catch (error) {
       await this.#machine.dropMemory();
       throw error;

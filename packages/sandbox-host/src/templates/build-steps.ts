@@ -37,9 +37,13 @@ source=$1 target=$2 owner=$3 mode=$4
 # Without users of its own a sandbox has no owner to give files to.
 [ "$(id -u)" = 0 ] && id "$owner" >/dev/null 2>&1 || owner=
 work=$(mktemp -d "\${TMPDIR:-/tmp}/copy.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$work.errors"' EXIT
 cd "$work"
-tar -xf - --no-same-owner 2>/dev/null || { echo "The uploaded archive cannot be read." >&2; exit 1; }
+if ! tar -xf - --no-same-owner 2>"$work.errors"; then
+  head -n 20 "$work.errors" >&2
+  echo "The uploaded archive cannot be unpacked: $(head -n 1 "$work.errors")" >&2
+  exit 1
+fi
 set -- $source
 [ -e "$1" ] || [ -L "$1" ] || { echo "The archive does not hold $source." >&2; exit 1; }
 if [ "$#" -gt 1 ]; then target=$target/; fi
@@ -99,14 +103,9 @@ export async function runStep(
     case 'RUN': {
       const user = userOfCommand(first, second, state.user);
       const envs = { ...installPlaces(sandbox, user), ...state.envs };
-      try {
-        await execute(sandbox, { ...state, envs }, ['/bin/bash', '-l', '-c', first], user, log);
-      } catch (error) {
-        if (!HostError.isInstance(error)) throw error;
-        const advice = adviceOn(first, error.message);
-        if (!advice) throw error;
-        throw new HostError(400, `${error.message}. ${advice}.`, { cause: error });
-      }
+      await withAdvice(first, () =>
+        execute(sandbox, { ...state, envs }, ['/bin/bash', '-l', '-c', first], user, log),
+      );
       if (user === 'root' && hasOwnRoot(sandbox)) await execute(sandbox, state, giveToUser, 'root', log);
       return;
     }
@@ -126,7 +125,8 @@ export async function runStep(
         named,
         mode ?? '',
       ];
-      await execute(sandbox, { ...state, envs: {} }, args, 'root', log, await openFiles());
+      const files = await openFiles();
+      await withAdvice('', () => execute(sandbox, { ...state, envs: {} }, args, 'root', log, files));
       return;
     }
     default:
@@ -143,6 +143,17 @@ function userOfCommand(command: string, name: string, fallback: SandboxUser): Sa
     throw new HostError(400, `failed to run command '${command}': command failed: unauthenticated: ${why}`, {
       cause,
     });
+  }
+}
+
+/** Adds to the error of a step what can be done about it, where that is known. */
+async function withAdvice(command: string, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const advice = HostError.isInstance(error) ? adviceOn(command, error.message) : undefined;
+    if (!advice || !HostError.isInstance(error)) throw error;
+    throw new HostError(400, `${error.message}. ${advice}.`, { cause: error });
   }
 }
 

@@ -1,11 +1,16 @@
 import type { SandboxUser } from '../engines/user.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
-/** What the command of a RUN step, or the last line it wrote, tells about why it failed. */
+/** What the command of a step, or the last line it wrote, tells about why it failed. */
 const advice: { command?: RegExp; lastLine?: RegExp; what: string }[] = [
   {
     command: /\b(apt|apt-get|aptitude|dpkg)\b/,
     what: "/usr is this machine's own and read-only in sandboxes, so Debian packages cannot be installed there: install them on the machine, or what you need into /opt or the home (npm, pip)",
+  },
+  {
+    // The SDK sends such a link and the files below it; tar has no directory to put them in (npm workspaces have these).
+    lastLine: /archive cannot be unpacked: .*(Not a directory|through symlink)/,
+    what: 'The SDK sends a link to a directory elsewhere together with the files behind it, for which tar then finds no directory: use copy(…, { resolveSymlinks: true })',
   },
   {
     lastLine: /PEP 668/,
@@ -17,7 +22,7 @@ const advice: { command?: RegExp; lastLine?: RegExp; what: string }[] = [
   },
 ];
 
-/** What to do about a RUN step that failed for a reason that lies in how sandboxes are made here. */
+/** What to do about a step that failed for a reason that lies in how sandboxes are made here. */
 export function adviceOn(command: string, lastLine: string): string | undefined {
   return advice.find((one) => one.command?.test(command) || one.lastLine?.test(lastLine))?.what;
 }

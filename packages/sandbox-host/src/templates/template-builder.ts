@@ -1,5 +1,6 @@
 import type { Image } from '../engines/engine.js';
 import { HostError } from '../errors.js';
+import type { OnLine } from '../sandboxes/follow-lines.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { defaultSettings } from '../sandboxes/sandbox-settings.js';
@@ -135,7 +136,9 @@ export class TemplateBuilder {
       if (startCmd) {
         await close();
         sandbox = await open();
-        await this.#tryStart(sandbox, state, { startCmd, readyCmd });
+        log('info', `Starting: ${startCmd}`);
+        const onLine: OnLine = (line) => log('info', line);
+        await this.#tryStart(sandbox, state, { startCmd, readyCmd, onLine });
       }
       log('info', 'Build finished');
       // Its status is what callers stop to read the log on.
@@ -159,10 +162,10 @@ export class TemplateBuilder {
   async #tryStart(
     sandbox: Sandbox,
     state: BuildState,
-    start: { startCmd: string; readyCmd: string | undefined },
+    start: { startCmd: string; readyCmd: string | undefined; onLine: OnLine },
   ): Promise<void> {
     Object.assign(sandbox.settings, state);
-    await startAgent(sandbox, start);
+    await startAgent(sandbox, start, { onLine: start.onLine });
   }
 
   #resolveBase(plan: BuildPlan): ReturnType<TemplateCatalog['resolve']> {
