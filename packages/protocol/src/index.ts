@@ -30,3 +30,4 @@ export { invocationKeyProblem, longestInvocationId } from './invocation-key.js';
 export { type PingResponse, pingResponseSchema } from './ping.js';
 export { PingStatus, parsePingStatus } from './ping-status.js';
 export { isRefusal, refusals } from './refusals.js';
+export { asksForWebSocket, handleUpgrades } from './upgrades/handle-upgrades.js';

@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { UploadRoute } from './api/upload-route.js';
 import { allowPages } from './cors.js';
 import { envdPort } from './envd/envd.js';
+import { HostError } from './errors.js';
 import type { Gateway } from './gateway/gateway.js';
-import { findTarget } from './gateway/target.js';
-import { sendJson } from './http.js';
+import { findTarget, type Target } from './gateway/target.js';
+import { refuseOn, sendJson } from './http.js';
+import { checkRequest } from './listener/check-request.js';
 import type { Doors } from './listener/listen.js';
 
 /** Leads each request to a sandbox, to where files are uploaded to, or to the control plane. */
@@ -13,14 +15,19 @@ export function openDoors(
   upload: UploadRoute,
   serveApi: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Doors {
+  function targetOf(request: IncomingMessage): Target | undefined {
+    checkRequest(request);
+    return findTarget(request) ?? gateway.findBySignature(request);
+  }
+
   return {
     async serve(request, response) {
-      let target: ReturnType<typeof findTarget>;
+      let target: Target | undefined;
       try {
-        target = findTarget(request) ?? gateway.findBySignature(request);
+        target = targetOf(request);
       } catch (error) {
-        const message = error instanceof Error ? error.message : '';
-        sendJson(response, 400, { code: 400, message });
+        const { status, message } = refusalOf(error);
+        sendJson(response, status, { code: status, message }, { connection: 'close' });
         return;
       }
       // What pages of other origins may do with a port is for its server to say.
@@ -30,9 +37,20 @@ export function openDoors(
       else await serveApi(request, response);
     },
     async upgrade(request, socket, head) {
-      const target = findTarget(request);
-      if (target) await gateway.upgrade(target, request, socket, head);
-      else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+      try {
+        const target = targetOf(request);
+        if (!target) throw new HostError(404, 'WebSocket is spoken to ports of sandboxes only.');
+        await gateway.upgrade(target, request, socket, head);
+      } catch (error) {
+        const { status, message } = refusalOf(error);
+        refuseOn(socket, status, message);
+      }
     },
   };
+}
+
+function refusalOf(error: unknown): { status: number; message: string } {
+  if (HostError.isInstance(error)) return error;
+  console.error(error);
+  return { status: 500, message: 'The sandbox host failed; its log says more.' };
 }

@@ -203,7 +203,7 @@ async function startHost(
     pools: () => pools.list(),
     openMetrics: options.openMetrics ?? false,
   });
-  const gateway = createGateway(sandboxes, createEnvd(), tokens, gatewayEvents);
+  const gateway = createGateway({ sandboxes, envd: createEnvd(), tokens, events: gatewayEvents, apiKey });
   const upload = uploadRoute(uploads, newToken(), () => origin);
   const api = createApi(
     [

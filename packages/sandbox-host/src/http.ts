@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 /** Answers with JSON and its length. */
 export function sendJson(
@@ -14,6 +15,32 @@ export function sendJson(
     'content-length': Buffer.byteLength(text),
   });
   response.end(text);
+}
+
+/** Answers with JSON, and ends, on a connection that Node has handed over. */
+export function refuseOn(
+  socket: Duplex,
+  status: number,
+  message: string,
+  { body = {}, headers = {} }: { body?: object; headers?: Record<string, string> } = {},
+): void {
+  const text = JSON.stringify({ code: status, ...body, message });
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(text)}`,
+    'cache-control: no-store',
+    'connection: close',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
+}
+
+/** The path of a request and what is asked of it. Taken apart by hand: to `URL` a path such as `//` is a host, and none. */
+export function targetOf({ url = '/' }: IncomingMessage): { pathname: string; query: URLSearchParams } {
+  const mark = url.indexOf('?');
+  if (mark < 0) return { pathname: url, query: new URLSearchParams() };
+  return { pathname: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) };
 }
 
 /** One value of a header that may have been sent several times. */

@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { refusals } from '@sandpiper/protocol';
+import { asksForWebSocket, handleUpgrades, refusals } from '@sandpiper/protocol';
 import type { Incoming } from '../http/incoming.js';
 import type { Reply } from '../http/reply.js';
 import type { Listener, ListenOptions } from '../platform.js';
 import { answerClientError, namesHost, refuse, withoutHost } from './client-error.js';
 import { NodeIncoming } from './node-incoming.js';
-import { asksForWebSocket, upgrader, withoutUpgrade } from './upgrade.js';
+import { upgrader } from './upgrade.js';
 import { writeReply } from './write-reply.js';
 
 /** Longer than any client's pool keeps a connection, so that it is never the server that closes first. */
@@ -39,18 +39,20 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   server.on('clientError', answerClientError);
   const upgrade = upgrader(options);
   // Always: without a listener Node swallows what is pipelined after a request that wishes to upgrade.
-  server.on('upgrade', (request, socket, head) => {
-    if (asksForWebSocket(request) && options.webSockets.handler) {
+  handleUpgrades(
+    server,
+    'connection',
+    (request) => asksForWebSocket(request) && options.webSockets.handler !== undefined,
+    (request, socket, head) => {
       fresh.delete(request.socket);
       upgrade(request, socket, head);
-      return;
-    }
-    socket.unshift(withoutUpgrade(request, head));
-    server.emit('connection', socket);
-  });
+    },
+  );
   server.on('connection', (socket: Socket) => {
-    connections.add(socket);
     fresh.add(socket);
+    // Comes twice when it wished to upgrade.
+    if (connections.has(socket)) return;
+    connections.add(socket);
     socket.once('close', () => {
       connections.delete(socket);
       fresh.delete(socket);

@@ -17,8 +17,6 @@ export function upgrader(
 ): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
   let server: Promise<WebSocketServer> | undefined;
   return (request, socket, head) => {
-    // Until the protocol is agreed on, nobody else listens to errors of the socket.
-    socket.on('error', () => socket.destroy());
     const call = new Call(new UpgradeIncoming(request, socket));
     server ??= createServer(services.maxMessageSize);
     open(server, services, call, request, socket, head).catch((error: unknown) => {
@@ -27,27 +25,6 @@ export function upgrader(
       refuse(socket, status, { type, headers: lines });
     });
   };
-}
-
-/** Whether a request asks for the one protocol that is spoken here besides HTTP/1.1. */
-export function asksForWebSocket({ headers }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === 'websocket';
-}
-
-/**
- * What a request to speak another protocol (such as h2c, which some clients ask for each time) is without that wish,
- * as bytes: RFC 9110, section 7.8 lets a server ignore it, but Node's parser has let go of the connection by then.
- */
-export function withoutUpgrade(
-  { method, url, httpVersion, rawHeaders }: IncomingMessage,
-  head: Buffer,
-): Buffer {
-  let text = `${method} ${url} HTTP/${httpVersion}\r\n`;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? '';
-    if (!/^(connection|upgrade|http2-settings)$/i.test(name)) text += `${name}: ${rawHeaders[at + 1]}\r\n`;
-  }
-  return Buffer.concat([Buffer.from(`${text}\r\n`, 'latin1'), head]);
 }
 
 async function open(

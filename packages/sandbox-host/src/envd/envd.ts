@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError } from '../errors.js';
-import { headerOf, sendJson } from '../http.js';
+import { headerOf, sendJson, targetOf } from '../http.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { Caller } from './caller.js';
 import { ConnectServer } from './connect/connect-server.js';
@@ -27,8 +27,7 @@ export function createEnvd(): Envd {
     .service(Filesystem, filesystemService);
 
   const serve: Envd = async (sandbox, request, response) => {
-    const url = new URL(request.url ?? '/', 'http://envd');
-    const { pathname, searchParams: query } = url;
+    const { pathname, query } = targetOf(request);
     if (pathname === '/health') {
       // Also says that the sandbox is not paused.
       void sandbox.engine;
@@ -88,7 +87,7 @@ function hasToken(sandbox: Sandbox, request: IncomingMessage): boolean {
 
 /** Whether a request carries a signature of this sandbox's, which opens one file for one purpose, perhaps for a time. */
 export function isSigned(sandbox: Sandbox, request: IncomingMessage): boolean {
-  const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://envd');
+  const { pathname, query } = targetOf(request);
   const signature = query.get('signature');
   if (pathname !== '/files' || !signature || sandbox.accessToken === undefined) return false;
   const operation = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';

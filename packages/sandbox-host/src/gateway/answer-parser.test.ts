@@ -4,9 +4,16 @@ import { AnswerParser } from './answer-parser.js';
 
 /** Reads an answer that comes in pieces. */
 function read(pieces: Buffer[], { hasBody = true, closes = false } = {}) {
-  const heard = { heads: [] as unknown[], body: '', ends: 0, trailers: [] as string[] };
+  const heard = {
+    heads: [] as unknown[],
+    interims: [] as unknown[],
+    body: '',
+    ends: 0,
+    trailers: [] as string[],
+  };
   const parser = new AnswerParser(
     {
+      interim: (status, reason, headers) => heard.interims.push([status, reason, headers]),
       head: (status, reason, headers) => heard.heads.push([status, reason, headers]),
       data: (piece) => {
         heard.body += piece.toString('latin1');
@@ -88,6 +95,16 @@ test('hands on status, reason and headers as they are', () => {
   ]);
 });
 
+test('hands on interim answers before the one that counts', () => {
+  const bytes = answer('HTTP/1.1 102 Processing', '', 'HTTP/1.1 103 Early Hints', 'Link: x', '', '');
+  const { interims, heads } = read([bytes, answers[0]?.[1] ?? Buffer.alloc(0)]);
+  expect(interims).toEqual([
+    [102, 'Processing', []],
+    [103, 'Early Hints', ['Link', 'x']],
+  ]);
+  expect(heads).toHaveLength(1);
+});
+
 test('gives trailers with the end', () => {
   expect(read([answers[4]?.[1] ?? Buffer.alloc(0)]).trailers).toEqual(['X-Sum', '1', 'X-More', '2']);
 });
@@ -127,6 +144,7 @@ test.each([
   ['a line feed in a header', 'HTTP/1.1 200 OK\r\nX-A: 1\nX-B: 2\r\n\r\n'],
   ['a folded header', 'HTTP/1.1 200 OK\r\nX-A: 1\r\n 2\r\n\r\n'],
   ['a space before the colon', 'HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\n'],
+  ['chunks in HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'],
   ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
   ['a length that is none', 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n'],
   ['a length and chunks', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],

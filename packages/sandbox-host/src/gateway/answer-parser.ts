@@ -2,6 +2,8 @@ import { HostError } from '../errors.js';
 
 /** Hears an answer as it is read. */
 export interface AnswerListener {
+  /** An interim answer, such as 103, before the one that counts. */
+  interim(status: number, reason: string, headers: string[]): void;
   head(status: number, reason: string, headers: string[]): void;
   data(piece: Buffer): void;
   /** @param last - What came together with the end. */
@@ -143,8 +145,10 @@ export class AnswerParser {
     const status = Number(code);
     if (code === undefined || status < 100 || status === 101) throw invalid('the status line');
     const headers = readFields(lines, 1);
-    // An interim answer, such as 103, is for whoever asked for it: the gateway.
-    if (status < 200) return;
+    if (status < 200) {
+      this.listener.interim(status, reason, headers);
+      return;
+    }
     let length: number | undefined;
     let coding: string | undefined;
     if (minor === '0') this.#keepAlive = false;
@@ -170,8 +174,8 @@ export class AnswerParser {
         }
       }
     }
-    // Two lengths are how requests are smuggled (RFC 9112, section 6.3).
-    if (coding !== undefined && (coding !== 'chunked' || length !== undefined)) {
+    // Two lengths are how requests are smuggled, and HTTP/1.0 has no chunks (RFC 9112, sections 6.1 and 6.3).
+    if (coding !== undefined && (coding !== 'chunked' || length !== undefined || minor === '0')) {
       throw invalid('the transfer encoding');
     }
     this.listener.head(status, reason, headers);

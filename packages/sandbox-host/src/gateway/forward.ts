@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { endToEnd, endToEndTrailers } from '../end-to-end.js';
+import { writeInterim } from '../interim.js';
 import { type AnswerListener, AnswerParser } from './answer-parser.js';
 import { responseHeaders } from './headers.js';
 import type { Connection, ConnectionUser } from './upstream.js';
@@ -13,10 +15,13 @@ export interface Forwarding {
   answered: () => void;
 }
 
+/** A connection that was kept was closed by its server before it said a word about this request. */
+export class StaleConnectionError extends Error {}
+
 /**
  * Sends a request on and its answer back, bodies streaming both ways.
  *
- * @throws the connection's error when nothing has been answered yet.
+ * @throws StaleConnectionError, or the connection's error, when nothing has been answered yet.
  */
 export function forward(connection: Connection, forwarding: Forwarding): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -35,6 +40,8 @@ class Exchange implements ConnectionUser, AnswerListener {
   #isChunked = false;
   /** Whether a part of the answer's body has been handed on. */
   #begun = false;
+  /** Whether the sandbox has said anything. */
+  #heard = false;
   #over = false;
 
   constructor(
@@ -55,10 +62,13 @@ class Exchange implements ConnectionUser, AnswerListener {
     });
     let head = `${request.method} ${request.url} HTTP/1.1\r\n`;
     for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+    const length = request.headers['content-length'];
     this.#isChunked = request.headers['transfer-encoding'] !== undefined;
+    // Where the body ends is said by what is sent, never by what was named.
     if (this.#isChunked) head += 'Transfer-Encoding: chunked\r\n';
+    else if (length !== undefined) head += `Content-Length: ${length}\r\n`;
     head += 'Connection: keep-alive\r\n\r\n';
-    if (!this.#isChunked && !Number(request.headers['content-length'])) {
+    if (!this.#isChunked && !Number(length)) {
       socket.write(head, 'latin1');
       return;
     }
@@ -89,6 +99,7 @@ class Exchange implements ConnectionUser, AnswerListener {
   }
 
   received(bytes: Buffer): void {
+    this.#heard = true;
     try {
       this.#parser.push(bytes);
     } catch (error) {
@@ -102,13 +113,23 @@ class Exchange implements ConnectionUser, AnswerListener {
 
   ended(error?: Error): void {
     if (this.#over || (!error && this.#parser.close())) return;
-    this.#finish(error ?? new Error('The sandbox closed the connection.'));
+    const cause = error ?? new Error('The sandbox closed the connection.');
+    const isStale = this.connection.isUsedAgain && !this.#heard;
+    this.#finish(isStale ? new StaleConnectionError(cause.message, { cause }) : cause);
+  }
+
+  interim(status: number, reason: string, headers: string[]): void {
+    const { socket } = this.connection;
+    const interim = { status, reason, fields: endToEnd(headers) };
+    // What was read before a pause is still handed on.
+    const resume = socket.isPaused() ? undefined : () => void socket.resume();
+    if (!writeInterim(this.forwarding.response, interim, resume)) socket.pause();
   }
 
   head(status: number, reason: string, headers: string[]): void {
     const { response, answered } = this.forwarding;
     answered();
-    response.writeHead(status, reason, responseHeaders(headers));
+    response.writeHead(status, reason, responseHeaders(status, headers));
   }
 
   data(piece: Buffer): void {
@@ -123,9 +144,8 @@ class Exchange implements ConnectionUser, AnswerListener {
 
   end(last: Buffer | undefined, trailers: string[]): void {
     const { response } = this.forwarding;
-    for (let i = 0; i < trailers.length; i += 2) {
-      response.addTrailers([[trailers[i] ?? '', trailers[i + 1] ?? '']]);
-    }
+    const kept = endToEndTrailers(trailers);
+    for (let i = 0; i < kept.length; i += 2) response.addTrailers([[kept[i] ?? '', kept[i + 1] ?? '']]);
     // As text a short body goes out in one piece with the head, for half the price of two pieces.
     if (last && !this.#begun && last.length <= joinedBytes) response.end(last.toString('latin1'), 'latin1');
     else if (last) response.end(last);

@@ -5,10 +5,11 @@ import { headers } from '@sandpiper/protocol';
 import { type Envd, envdPort, isSigned } from '../envd/envd.js';
 import { HostError } from '../errors.js';
 import { headerOf } from '../http.js';
+import { hasBody } from '../listener/let-go-by.js';
 import type { Holder } from '../sandboxes/activity.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
-import { forward } from './forward.js';
+import { forward, StaleConnectionError } from './forward.js';
 import type { GatewayEvents } from './gateway-events.js';
 import type { GatewayTokens } from './gateway-tokens.js';
 import { requestHeaders } from './headers.js';
@@ -27,12 +28,17 @@ export interface Gateway {
   close(): void;
 }
 
-export function createGateway(
-  sandboxes: SandboxManager,
-  envd: Envd,
-  tokens: GatewayTokens,
-  events: GatewayEvents,
-): Gateway {
+/** What a gateway works with. */
+export interface GatewayOptions {
+  sandboxes: SandboxManager;
+  envd: Envd;
+  tokens: GatewayTokens;
+  events: GatewayEvents;
+  /** The host's own key, which is nobody's in a sandbox. */
+  apiKey: string;
+}
+
+export function createGateway({ sandboxes, envd, tokens, events, apiKey }: GatewayOptions): Gateway {
   const upstream = new Upstream();
   const parking = new Parking();
 
@@ -93,22 +99,40 @@ export function createGateway(
           admitted(sandbox, target);
           return;
         }
-        const sent = requestHeaders(sandbox, target.port, request, await tokens.for(sandbox));
+        const sent = requestHeaders(request, {
+          sandbox,
+          port: target.port,
+          token: await tokens.for(sandbox),
+          apiKey,
+        });
         const connection =
           upstream.takeFree(sandbox, target.port) ?? (await upstream.open(sandbox, target.port));
         // Whoever left while the sandbox woke up wants nothing done any more.
         if (response.destroyed) return connection.release(undefined);
         admitted(sandbox, target);
         const answered = (): void => void events.emit('answered', sandbox, performance.now() - begun);
-        await forward(connection, { request, response, headers: sent, answered });
+        const forwarding = { request, response, headers: sent, answered };
+        try {
+          await forward(connection, forwarding);
+        } catch (error) {
+          // Its server closed the connection when the request was on its way (RFC 9110, section 9.2.2).
+          if (!(error instanceof StaleConnectionError && isRepeatable(request))) throw error;
+          await forward(await upstream.open(sandbox, target.port), forwarding);
+        }
       } catch (error) {
         refused(target, refuse(response, target, error));
       }
     },
     async upgrade(target, request, socket, head) {
       try {
+        if (target.port === envdPort) throw new HostError(400, "The sandbox's own API speaks no WebSocket.");
         const sandbox = await admit(target, request, socket);
-        const sent = requestHeaders(sandbox, target.port, request, await tokens.for(sandbox));
+        const sent = requestHeaders(request, {
+          sandbox,
+          port: target.port,
+          token: await tokens.for(sandbox),
+          apiKey,
+        });
         const connection = await connectTo(sandbox, target.port);
         if (socket.destroyed) return void connection.destroy();
         admitted(sandbox, target);
@@ -124,6 +148,11 @@ export function createGateway(
     },
     close: () => upstream.close(),
   };
+}
+
+/** Whether a request does nothing that matters when it is done twice, and is still there to be sent again. */
+function isRepeatable(request: IncomingMessage): boolean {
+  return (request.method === 'GET' || request.method === 'HEAD') && !hasBody(request);
 }
 
 function doorOf(port: number): 'port' | 'envd' {

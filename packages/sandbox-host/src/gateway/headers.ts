@@ -1,41 +1,42 @@
 import type { IncomingMessage } from 'node:http';
 import { headers } from '@sandpiper/protocol';
+import { endToEnd } from '../end-to-end.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
-
-/** Headers that are about one connection and end with it (RFC 9110, section 7.6.1). */
-const hopByHop: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 /** What goes no further than this host: what is said to the platform, and what only the platform may say. */
 const notForTheAgent: ReadonlySet<string> = new Set([
-  ...hopByHop,
   headers.e2bSandboxId,
   headers.e2bSandboxPort,
   headers.e2bTrafficAccessToken,
   headers.gatewayToken,
   'x-api-key',
+  // Written from what is sent.
+  'content-length',
   // Answered here: by the time the request is handed on, its body is being sent.
   'expect',
 ]);
 
-/** What the agent is sent, as a flat list of names and values. @param token - Says that the request came this way. */
+/** What a request is sent on with. */
+export interface RequestHeadersOptions {
+  sandbox: Sandbox;
+  port: number;
+  /** Says that the request came this way. */
+  token: string;
+  /** The host's own key: callers that take host and agent for one send it along. */
+  apiKey: string;
+}
+
+/** What the agent is sent, as a flat list of names and values. */
 export function requestHeaders(
-  sandbox: Sandbox,
-  port: number,
   request: IncomingMessage,
-  token: string,
+  { sandbox, port, token, apiKey }: RequestHeadersOptions,
 ): string[] {
   const mask = sandbox.settings.network.maskRequestHost;
-  const kept = endToEnd(request.rawHeaders, notForTheAgent, mask !== undefined);
+  const kept = endToEnd(
+    request.rawHeaders,
+    (name, value) =>
+      notForTheAgent.has(name) || (mask !== undefined && name === 'host') || holdsKey(value, apiKey),
+  );
   // biome-ignore lint/suspicious/noTemplateCurlyInString: E2B's placeholder looks so.
   if (mask !== undefined) kept.push('Host', mask.replaceAll('${PORT}', String(port)));
   // Requests of HTTP/1.0 need none, those of HTTP/1.1 do (RFC 9112, section 3.2).
@@ -44,33 +45,25 @@ export function requestHeaders(
   return kept;
 }
 
+/** Whether a value is a key or holds it, as `Bearer <key>`, `a=b; token=<key>` and Basic credentials do. */
+function holdsKey(value: string, key: string): boolean {
+  for (let at = value.indexOf(key); at >= 0; at = value.indexOf(key, at + 1)) {
+    // A key that is a part of a word is not the key.
+    const [before = '', after = ''] = [value[at - 1], value[at + key.length]];
+    if (!/\w/.test(before) && !/\w/.test(after)) return true;
+  }
+  const [, basic] = /^basic +([\w+/]+=*)$/i.exec(value) ?? [];
+  return basic !== undefined && holdsKey(Buffer.from(basic, 'base64').toString(), key);
+}
+
 /** What the caller is sent. */
-export function responseHeaders(rawHeaders: string[]): string[] {
-  return endToEnd(rawHeaders, hopByHop, false);
-}
-
-function endToEnd(rawHeaders: string[], dropped: ReadonlySet<string>, withoutHost: boolean): string[] {
-  const kept: string[] = [];
-  let named: Set<string> | undefined;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]?.toLowerCase() ?? '';
-    const value = rawHeaders[i + 1] ?? '';
-    if (name === 'connection' && !isPlain(value)) {
-      named ??= new Set();
-      for (const one of value.split(',')) named.add(one.trim().toLowerCase());
-    }
-    if (dropped.has(name) || (withoutHost && name === 'host')) continue;
-    kept.push(rawHeaders[i] ?? '', value);
-  }
-  if (!named) return kept;
-  const others: string[] = [];
-  for (let i = 0; i < kept.length; i += 2) {
-    if (!named.has(kept[i]?.toLowerCase() ?? '')) others.push(kept[i] ?? '', kept[i + 1] ?? '');
-  }
-  return others;
-}
-
-/** Whether a `Connection` header names no other header, as nearly all do. */
-function isPlain(value: string): boolean {
-  return value === 'keep-alive' || value === 'close';
+export function responseHeaders(status: number, rawHeaders: string[]): string[] {
+  // Without a body there is none, and a second one says the same.
+  let hasLength = status === 204;
+  return endToEnd(rawHeaders, (name) => {
+    if (name !== 'content-length') return false;
+    const isSecond = hasLength;
+    hasLength = true;
+    return isSecond;
+  });
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { envdPort } from '../envd/envd.js';
 import { HostError } from '../errors.js';
-import { sendJson } from '../http.js';
+import { refuseOn, sendJson } from '../http.js';
 import { refusalPage } from './refusal-page.js';
 import type { Target } from './target.js';
 import { PortClosedError } from './upstream.js';
@@ -31,15 +31,7 @@ export function refuse(response: ServerResponse, target: Target, error: unknown)
 /** The same on a connection that was to change protocols. */
 export function refuseUpgrade(socket: Duplex, target: Target, error: unknown): number {
   const { status, headers, body } = refusal(target, error);
-  const text = JSON.stringify(body);
-  const lines = [
-    `HTTP/1.1 ${status} Refused`,
-    'content-type: application/json',
-    `content-length: ${Buffer.byteLength(text)}`,
-    'connection: close',
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-  ];
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
+  refuseOn(socket, status, String(body.message), { body, headers });
   return status;
 }
 

@@ -1,7 +1,8 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { responseHeaders } from './headers.js';
+import { endToEnd } from '../end-to-end.js';
+import { interimHead } from '../interim.js';
 
 /** A request to change protocols, such as a WebSocket's. */
 export interface UpgradeRequest {
@@ -32,6 +33,9 @@ export function upgrade(
     const gone = (): void => void upstream.destroy();
     socket.once('close', gone);
     upstream.once('error', reject);
+    upstream.on('information', ({ statusCode: status, statusMessage: reason, rawHeaders }) => {
+      socket.write(interimHead({ status, reason, fields: endToEnd(rawHeaders) }), 'latin1');
+    });
     upstream.once('upgrade', (answer, other: Duplex, otherHead: Buffer) => {
       socket.write(
         headOf(answer, ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']),
@@ -60,7 +64,7 @@ export function upgrade(
 
 function headOf(answer: IncomingMessage, added: string[]): string {
   const lines = [`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`];
-  const headers = [...responseHeaders(answer.rawHeaders), ...added];
+  const headers = [...endToEnd(answer.rawHeaders), ...added];
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
   return `${lines.join('\r\n')}\r\n\r\n`;
 }

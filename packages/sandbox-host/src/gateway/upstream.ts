@@ -12,7 +12,7 @@ const connectMs = 30_000;
 
 /**
  * How long an unused connection is kept whose server did not say how long it would. Less than what servers have by
- * default: a request that meets the closing of its connection cannot be sent again.
+ * default: a request that meets the closing of its connection cannot be sent again, unless it is a GET or a HEAD.
  */
 const idleMs = 1_000;
 /** So much sooner than the server says the connection is given up, and never kept longer than ten minutes. */
@@ -118,6 +118,7 @@ export interface ConnectionUser {
 /** A connection to a port of a sandbox, for one request at a time. */
 export class Connection {
   user: ConnectionUser | undefined;
+  #isUsedAgain = false;
   /** Until when it is kept while it is not used, on the clock of `performance.now()`. */
   #until = 0;
 
@@ -130,6 +131,11 @@ export class Connection {
     socket.on('end', () => this.#end());
     socket.on('error', (error) => this.#end(error));
     socket.on('close', () => this.#end());
+  }
+
+  /** Whether it served a request before, so that its server may be about to close it. */
+  get isUsedAgain(): boolean {
+    return this.#isUsedAgain;
   }
 
   /** Whether its server still waits for the next request. */
@@ -148,6 +154,7 @@ export class Connection {
       this.socket.destroy();
       return;
     }
+    this.#isUsedAgain = true;
     this.#until = performance.now() + ms;
     this.kept.push(this);
   }

@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { asksForWebSocket, handleUpgrades } from '@sandpiper/protocol';
+import { refuseOn } from '../http.js';
 import { checkCertificate, type TlsCertificate, takeCertificate } from './certificate.js';
 import { certificateNames, withPort } from './domain.js';
 import { hasBody, letGoBy } from './let-go-by.js';
@@ -67,9 +69,18 @@ export async function listen(options: ListenOptions, directory: string): Promise
       : opened.then((one) => one.serve(request, response));
     served.catch(() => response.destroy());
   });
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  handleUpgrades(
+    server,
+    tls ? 'secureConnection' : 'connection',
+    asksForWebSocket,
+    (request, socket, head) => {
+      opened.then((doors) => doors.upgrade(request, socket, head)).catch(() => socket.destroy());
+    },
+  );
+  // Without a listener Node ends the connection without a word.
+  server.on('connect', (_request, socket: Duplex) => {
     socket.on('error', () => socket.destroy());
-    opened.then((doors) => doors.upgrade(request, socket, head)).catch(() => socket.destroy());
+    refuseOn(socket, 405, 'This host is no proxy: CONNECT leads nowhere.');
   });
   // Streams live as long as they like; only the head of a request has to come in time.
   server.requestTimeout = 0;

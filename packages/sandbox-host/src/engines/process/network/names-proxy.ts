@@ -3,6 +3,10 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import { type AddressInfo, connect, isIP, isIPv4, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type Duplex, pipeline } from 'node:stream';
+import { checkFraming } from '../../../check-framing.js';
+import { endToEnd } from '../../../end-to-end.js';
+import { HostError } from '../../../errors.js';
+import { writeInterim } from '../../../interim.js';
 import { isWithin } from './address-plan.js';
 import { allowsAddress, allowsName, type EgressRules, isReserved } from './egress-rules.js';
 
@@ -147,6 +151,7 @@ export class NamesProxy {
 
   async #forward(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
+      checkFraming(incoming);
       const { url, port, address, connection, host, done } = await this.#admit(incoming, incoming.url ?? '');
       const upstream = request({
         host: address,
@@ -154,7 +159,7 @@ export class NamesProxy {
         method: incoming.method,
         path: url.pathname + url.search,
         // What it asks for and what it says it asks for are the same.
-        headers: [...endToEnd(incoming.rawHeaders), 'Host', url.host, 'Connection', 'close'],
+        headers: [...sentOn(incoming), 'Host', url.host, 'Connection', 'close'],
         setHost: false,
         agent: false,
         timeout: connectTimeoutMs,
@@ -163,6 +168,14 @@ export class NamesProxy {
       upstream.once('socket', (socket) => socket.once('connect', () => upstream.setTimeout(0)));
       upstream.once('timeout', () => upstream.destroy(new Error('timeout')));
       upstream.once('close', done);
+      let isFull = false;
+      upstream.on('information', ({ statusCode: status, statusMessage: reason, rawHeaders }) => {
+        if (isFull) return;
+        const interim = { status, reason, fields: endToEnd(rawHeaders) };
+        isFull = !writeInterim(response, interim, () => {
+          isFull = false;
+        });
+      });
       upstream.once('response', (received) => {
         response.writeHead(received.statusCode ?? 502, endToEnd(received.rawHeaders));
         pipeline(received, response, () => {});
@@ -234,7 +247,9 @@ async function lookUp(host: string): Promise<string[]> {
 }
 
 function refusalOf(error: unknown): [status: number, message: string] {
-  return error instanceof Refusal ? [error.status, error.message] : [502, 'The host cannot be reached.'];
+  return error instanceof Refusal || HostError.isInstance(error)
+    ? [error.status, error.message]
+    : [502, 'The host cannot be reached.'];
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {
@@ -251,23 +266,12 @@ function cut({ sockets }: Connection): void {
   for (const socket of sockets) socket.destroy();
 }
 
-const perConnection = new Set([
-  'connection',
-  'host',
-  'keep-alive',
-  'te',
-  'trailer',
-  'upgrade',
-  'transfer-encoding',
-]);
-
-/** Headers that are not about this one connection (RFC 9110, section 7.6.1). */
-function endToEnd(raw: string[]): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const [name = '', value = ''] = [raw[i], raw[i + 1]];
-    const lower = name.toLowerCase();
-    if (!perConnection.has(lower) && !lower.startsWith('proxy-')) kept.push(name, value);
-  }
+/** What is sent on of a request's headers, with the length of what is sent. */
+function sentOn({ headers, rawHeaders }: IncomingMessage): string[] {
+  const kept = endToEnd(rawHeaders, (name) => notSentOn.has(name) || name.startsWith('proxy-'));
+  if (headers['transfer-encoding'] !== undefined) kept.push('Transfer-Encoding', 'chunked');
+  else if (headers['content-length'] !== undefined) kept.push('Content-Length', headers['content-length']);
   return kept;
 }
+
+const notSentOn: ReadonlySet<string> = new Set(['content-length', 'expect', 'host']);
