@@ -80,6 +80,25 @@ writeFileSync('left.txt', 'x');`;
     }
   });
 
+  test('removes what code has closed or buried deeper than any path', async () => {
+    const session = await place.session();
+    const code = `
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+console.log(readdirSync('..').filter((name) => name.startsWith('run-')).length);
+mkdirSync('closed/inside', { recursive: true });
+writeFileSync('closed/inside/file', '');
+for (const path of ['closed/inside', 'closed']) chmodSync(path, 0o555);
+for (let level = 0; level < 500; level += 1) {
+  mkdirSync('deep-and-deeper');
+  process.chdir('deep-and-deeper');
+}`;
+    for (let i = 0; i < 2; i += 1) {
+      const { stdout, exit } = gather(await session.stream({ language: 'node', code }).collect());
+      expect(stdout).toBe('1\n');
+      expect(exit).toMatchObject({ exitCode: 0 });
+    }
+  });
+
   test('kills a run that takes too long, and all that it started', async () => {
     const session = await place.session();
     const code = `

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { findProgram, languages } from './languages.js';
 import { type MadeFile, madeFiles } from './made-files.js';
+import { removeFolder } from './remove-folder.js';
 import type { Limits, RunRequest } from './request.js';
 import { endSession, kill, sessionMembers } from './session-members.js';
 
@@ -50,7 +51,7 @@ export async function* run(request: RunRequest, signal: AbortSignal): AsyncGener
     yield* madeFiles(folder, given);
     yield exit;
   } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    await removeFolder(folder);
   }
 }
 

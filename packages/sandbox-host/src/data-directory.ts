@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readlink, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeBusyTree, removeTree } from './engines/process/files/remove-tree.js';
 import { ownerTag, ownerTagPattern, stateOfOwner } from './owner.js';
 
 /** Temporary ones are named after their owner from the first moment on: `sandpiper-host-<owner>-<random>`. */
@@ -32,7 +33,7 @@ export async function takeDataDirectory(
     const path = await realpath(await mkdtemp(join(tmpdir(), `${prefix}${ownerTag()}-`)));
     return {
       path,
-      release: () => rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }),
+      release: () => removeTemporary(path),
     };
   }
   await mkdir(named, { recursive: true });
@@ -42,13 +43,25 @@ export async function takeDataDirectory(
   return { path, release: () => giveTurn(path, turn) };
 }
 
+/** What cannot be removed stays, to be tried again by the next host, and is no reason not to end. */
+async function removeTemporary(path: string): Promise<void> {
+  await removeBusyTree(path).catch((error: unknown) => {
+    console.error(`The directory of the host that ends, ${path}, cannot be removed: ${String(error)}`);
+  });
+}
+
 async function sweepTemporary(endLeftovers: (path: string) => Promise<void>): Promise<void> {
   for (const name of await readdir(tmpdir()).catch(() => [])) {
     const owner = temporaryName.exec(name)?.[1];
     if (owner === undefined || stateOfOwner(owner) !== 'dead') continue;
     const path = join(tmpdir(), name);
-    await endLeftovers(path);
-    await rm(path, { recursive: true, force: true }).catch(() => {});
+    try {
+      await endLeftovers(path);
+      await removeTree(path);
+    } catch (error) {
+      // That is no reason for this host not to start, and the next tries again.
+      console.error(`What a host that died has left in ${path} cannot be removed: ${String(error)}`);
+    }
   }
 }
 

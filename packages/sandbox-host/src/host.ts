@@ -173,7 +173,7 @@ async function startHost(
       idle: options.idle,
     },
   });
-  const uploads = new UploadedFiles(join(data.path, 'uploads'));
+  const uploads = new UploadedFiles(join(data.path, 'uploads'), engine.remove);
   const logs = new BuildLogs(join(data.path, 'build-logs'));
   const catalog = new TemplateCatalog({
     templates: stores.templates,

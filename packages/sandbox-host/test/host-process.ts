@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -18,8 +18,14 @@ export interface HostProcesses {
    * Starts a host in a process of its own, so that it can be killed without a chance to tidy up.
    *
    * @param before - A script that is run there first.
+   * @param user - Whose process it is. Default: ours.
    */
-  start(options: SandboxHostOptions, before?: string): Promise<HostProcess>;
+  start(options: SandboxHostOptions, before?: string, user?: HostUser): Promise<HostProcess>;
+}
+
+export interface HostUser {
+  uid: number;
+  gid: number;
 }
 
 export interface HostProcess {
@@ -56,9 +62,9 @@ export function useHostProcesses(): HostProcesses {
     get dataDir() {
       return dataDir;
     },
-    async start(options, before = '') {
+    async start(options, before = '', user = undefined) {
       if (options.dataDir) isolation = options.isolation;
-      const host = await startHost(built, options, before);
+      const host = await startHost(built, options, { before, user });
       started.add(host);
       void host.ended.then(() => started.delete(host));
       return host;
@@ -69,6 +75,8 @@ export function useHostProcesses(): HostProcesses {
 /** Beside its dependencies, so that they are found. */
 async function bundleHost(): Promise<string> {
   const built = await mkdtemp(join(packageDirectory, 'node_modules/.host-process-'));
+  // For every user who is to run it.
+  await chmod(built, 0o755);
   await build({
     entry: [join(packageDirectory, 'src/index.ts')],
     outDir: built,
@@ -80,12 +88,19 @@ async function bundleHost(): Promise<string> {
   return built;
 }
 
-async function startHost(built: string, options: SandboxHostOptions, before: string): Promise<HostProcess> {
+async function startHost(
+  built: string,
+  options: SandboxHostOptions,
+  { before, user }: { before: string; user: HostUser | undefined },
+): Promise<HostProcess> {
   const script = `${before};
     require(${JSON.stringify(join(built, 'index.cjs'))})
       .createSandboxHost(${JSON.stringify(options)})
       .then(({ apiUrl, sandboxUrl, apiKey }) => console.log(JSON.stringify({ apiUrl, sandboxUrl, apiKey })));`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...user,
+  });
   const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
   const line = once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>;
   const [text] = await Promise.race([

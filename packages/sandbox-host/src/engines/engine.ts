@@ -205,13 +205,16 @@ export interface Engine {
   start(id: string, image: Image, options: StartOptions): Promise<EngineSandbox>;
   /** Takes over a sandbox of a host that has ended. @returns undefined when nothing of it runs any more. */
   adopt(id: string, image: Image, options: StartOptions): Promise<AdoptedSandbox | undefined>;
-  /** Ends and removes every sandbox in the data directory that was neither started nor adopted here. */
+  /**
+   * Ends every sandbox in the data directory that was neither started nor adopted here, and puts its files aside, unless
+   * they are to be kept where they are.
+   */
   endOthers(withFilesKept: string[]): Promise<void>;
   /** Removes the files that `destroy({ keepFiles: true })` left. */
   removeFiles(id: string): Promise<void>;
   removeImage(image: Image, stillUsed: Image[]): Promise<void>;
   /** How much room the last layer of an image takes, in bytes. */
   imageBytes(image: Image): Promise<number>;
-  /** Removes every image but these: what a host leaves that ended between making and recording one. */
+  /** Removes what is left of images that were being made, and puts aside every other but these, which no record names. */
   keepOnly(images: Image[]): Promise<void>;
 }

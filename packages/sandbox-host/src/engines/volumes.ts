@@ -64,7 +64,7 @@ export interface EngineVolumes {
   make(id: string): Promise<void>;
   /** Removes one that no sandbox has. */
   remove(id: string): Promise<void>;
-  /** Removes every one but these: what a host leaves that ended between making and recording one. */
+  /** Puts aside every one but these: what no record names, which may be all that is left of a volume. */
   keepOnly(ids: string[]): Promise<void>;
   files(id: string): VolumeFiles;
 }

@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -10,7 +10,10 @@ import { newId } from '../sandboxes/identifiers.js';
 
 /** The archives that COPY steps take their files from, by template and by the hash the SDK computed. */
 export class UploadedFiles {
-  constructor(private readonly directory: string) {}
+  constructor(
+    private readonly directory: string,
+    private readonly remove: (path: string) => Promise<void>,
+  ) {}
 
   has(templateId: string, hash: string): boolean {
     return existsSync(this.#path(templateId, hash));
@@ -25,7 +28,7 @@ export class UploadedFiles {
       await readThrough(content, (reader) => pipeline(reader, createWriteStream(part)));
       await rename(part, path);
     } catch (error) {
-      await rm(part, { force: true });
+      await this.remove(part);
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
       throw new HostError(507, 'There is no space left for the files of a build.', { cause: error });
@@ -43,8 +46,8 @@ export class UploadedFiles {
     return unpacked;
   }
 
-  async deleteTemplate(templateId: string): Promise<void> {
-    await rm(join(this.directory, templateId), { recursive: true, force: true });
+  deleteTemplate(templateId: string): Promise<void> {
+    return this.remove(join(this.directory, templateId));
   }
 
   #path(templateId: string, hash: string): string {

@@ -43,7 +43,7 @@ export class VolumeCatalog {
     this.#usersOf = usersOf;
   }
 
-  /** Removes what a host before this one left half made or half removed. */
+  /** Puts aside what no record names. */
   recover(): Promise<void> {
     return this.#engine.keepOnly(this.list().map(({ volumeID }) => volumeID));
   }

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
 import { writeWhole } from '../../write-whole.js';
@@ -9,6 +9,7 @@ import { type ChangesOptions, copyChanges, prepareChanges } from './disk/changes
 import { diskSize } from './disk/disks.js';
 import { localFiles } from './files/local-files.js';
 import { hibernate } from './hibernate.js';
+import { makeLayer } from './layers.js';
 import { trySignal } from './marked-processes.js';
 import type { SandboxNetwork } from './network/sandbox-networks.js';
 import { dialPort } from './ports/dial-port.js';
@@ -101,11 +102,10 @@ export async function adoptNamespacedSandbox(
   return { sandbox, processes: watched };
 }
 
-/** Ends a sandbox that nobody has adopted. */
-export async function endLeftSandbox(directory: string, keepFiles: boolean): Promise<void> {
+/** Ends the processes of a sandbox that nobody has adopted. */
+export async function endLeftSandbox(directory: string): Promise<void> {
   const identity = await readIdentity(directory);
   await endProcesses(identity, await ControlGroup.reopen(join(directory, groupsFile)));
-  if (!keepFiles) await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }
 
 async function readIdentity(directory: string): Promise<SupervisorIdentity | undefined> {
@@ -149,8 +149,7 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
     thaw: () => group?.thaw() ?? supervisor.signalAll('SIGCONT'),
     hibernate: (signal) => hibernate(group, signal),
     async checkpoint() {
-      const layer = `${id}-${Date.now().toString(36)}`;
-      await copyChanges(options, options.layerPath(layer));
+      const layer = await makeLayer(options, (to) => copyChanges(options, to));
       return { layers: options.overlay ? [...image.layers, layer] : [layer] };
     },
     lost: supervisor.lost,
@@ -163,7 +162,7 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
         closeSync(rootFd);
         await endProcesses(supervisor.identity, group);
         await network?.close();
-        if (!keepFiles) await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+        if (!keepFiles) await options.remove(directory);
       })();
       return destroyed;
     },

@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
 import type { EngineSandbox, Image } from '../engine.js';
 import { localFiles } from './files/local-files.js';
+import type { Remove } from './files/trash.js';
 import { hibernate } from './hibernate.js';
 import { writeShellFiles } from './home-files.js';
 import { launch } from './launch.js';
 import type { Launcher } from './launch-text.js';
+import { makeLayer } from './layers.js';
 import {
   findMarkedProcesses,
   killMarkedProcesses,
@@ -31,6 +33,7 @@ export interface PlainSandboxOptions {
   portScripts: string;
   /** Whether `setpriv` can bind a process to its parent's life. */
   endWithHost: boolean;
+  remove: Remove;
 }
 
 /**
@@ -93,9 +96,10 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     thaw: () => signalMarkedProcesses(id, groups, 'SIGCONT'),
     hibernate: () => hibernate(undefined),
     async checkpoint() {
-      const layer = `${id}-${Date.now().toString(36)}`;
-      await copyTree(directory, options.layerPath(layer));
-      await rm(join(options.layerPath(layer), 'run/sandpiper/ports'), { recursive: true, force: true });
+      const layer = await makeLayer(options, async (to) => {
+        await copyTree(directory, to);
+        await options.remove(join(to, 'run/sandpiper/ports'));
+      });
       return { layers: [layer] };
     },
     // There is no process whose end would be the end of all.
@@ -104,7 +108,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     destroy({ keepFiles = false } = {}) {
       destroyed ??= (async () => {
         await killMarkedProcesses(id, groups);
-        if (!keepFiles) await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+        if (!keepFiles) await options.remove(directory);
       })();
       return destroyed;
     },

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
 import { writeWhole } from '../../write-whole.js';
@@ -7,6 +7,9 @@ import type { Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
 import { describeCapabilities } from './capabilities.js';
 import { openControlGroups } from './control-groups/control-groups.js';
 import { Disks } from './disk/disks.js';
+import { putAside } from './files/lost-and-found.js';
+import { type Remove, Trash } from './files/trash.js';
+import { isUnfinishedLayer } from './layers.js';
 import { killMarkedProcesses, killOrphanedTools } from './marked-processes.js';
 import { adoptNamespacedSandbox, endLeftSandbox, startNamespacedSandbox } from './namespaced-sandbox.js';
 import { SandboxNetworks } from './network/sandbox-networks.js';
@@ -41,11 +44,15 @@ export interface ProcessEngineOptions {
 
 /** An engine that is to be closed. */
 export interface ProcessEngine extends Engine {
+  /** Removes a file or a directory of the data directory, whatever is in it; what it cannot is reported and tried again. */
+  remove: Remove;
   /** Removes what is left on the machine; sandboxes must have been destroyed. */
   close(): Promise<void>;
 }
 
 const baseLayer = 'base';
+/** Begins the ids of sandboxes in which a host tries what it can enforce. */
+const probePrefix = 'probe';
 
 /**
  * Starts the engine that runs sandboxes as processes of this machine.
@@ -59,12 +66,15 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const layerPath = (layer: string): string => join(layers, layer);
   const { keepSandboxes = false } = options;
   await killOrphanedTools();
+  await mkdir(options.directory, { recursive: true });
+  const trash = await Trash.open(join(options.directory, 'trash'));
+  const { remove } = trash;
+  const lostAndFound = join(options.directory, 'lost+found');
   // What a dead host left of running sandboxes is of no use without their processes.
-  if (!keepSandboxes) await rm(sandboxes, { recursive: true, force: true });
+  if (!keepSandboxes) await remove(sandboxes);
   await mkdir(sandboxes, { recursive: true });
   // What still runs stands on the lowest layer as it is.
-  if ((await readdir(sandboxes)).length === 0)
-    await rm(layerPath(baseLayer), { recursive: true, force: true });
+  if ((await readdir(sandboxes)).length === 0) await remove(layerPath(baseLayer));
   const hadBase = existsSync(layerPath(baseLayer));
   await mkdir(layerPath(baseLayer), { recursive: true });
   await writePortScripts(portScripts);
@@ -77,17 +87,24 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   if (!hadBase) {
     await (obstacle ? makePlainSkeleton(layerPath(baseLayer)) : makeSkeleton(layerPath(baseLayer), ids));
   }
-  const overlay = !obstacle && (await canOverlay(options.directory));
+  const overlay = !obstacle && (await canOverlay(options.directory, remove));
   const format = overlay ? 'overlay' : 'copy';
   await checkFormat(options.directory, obstacle ? 'plain' : `${format}, users from ${ids.base}`);
   let diskObstacle = obstacle ?? (overlay ? undefined : 'its file system has no overlays');
   const disks = diskObstacle
     ? undefined
-    : await Disks.open(join(options.directory, 'disks'), ids).catch((error: unknown) => {
-        diskObstacle = error instanceof Error ? error.message : String(error);
-        return undefined;
-      });
-  const volumes = await openVolumeDirectories(join(options.directory, 'volumes'), obstacle ? undefined : ids);
+    : await Disks.open({ directory: join(options.directory, 'disks'), ids, remove }).catch(
+        (error: unknown) => {
+          diskObstacle = error instanceof Error ? error.message : String(error);
+          return undefined;
+        },
+      );
+  const volumes = await openVolumeDirectories({
+    directory: join(options.directory, 'volumes'),
+    ids: obstacle ? undefined : ids,
+    remove,
+    lostAndFound,
+  });
   const { groups: controlGroups, obstacle: groupsObstacle } = obstacle
     ? { groups: undefined, obstacle }
     : await openControlGroups(keepSandboxes ? options.directory : undefined);
@@ -126,7 +143,10 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
           501,
           `This host cannot mount volumes: its sandboxes have no namespaces (${obstacle}).`,
         );
-      return own(id, await startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost }));
+      return own(
+        id,
+        await startPlainSandbox({ id, directory, image, layerPath, portScripts, endWithHost, remove }),
+      );
     }
     // At the same time, and what fails is undone when all of it has come to its end.
     const makingGroup = controlGroups?.make(id, given.limits);
@@ -134,7 +154,18 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     makingGroup?.catch(() => {});
     makingNetwork?.catch(() => {});
     try {
-      const sandbox = { id, directory, image, layerPath, overlay, ids, makingGroup, makingNetwork, disks };
+      const sandbox = {
+        id,
+        directory,
+        image,
+        layerPath,
+        overlay,
+        ids,
+        makingGroup,
+        makingNetwork,
+        disks,
+        remove,
+      };
       return own(
         id,
         await startNamespacedSandbox({
@@ -150,7 +181,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       await group?.remove();
       const network = await makingNetwork?.catch(() => undefined);
       await network?.close();
-      if (!hadFiles) await rm(directory, { recursive: true, force: true });
+      if (!hadFiles) await remove(directory);
       throw error;
     }
   };
@@ -166,7 +197,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       groupsObstacle,
       swap,
     }),
-    start: () => start(`probe${process.pid}x${Date.now()}`, baseImage, probeOptions),
+    start: () => start(`${probePrefix}${process.pid}x${Date.now()}`, baseImage, probeOptions),
     directory: options.directory,
   });
 
@@ -187,6 +218,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
         overlay,
         ids,
         network,
+        remove,
       });
       if (!adopted) await network?.close();
       return adopted && { ...adopted, sandbox: own(id, adopted.sandbox) };
@@ -194,14 +226,20 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     async endOthers(withFilesKept) {
       await controlGroups?.keepOnly(known);
       const others = (await readdir(sandboxes)).filter((id) => !known.has(id));
-      for (const id of others) await endLeftSandbox(join(sandboxes, id), withFilesKept.includes(id));
+      for (const id of others) {
+        await endLeftSandbox(join(sandboxes, id));
+        if (withFilesKept.includes(id)) continue;
+        if (id.startsWith(probePrefix)) await remove(join(sandboxes, id));
+        else await putAside(join(sandboxes, id), lostAndFound);
+      }
       await networks?.keepOnly([...known]);
     },
-    removeFiles: (id) => rm(join(sandboxes, id), { recursive: true, force: true }),
+    remove,
+    removeFiles: (id) => remove(join(sandboxes, id)),
     async removeImage(image, stillUsed) {
       const used = new Set([baseLayer, ...stillUsed.flatMap((one) => one.layers)]);
       for (const layer of image.layers) {
-        if (!used.has(layer)) await rm(layerPath(layer), { recursive: true, force: true });
+        if (!used.has(layer)) await remove(layerPath(layer));
       }
     },
     async imageBytes(image) {
@@ -211,15 +249,18 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     async keepOnly(images) {
       const used = new Set([baseLayer, ...images.flatMap((one) => one.layers)]);
       for (const layer of await readdir(layers)) {
-        if (!used.has(layer)) await rm(layerPath(layer), { recursive: true, force: true });
+        if (used.has(layer)) continue;
+        if (isUnfinishedLayer(layer)) await remove(layerPath(layer));
+        else await putAside(layerPath(layer), lostAndFound);
       }
     },
     async close() {
       firstProcesses?.close();
-      if (!keepSandboxes) await rm(sandboxes, { recursive: true, force: true });
+      if (!keepSandboxes) await remove(sandboxes);
       await controlGroups?.close();
       await networks?.close();
       await swap.close();
+      await trash.close();
     },
   };
 }
@@ -279,7 +320,7 @@ async function namespaceObstacle(): Promise<string | undefined> {
 }
 
 /** Whether changes can be kept beside read-only layers in this directory; not so on some container file systems. */
-async function canOverlay(directory: string): Promise<boolean> {
+async function canOverlay(directory: string, remove: Remove): Promise<boolean> {
   const probe = join(directory, 'overlay-probe');
   for (const name of ['lower', 'upper', 'work', 'root']) await mkdir(join(probe, name), { recursive: true });
   const script =
@@ -288,6 +329,6 @@ async function canOverlay(directory: string): Promise<boolean> {
     () => true,
     () => false,
   );
-  await rm(probe, { recursive: true, force: true });
+  await remove(probe);
   return works;
 }

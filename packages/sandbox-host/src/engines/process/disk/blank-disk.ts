@@ -1,6 +1,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { chown, mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Remove } from '../files/trash.js';
 import { run } from '../shell.js';
 import type { SandboxIds } from '../user-ids.js';
 
@@ -23,6 +24,14 @@ const features =
 /** A file for so many bytes; beyond that there is room for contents, but not for more files. */
 const bytesPerFile = 16_384;
 
+/** Where disks are prepared, and whose they are. */
+export interface DisksOptions {
+  /** Where they are tried and prepared. It belongs to them. */
+  directory: string;
+  ids: SandboxIds;
+  remove: Remove;
+}
+
 /** A disk with nothing on it: a few dozen kilobytes, wherever on the disk they are. */
 export interface BlankDisk {
   megabytes: number;
@@ -31,9 +40,8 @@ export interface BlankDisk {
 
 /** Makes an empty ext4 file system with the directories of an overlay. @throws when there is no mke2fs. */
 export async function makeBlankDisk(
-  directory: string,
   megabytes: number,
-  ids: SandboxIds,
+  { directory, ids, remove }: DisksOptions,
 ): Promise<BlankDisk> {
   const made = await mkdtemp(join(directory, 'disk-'));
   try {
@@ -61,7 +69,7 @@ export async function makeBlankDisk(
       await file.close();
     }
   } finally {
-    await rm(made, { recursive: true, force: true });
+    await remove(made);
   }
 }
 

@@ -1,6 +1,7 @@
-import { chown, mkdir, rm } from 'node:fs/promises';
+import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Image } from '../../engine.js';
+import type { Remove } from '../files/trash.js';
 import type { RootLayers } from '../root-fs.js';
 import { copyTree } from '../shell.js';
 import type { SandboxIds } from '../user-ids.js';
@@ -23,6 +24,7 @@ export interface ChangesOptions extends ChangesPlace {
   /** Undefined where there are none: what is kept is then not limited. */
   disks: Disks | undefined;
   diskMB: number | undefined;
+  remove: Remove;
 }
 
 /**
@@ -48,7 +50,7 @@ export async function prepareChanges(
   if (diskMB !== undefined) return { root, layers: { lower, ...placesBelow(disk.target), disk }, diskMB };
   const { upper, work } = placesBelow(directory);
   // A mount that need not survive the machine refuses to be made over what another has left.
-  if (!isNew) await rm(work, { recursive: true, force: true });
+  if (!isNew) await options.remove(work);
   await makeDirectories(upper, work);
   // What changes are kept in is the root that is seen inside.
   await chown(upper, ids.base, ids.base);

@@ -1,12 +1,11 @@
-import { mkdir, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../../errors.js';
 import { defaultDiskMB } from '../../disk-limit.js';
 import { run } from '../shell.js';
 import { perlScript } from '../supervisor/perl-script.js';
 import type { Mount } from '../supervisor/supervisor.js';
-import type { SandboxIds } from '../user-ids.js';
-import { type BlankDisk, makeBlankDisk, writeDisk } from './blank-disk.js';
+import { type BlankDisk, type DisksOptions, makeBlankDisk, writeDisk } from './blank-disk.js';
 import { copyDiskScript } from './copy-disk-script.js';
 import { diskScript } from './disk-script.js';
 
@@ -24,26 +23,23 @@ const shareOfFree = 0.9;
 export class Disks {
   readonly #blanks = new Map<number, Promise<BlankDisk>>();
 
-  private constructor(
-    private readonly directory: string,
-    private readonly ids: SandboxIds,
-  ) {}
+  private constructor(private readonly options: DisksOptions) {}
 
   /**
    * Finds out whether there can be any, by making and mounting one.
    *
-   * @param directory - Where they are tried and prepared. It belongs to them.
    * @throws Error that says what is missing.
    */
-  static async open(directory: string, ids: SandboxIds): Promise<Disks> {
+  static async open(options: DisksOptions): Promise<Disks> {
+    const { directory, remove } = options;
     await run('mke2fs', '-V').catch(() => {
       throw new Error('mke2fs is missing (Debian: e2fsprogs)');
     });
     // Empty, but for what a host that was killed had begun.
-    await rm(directory, { recursive: true, force: true });
+    await remove(directory);
     const probe = join(directory, 'probe');
     await mkdir(probe, { recursive: true });
-    const disks = new Disks(directory, ids);
+    const disks = new Disks(options);
     try {
       await mkdir(mountPoint(probe));
       // Of the usual size, so that the first sandbox need not wait for what they are made from.
@@ -55,7 +51,7 @@ export class Disks {
       const said = error instanceof Error ? error.message.split('\n').slice(1).join(' ').trim() : '';
       throw new Error(`none could be mounted (${said || String(error)})`, { cause: error });
     } finally {
-      await rm(probe, { recursive: true, force: true });
+      await remove(probe);
     }
     return disks;
   }
@@ -71,7 +67,7 @@ export class Disks {
     const megabytes = await this.#fit(asked);
     let blank = this.#blanks.get(megabytes);
     if (!blank) {
-      blank = makeBlankDisk(this.directory, megabytes, this.ids);
+      blank = makeBlankDisk(megabytes, this.options);
       const [oldest] = this.#blanks.keys();
       if (oldest !== undefined && this.#blanks.size >= sizesKept) this.#blanks.delete(oldest);
       this.#blanks.set(megabytes, blank);
@@ -82,7 +78,7 @@ export class Disks {
   }
 
   async #fit(megabytes: number): Promise<number> {
-    const { bavail, bsize } = await statfs(this.directory);
+    const { bavail, bsize } = await statfs(this.options.directory);
     const free = Math.floor((bavail * bsize * shareOfFree) / 2 ** 20);
     if (megabytes <= free) return megabytes;
     if (free < leastDiskMB) {

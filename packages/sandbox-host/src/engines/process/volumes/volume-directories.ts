@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../../errors.js';
 import type { EngineVolumes, MountedVolume } from '../../volumes.js';
+import { putAside } from '../files/lost-and-found.js';
+import type { Remove } from '../files/trash.js';
 import type { VolumeMount } from '../supervisor/supervisor.js';
 import type { SandboxIds } from '../user-ids.js';
 import { checkMountPath } from './mount-path.js';
@@ -17,17 +19,28 @@ export interface VolumeDirectories extends EngineVolumes {
 /** Beside the volumes, whose ids are longer. */
 const stagingName = 'uploads';
 
-/** Keeps volumes in a directory. @param ids - Whose they are; undefined where everybody is whoever runs the host. */
-export async function openVolumeDirectories(
-  directory: string,
-  ids: SandboxIds | undefined,
-): Promise<VolumeDirectories> {
+/** How volumes are kept. */
+export interface VolumeDirectoriesOptions {
+  directory: string;
+  /** Whose they are; undefined where everybody is whoever runs the host. */
+  ids: SandboxIds | undefined;
+  remove: Remove;
+  /** Where a directory is put that is no volume's. */
+  lostAndFound: string;
+}
+
+/** Keeps volumes in a directory. */
+export async function openVolumeDirectories({
+  directory,
+  ids,
+  remove,
+  lostAndFound,
+}: VolumeDirectoriesOptions): Promise<VolumeDirectories> {
   const staging = join(directory, stagingName);
   const pathOf = (id: string): string => join(directory, id);
-  const take = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
   // No user of the host's may come by what users of sandboxes own.
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await take(staging);
+  await remove(staging);
   await mkdir(staging);
   return {
     async make(id) {
@@ -36,15 +49,11 @@ export async function openVolumeDirectories(
       await chmod(path, 0o755);
       if (ids) await chown(path, ids.base + ids.user, ids.base + ids.user);
     },
-    async remove(id) {
-      // At once, and then at leisure: nobody is given what is half gone.
-      const removed = join(staging, id);
-      await rename(pathOf(id), removed);
-      await take(removed);
-    },
+    remove: (id) => remove(pathOf(id)),
     async keepOnly(kept) {
       const known = new Set([stagingName, ...kept]);
-      for (const name of await readdir(directory)) if (!known.has(name)) await take(pathOf(name));
+      for (const name of await readdir(directory))
+        if (!known.has(name)) await putAside(pathOf(name), lostAndFound);
     },
     files: (id) => volumeFiles({ root: pathOf(id), staging, ids }),
     mounts: (volumes) =>
