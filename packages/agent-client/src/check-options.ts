@@ -21,6 +21,8 @@ const id = z
 const retries = { maxRetries: z.int().min(0).optional(), onRetry: callback };
 const callClocks = { firstByteTimeoutMs: limit, idleTimeoutMs: limit };
 
+const levels = ['debug', 'info', 'warn', 'error'] as const;
+
 const clientSchema = z.strictObject({
   apiKey: z.string().optional(),
   domain: z.string().min(1).optional(),
@@ -38,7 +40,12 @@ const clientSchema = z.strictObject({
       requestTimeoutMs: limit,
       readyTimeoutMs: duration,
       maxResponseBytes: count,
-      logger: z.looseObject({}).optional(),
+      logger: z
+        .custom(
+          (value) => levels.every((level) => typeof Reflect.get(Object(value), level) === 'function'),
+          `must have the methods ${levels.join(', ')}`,
+        )
+        .optional(),
     })
     .optional(),
 });

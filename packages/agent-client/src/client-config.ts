@@ -1,5 +1,5 @@
+import type { Logger } from '@sandpiper/protocol';
 import type { CallSettings, RetryInfo } from './invocation/call-options.js';
-import type { Logger } from './logger.js';
 import type { PlatformOptions } from './platform/platform-settings.js';
 import type { TransportOptions } from './transport/transport.js';
 
@@ -27,7 +27,10 @@ export interface ClientConfig {
   maxResponseBytes?: number | undefined;
   /** Told of every retry before it is made. */
   onRetry?: ((retry: RetryInfo) => void) | undefined;
-  /** Where the client reports what it does. Default: nowhere. */
+  /**
+   * Where the client reports what it does: sandboxes made, resumed and closed (`info`), retries and lives that could not be
+   * extended (`warn`), calls that ended (`debug`). pino and `console` fit as they are. Default: nowhere.
+   */
   logger?: Logger | undefined;
 }
 

@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import {
   agentMetadata,
@@ -70,6 +71,26 @@ describe('a session', () => {
 });
 
 describe('a client', () => {
+  test('reports what it does to a pino logger as it is', async () => {
+    const lines: Record<string, unknown>[] = [];
+    const logger = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) });
+    const client = open({ config: { logger } });
+    const session = await client.createSession('commands');
+    await session.pause();
+    await session.invoke('x');
+    await session.close();
+    const { sandboxId } = session;
+    expect(lines.map(({ msg }) => msg)).toEqual([
+      'sandbox created',
+      'sandbox paused',
+      'sandbox resumed',
+      'call ended',
+      'sandbox closed',
+    ]);
+    for (const line of lines) expect(line).toMatchObject({ sandboxId });
+    expect(lines[3]).toMatchObject({ attempts: 1, abandoned: false, durationMs: expect.any(Number) });
+  });
+
   test('that is closed says so to whoever calls, and closes again', async () => {
     const client = open();
     const session = await client.createSession('commands', { runtimeSessionId: crypto.randomUUID() });

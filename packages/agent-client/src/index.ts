@@ -1,3 +1,4 @@
+export type { LogFunction, Logger } from '@sandpiper/protocol';
 export {
   type AgentConfig,
   type AgentMetadata,
@@ -44,7 +45,6 @@ export type { CallOptions, RetryInfo } from './invocation/call-options.js';
 export type { OutputSchema } from './invocation/output-schema.js';
 export type { InvocationInput } from './invocation/request.js';
 export type { InvocationResponse, InvocationSummary } from './invocation/response.js';
-export type { Logger } from './logger.js';
 export type { PlatformOptions } from './platform/platform-settings.js';
 export type { CreateSessionOptions } from './sessions/create-session-options.js';
 export type { ReapedSandbox, ReapOptions } from './sessions/orphans.js';

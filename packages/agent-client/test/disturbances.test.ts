@@ -1,5 +1,7 @@
 // What comes between a client and its sandboxes, on a real host.
+
 import { createServer, type IncomingHttpHeaders, request as send } from 'node:http';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listen } from './support/agent-server.js';
 import { type Asked, controlPlaneBefore } from './support/control-plane.js';
@@ -37,7 +39,7 @@ describe('a sandbox that the platform does not kill', () => {
     const logged: unknown[] = [];
     const client = platform.open({
       apiUrl: plane.apiUrl,
-      config: { logger: { warn: (...said) => logged.push(said) } },
+      config: { logger: pino({}, { write: (line: string) => logged.push(line) }) },
     });
     const making = client.createSession('commands', { config: { memoryLimit: '900Gi' } });
     await expect(making).rejects.toMatchObject({ name: 'SandboxCreationError' });

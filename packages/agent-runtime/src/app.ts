@@ -1,3 +1,4 @@
+import type { Logger } from '@sandpiper/protocol';
 import { AgentRuntimeError, bindPath, type PingStatus } from '@sandpiper/protocol';
 import type { Hono } from 'hono';
 import { createAuthenticator, type Guard } from './auth/authenticator.js';
@@ -14,7 +15,7 @@ import { toResponse, WebIncoming } from './http/web-door.js';
 import { Invocations } from './invocation/invocations.js';
 import { createServices, type Services } from './invocation/services.js';
 import { Lifespan, type LifespanHook } from './lifespan/lifespan.js';
-import { jsonLogger, type Logger } from './log/logger.js';
+import { jsonLogger } from './log/logger.js';
 import { Health, type PingHandler } from './ping/health.js';
 import type { Listener, Platform } from './platform.js';
 import { type Register, registrar } from './registration/registrar.js';

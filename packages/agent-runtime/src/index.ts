@@ -1,3 +1,4 @@
+export type { LogFunction, Logger } from '@sandpiper/protocol';
 export {
   type AgentConfig,
   type AgentMetadata,
@@ -27,7 +28,6 @@ export type { InputIssue, InputResult, InputSchema } from './entrypoint/input-sc
 export type { RegisterEntrypoint } from './entrypoint/register-entrypoint.js';
 export type { Middleware, Next } from './http/middleware.js';
 export type { LifespanHook } from './lifespan/lifespan.js';
-export type { LogFunction, Logger } from './log/logger.js';
 export { AgentRuntimeApp } from './node/node-app.js';
 export type { PingHandler, PingResult } from './ping/health.js';
 export type { Register } from './registration/registrar.js';

@@ -1,6 +1,6 @@
+import type { Logger } from '@sandpiper/protocol';
 import type { RuntimeConfig } from '../src/config.js';
 import type { Handler } from '../src/entrypoint/handler.js';
-import type { Logger } from '../src/log/logger.js';
 import { AgentRuntimeApp } from '../src/node/node-app.js';
 
 /** A logger for tests that expect failures. */

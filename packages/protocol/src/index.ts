@@ -27,6 +27,7 @@ export {
   invocationEnvelopeSchema,
 } from './invocation.js';
 export { invocationKeyProblem, longestInvocationId } from './invocation-key.js';
+export type { LogFunction, Logger } from './logger.js';
 export { type PingResponse, pingResponseSchema } from './ping.js';
 export { PingStatus, parsePingStatus } from './ping-status.js';
 export { isRefusal, refusals } from './refusals.js';

@@ -1,4 +1,4 @@
-import type { Logger } from '../logger.js';
+import type { Logger } from '@sandpiper/protocol';
 
 /** What is told of a retry before it is made. */
 export interface RetryInfo {

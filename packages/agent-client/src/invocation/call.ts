@@ -135,6 +135,12 @@ export class Call {
     this.#over = true;
     clearTimeout(this.#timer);
     this.#callerSignal?.removeEventListener('abort', this.#onAbort);
+    const { settings, startedAt, facts } = this;
+    const durationMs = Math.round(performance.now() - startedAt);
+    settings.logger?.debug(
+      { ...facts, durationMs, attempts: this.retries.attempts, abandoned },
+      'call ended',
+    );
     if (abandoned) this.#cancellation.abort(over);
     if (abandoned && this.#sent && this.#target) void this.#cancelAtAgent(this.#target);
     const lease = await this.#lease?.catch(() => undefined);

@@ -57,7 +57,7 @@ export class Retries {
       sandboxId: target.sandboxId,
     };
     this.#settings.onRetry?.(info);
-    this.#settings.logger?.debug?.('retrying an invocation', { ...info, error: failure.message });
+    this.#settings.logger?.warn({ ...info, error: failure.message }, 'retrying an invocation');
     this.attempts += 1;
     this.#sinceProgress += 1;
     await sleep(delayMs, signal);

@@ -4,14 +4,19 @@ import { longestMs } from '../check-options.js';
 export class KeepAlive {
   readonly #intervalMs: number;
   readonly #refresh: () => Promise<void>;
+  readonly #onFailed: (error: unknown) => void;
   #inFlight = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** @param timeoutMs - How long one refresh lasts. */
-  constructor(timeoutMs: number, refresh: () => Promise<void>) {
+  /**
+   * @param lifetimeMs - How long one refresh lasts.
+   * @param onFailed - Called when a refresh failed. A sandbox that is gone fails the call itself, too.
+   */
+  constructor(lifetimeMs: number, refresh: () => Promise<void>, onFailed: (error: unknown) => void) {
     // Two may fail before the time is up.
-    this.#intervalMs = Math.min(Math.max(timeoutMs / 3, 100), longestMs);
+    this.#intervalMs = Math.min(Math.max(lifetimeMs / 3, 100), longestMs);
     this.#refresh = refresh;
+    this.#onFailed = onFailed;
   }
 
   begin(): void {
@@ -28,8 +33,7 @@ export class KeepAlive {
     this.#timer = undefined;
   }
 
-  /** A sandbox that is gone is told of by the call itself. */
   #tick(): void {
-    this.#refresh().catch(() => {});
+    this.#refresh().catch(this.#onFailed);
   }
 }

@@ -1,4 +1,4 @@
-import type { PingResponse } from '@sandpiper/protocol';
+import type { Logger, PingResponse } from '@sandpiper/protocol';
 import type { Sandbox } from 'e2b';
 import { NetworkError } from '../errors/network-error.js';
 import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
@@ -45,6 +45,10 @@ export class LiveSandbox implements AwaitedAgent {
     this.#environment = environment;
     this.#domain = row.sandboxDomain ?? environment.platform.settings.domain;
     this.#endpoint = this.#address();
+  }
+
+  get logger(): Logger | undefined {
+    return this.#environment.calls.logger;
   }
 
   get endpoint(): Endpoint {
@@ -115,6 +119,7 @@ export class LiveSandbox implements AwaitedAgent {
       this.#environment.sandboxes.pause(this.sandboxId, keepMemory, signal),
     );
     this.status = 'paused';
+    if (changed) this.logger?.info({ sandboxId: this.sandboxId }, 'sandbox paused');
     return changed;
   }
 
@@ -163,6 +168,7 @@ export class LiveSandbox implements AwaitedAgent {
     if (this.status === 'closed') return false;
     const killed = await this.#environment.sandboxes.kill(this.sandboxId);
     this.status = 'closed';
+    if (killed) this.logger?.info({ sandboxId: this.sandboxId }, 'sandbox closed');
     return killed;
   }
 
@@ -200,6 +206,7 @@ export class LiveSandbox implements AwaitedAgent {
     await this.#awaken(sandbox);
     this.#met = true;
     this.status = 'active';
+    this.logger?.info({ sandboxId: this.sandboxId }, 'sandbox resumed');
     return true;
   }
 

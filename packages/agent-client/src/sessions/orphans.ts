@@ -1,5 +1,5 @@
+import type { Logger } from '@sandpiper/protocol';
 import type { Sandbox } from 'e2b';
-import type { Logger } from '../logger.js';
 import { statusOf } from '../platform/platform-error.js';
 import { sleep } from '../sleep.js';
 import type { SandboxApi } from './sandbox-api.js';
@@ -55,10 +55,10 @@ export class Orphans {
       await this.#api.kill(sandboxId);
       this.#suspects.delete(createId);
     } catch (error) {
-      this.#logger?.warn?.('a sandbox made in vain could not be killed; client.reap() will try again', {
-        sandboxId,
-        error: error instanceof Error ? error.message : String(error),
-      });
+      this.#logger?.warn(
+        { sandboxId, error: error instanceof Error ? error.message : String(error) },
+        'a sandbox made in vain could not be killed; client.reap() will try again',
+      );
     }
   }
 
@@ -104,8 +104,9 @@ export class Orphans {
       for (const { sandboxId } of found) await this.kill(createId, sandboxId);
       if (found.length > 0) return;
     }
-    this.#logger?.warn?.('a creation failed and its outcome is not known; client.reap() will look again', {
-      createId,
-    });
+    this.#logger?.warn(
+      { createId },
+      'a creation failed and its outcome is not known; client.reap() will look again',
+    );
   }
 }

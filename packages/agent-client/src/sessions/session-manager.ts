@@ -218,6 +218,7 @@ export class SessionManager {
       const made = await making;
       if ('winner' in made) return await this.#join(made.winner, templateId, options);
       const { sandbox, row } = made;
+      sandbox.logger?.info({ sandboxId: row.sandboxId, template: templateId }, 'sandbox created');
       return this.#hold(this.#open(sandbox, row, options, true), true);
     } finally {
       this.#making.delete(making);

@@ -16,7 +16,16 @@ export class SessionUse implements AgentTarget {
     this.sandbox = sandbox;
     this.behaviour = behaviour;
     const { keepAlive, lifetimeMs } = behaviour;
-    if (keepAlive) this.#keepAlive = new KeepAlive(lifetimeMs, () => sandbox.refresh(lifetimeMs));
+    if (!keepAlive) return;
+    this.#keepAlive = new KeepAlive(
+      lifetimeMs,
+      () => sandbox.refresh(lifetimeMs),
+      (error) =>
+        sandbox.logger?.warn(
+          { sandboxId: sandbox.sandboxId, error: String(error) },
+          'a sandbox’s life could not be extended',
+        ),
+    );
   }
 
   get sandboxId(): string {

@@ -1,9 +1,10 @@
+import type { Logger } from '@sandpiper/protocol';
 import { headers as names } from '@sandpiper/protocol';
 import type { Cancellation } from '../cancellation/cancellation.js';
 import type { ResolvedConfig } from '../config.js';
 import { environment } from '../environment.js';
 import type { Call } from '../http/call.js';
-import { type Logger, withFields } from '../log/logger.js';
+import { withFields } from '../log/logger.js';
 import type { Tasks } from '../work/tasks.js';
 
 /** Headers that are credentials of the platform, not words of the caller (contract, section 2). */

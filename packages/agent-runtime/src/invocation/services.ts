@@ -1,5 +1,5 @@
+import type { Logger } from '@sandpiper/protocol';
 import type { ResolvedConfig } from '../config.js';
-import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { Tasks } from '../work/tasks.js';
 import { Work } from '../work/work.js';

@@ -1,18 +1,5 @@
+import type { LogFunction, Logger } from '@sandpiper/protocol';
 import { toJson } from '../json/to-json.js';
-
-/** Writes one line of a log: a message, or fields and a message. */
-export interface LogFunction {
-  (message: string): void;
-  (fields: Record<string, unknown>, message?: string): void;
-}
-
-/** Where log lines go. A pino logger is one. */
-export interface Logger {
-  debug: LogFunction;
-  info: LogFunction;
-  warn: LogFunction;
-  error: LogFunction;
-}
 
 type Level = keyof Logger;
 

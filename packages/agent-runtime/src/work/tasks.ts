@@ -1,6 +1,6 @@
+import type { Logger } from '@sandpiper/protocol';
 import { Cancellation } from '../cancellation/cancellation.js';
 import { failureFields } from '../errors/describe-error.js';
-import type { Logger } from '../log/logger.js';
 import type { Work } from './work.js';
 
 /** A background task that runs. */
