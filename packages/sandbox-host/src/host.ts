@@ -33,6 +33,7 @@ import { newToken } from './sandboxes/identifiers.js';
 import { SandboxManager } from './sandboxes/sandbox-manager.js';
 import { openStores } from './stores.js';
 import { BuildLogs } from './templates/build-logs.js';
+import { ImageMap } from './templates/image-map.js';
 import { LayerCache } from './templates/layer-cache.js';
 import { TemplateBuilder } from './templates/template-builder.js';
 import { TemplateCatalog } from './templates/template-catalog.js';
@@ -88,6 +89,12 @@ export interface SandboxHostOptions {
    * `PUT /x/pools/{template}` at an earlier start are kept besides. Default: none.
    */
   pools?: Record<string, PoolOption>;
+  /**
+   * Which template stands for an image of a registry, such as `{ 'ubuntu:22.04': 'base' }`: this host runs no images,
+   * and refuses to build from one that is not named here. A name without a tag means `latest`, as Docker has it.
+   * Default: only the image E2B's SDK starts from by itself, for which `base` stands.
+   */
+  images?: Record<string, string>;
   /** Whether `GET /metrics` is answered without the API key. Default: false. */
   openMetrics?: boolean;
 }
@@ -138,6 +145,7 @@ async function startHost(
   options: SandboxHostOptions,
   data: Awaited<ReturnType<typeof takeDataDirectory>>,
 ): Promise<SandboxHost> {
+  const images = new ImageMap(options.images);
   const engine = await startProcessEngine({
     directory: data.path,
     isolation: options.isolation,
@@ -191,7 +199,7 @@ async function startHost(
     engine: engine.volumes,
     usersOf: (volumeId) => sandboxes.usersOf(volumeId),
   });
-  const builder = new TemplateBuilder({ catalog, sandboxes, uploads, cache, logs });
+  const builder = new TemplateBuilder({ catalog, sandboxes, uploads, cache, logs, images });
   const pools = new Pools(sandboxes, catalog, stores.pools);
   const apiEvents: ApiEvents = new EventEmitter();
   const gatewayEvents: GatewayEvents = new EventEmitter();

@@ -1,7 +1,12 @@
 import * as e2b from 'e2b';
 import * as olderE2b from 'e2b-older';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { createSandboxHost, type Isolation, type SandboxHost } from '../src/index.js';
+import {
+  createSandboxHost,
+  type Isolation,
+  type SandboxHost,
+  type SandboxHostOptions,
+} from '../src/index.js';
 import { canIsolate, isolationObstacle, unless } from './machine.js';
 import { leadHere } from './name-service.js';
 
@@ -26,22 +31,32 @@ const testDomain = 'sandpiper.test';
  *
  * @param withOlderSdk - Once more with an SDK from before the control plane's version 2.
  * @param withTls - Once more over TLS, each sandbox and the control plane under a name of its own.
+ * @param options - What else the hosts are started with.
  */
 export function describeHosts(
   name: string,
   suite: (fixture: HostFixture) => void,
-  { withOlderSdk = false, withTls = false }: { withOlderSdk?: boolean; withTls?: boolean } = {},
+  {
+    withOlderSdk = false,
+    withTls = false,
+    options,
+  }: { withOlderSdk?: boolean; withTls?: boolean; options?: SandboxHostOptions } = {},
 ): void {
   const best: Isolation = canIsolate ? 'namespaces' : 'none';
-  describeHost(name, { isolation: 'namespaces' }, suite);
-  describeHost(name, { isolation: 'none' }, suite);
-  if (withOlderSdk) describeHost(`${name}, SDK 2.46`, { isolation: best, sdk: older }, suite);
-  if (withTls) describeHost(`${name}, TLS`, { isolation: best, tls: true }, suite);
+  describeHost(name, { isolation: 'namespaces', options }, suite);
+  describeHost(name, { isolation: 'none', options }, suite);
+  if (withOlderSdk) describeHost(`${name}, SDK 2.46`, { isolation: best, sdk: older, options }, suite);
+  if (withTls) describeHost(`${name}, TLS`, { isolation: best, tls: true, options }, suite);
 }
 
 function describeHost(
   name: string,
-  { isolation, sdk = e2b, tls = false }: { isolation: Isolation; sdk?: typeof e2b; tls?: boolean },
+  {
+    isolation,
+    sdk = e2b,
+    tls = false,
+    options,
+  }: { isolation: Isolation; sdk?: typeof e2b; tls?: boolean; options?: SandboxHostOptions | undefined },
   suite: (fixture: HostFixture) => void,
 ): void {
   const obstacle = isolation === 'namespaces' ? isolationObstacle : undefined;
@@ -53,7 +68,7 @@ function describeHost(
       return host;
     };
     beforeAll(async () => {
-      host = await createSandboxHost({ isolation, ...(tls && { tls, domain: testDomain }) });
+      host = await createSandboxHost({ ...options, isolation, ...(tls && { tls, domain: testDomain }) });
       if (host.certificate) forgetNames = leadHere(testDomain, host.certificate);
     });
     afterAll(async () => {

@@ -11,15 +11,14 @@ import {
   defaultTag,
   parseReference,
   type TemplateCatalog,
+  tagPattern,
 } from '../templates/template-catalog.js';
 import { diskOf, policyOf } from '../templates/template-policy.js';
 import type { UploadedFiles } from '../templates/uploaded-files.js';
 import { page, pageFields } from './pages.js';
 import { type Route, route } from './route.js';
 
-const tagSchema = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'may have letters, digits, ".", "_" and "-"');
+const tagSchema = z.string().regex(tagPattern, 'may have letters, digits, ".", "_" and "-"');
 const newBuildSchema = z.object({
   name: z.string().optional(),
   alias: z.string().optional(),

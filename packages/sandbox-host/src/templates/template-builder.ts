@@ -7,6 +7,7 @@ import { defaultSettings } from '../sandboxes/sandbox-settings.js';
 import { startAgent } from '../sandboxes/start-agent.js';
 import type { BuildLogs } from './build-logs.js';
 import { applyStep, type BuildState, type BuildStep, runStep } from './build-steps.js';
+import type { ImageMap } from './image-map.js';
 import { type LayerCache, layerKey } from './layer-cache.js';
 import type { Build, BuildLogEntry, Template } from './template.js';
 import type { TemplateCatalog } from './template-catalog.js';
@@ -24,8 +25,6 @@ export interface BuildPlan {
   steps: BuildStep[];
 }
 
-/** The image the SDK starts from when nothing is said; here it is the template `base`. */
-const baseImage = /^e2bdev\/base(:latest)?$/;
 /** No build takes longer. */
 const buildTimeoutMs = 60 * 60_000;
 
@@ -39,6 +38,7 @@ export interface TemplateBuilderParts {
   uploads: UploadedFiles;
   cache: LayerCache;
   logs: BuildLogs;
+  images: ImageMap;
 }
 
 /** Carries out builds: each step in a sandbox of its own, unless the same was done before. */
@@ -75,7 +75,8 @@ export class TemplateBuilder {
     let sandbox: Sandbox | undefined;
     try {
       const from = this.#resolveBase(plan);
-      log('info', `FROM ${from.template.names[0] ?? from.template.templateID}`);
+      const name = from.template.names[0] ?? from.template.templateID;
+      log('info', from.image ? `FROM ${name}, which stands for the image ${from.image}` : `FROM ${name}`);
       const state: BuildState = {
         envs: { ...from.result.envs },
         workdir: from.result.workdir,
@@ -168,14 +169,18 @@ export class TemplateBuilder {
     await startAgent(sandbox, start, { onLine: start.onLine });
   }
 
-  #resolveBase(plan: BuildPlan): ReturnType<TemplateCatalog['resolve']> {
-    if (plan.fromTemplate) return this.parts.catalog.resolve(plan.fromTemplate);
-    if (plan.fromImage && !baseImage.test(plan.fromImage)) {
-      throw new HostError(
-        400,
-        `This host runs sandboxes without container images, so it cannot start from "${plan.fromImage}": use fromTemplate('base').`,
-      );
+  #resolveBase(plan: BuildPlan): ReturnType<TemplateCatalog['resolve']> & { image?: string } {
+    const { catalog, images } = this.parts;
+    if (plan.fromTemplate || !plan.fromImage) return catalog.resolve(plan.fromTemplate ?? 'base');
+    const reference = images.templateOf(plan.fromImage);
+    try {
+      return { ...catalog.resolve(reference), image: plan.fromImage };
+    } catch (cause) {
+      if (!HostError.isInstance(cause)) throw cause;
+      // The deployer's mistake, of which the caller knows nothing but the image.
+      throw new HostError(400, `The option images leads "${plan.fromImage}" to nothing: ${cause.message}`, {
+        cause,
+      });
     }
-    return this.parts.catalog.resolve('base');
   }
 }

@@ -12,6 +12,7 @@ export const defaultTag = 'default';
 /** What sandboxes get that do not ask for more. */
 export const defaultResources: Resources = { cpuCount: 2, memoryMB: 512, diskMB: defaultDiskMB };
 
+export const tagPattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const namePattern = /^[a-z0-9][a-z0-9_-]{0,127}$/;
 
 /** Templates that E2B's SDK takes for given, since its cloud has them. */
@@ -199,4 +200,10 @@ export function parseReference(reference: string): { name: string; tag: string }
   return colon < 0
     ? { name: reference, tag: defaultTag }
     : { name: reference.slice(0, colon), tag: reference.slice(colon + 1) };
+}
+
+/** Whether something can be the name or id of a template, with or without a tag; it need not exist. */
+export function isTemplateReference(reference: string): boolean {
+  const { name, tag } = parseReference(reference);
+  return namePattern.test(name) && tagPattern.test(tag);
 }
