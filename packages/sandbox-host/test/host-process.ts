@@ -18,14 +18,15 @@ export interface HostProcesses {
    * Starts a host in a process of its own, so that it can be killed without a chance to tidy up.
    *
    * @param before - A script that is run there first.
-   * @param user - Whose process it is. Default: ours.
+   * @param how - Whose process it is (default: ours), and how many descriptors it may have (ulimit -n; default: as many as we).
    */
-  start(options: SandboxHostOptions, before?: string, user?: HostUser): Promise<HostProcess>;
+  start(options: SandboxHostOptions, before?: string, how?: HostProcessOptions): Promise<HostProcess>;
 }
 
-export interface HostUser {
-  uid: number;
-  gid: number;
+export interface HostProcessOptions {
+  uid?: number;
+  gid?: number;
+  descriptors?: number;
 }
 
 export interface HostProcess {
@@ -62,9 +63,9 @@ export function useHostProcesses(): HostProcesses {
     get dataDir() {
       return dataDir;
     },
-    async start(options, before = '', user = undefined) {
+    async start(options, before = '', how = {}) {
       if (options.dataDir) isolation = options.isolation;
-      const host = await startHost(built, options, { before, user });
+      const host = await startHost(built, options, { before, ...how });
       started.add(host);
       void host.ended.then(() => started.delete(host));
       return host;
@@ -91,13 +92,14 @@ async function bundleHost(): Promise<string> {
 async function startHost(
   built: string,
   options: SandboxHostOptions,
-  { before, user }: { before: string; user: HostUser | undefined },
+  { before, descriptors, ...user }: { before: string } & HostProcessOptions,
 ): Promise<HostProcess> {
   const script = `${before};
     require(${JSON.stringify(join(built, 'index.cjs'))})
       .createSandboxHost(${JSON.stringify(options)})
       .then(({ apiUrl, sandboxUrl, apiKey }) => console.log(JSON.stringify({ apiUrl, sandboxUrl, apiKey })));`;
-  const child = spawn(process.execPath, ['-e', script], {
+  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `;
+  const child = spawn('sh', ['-c', `${limit}exec "$0" "$@"`, process.execPath, '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
     ...user,
   });

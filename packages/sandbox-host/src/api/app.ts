@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import type { ApiEvents } from '../api-events.js';
 import { HostError } from '../errors.js';
 import { keyId } from '../key-id.js';
+import { shortageOf } from '../shortage.js';
 import { describeRoutes } from './openapi.js';
 import { mount, type Route } from './route.js';
 import { type Findings, tellDecisions } from './tell-decisions.js';
@@ -31,12 +32,11 @@ export function createApi(routes: Route[], apiKey: string, events: ApiEvents): H
     return context.json({ code: 404, message }, 404);
   });
   app.onError((error, { env: { incoming } }) => {
-    if (HostError.isInstance(error)) {
-      const retry = error.status === 503 || error.status === 429 ? { 'Retry-After': '1' } : undefined;
-      return Response.json(
-        { code: error.status, message: error.message },
-        { status: error.status, ...(retry ? { headers: retry } : {}) },
-      );
+    const refusal = HostError.isInstance(error) ? error : shortageOf(error);
+    if (refusal) {
+      const { status, message } = refusal;
+      const retry = status === 503 || status === 429 ? { 'Retry-After': '1' } : undefined;
+      return Response.json({ code: status, message }, { status, ...(retry ? { headers: retry } : {}) });
     }
     // Whoever left in the middle does not hear the answer, and nothing is wrong.
     if (incoming.destroyed && !incoming.complete) {

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { HostError } from '../errors.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
+import { shortageOf } from '../shortage.js';
 import type { Template } from '../templates/template.js';
 import { defaultTag, type TemplateCatalog } from '../templates/template-catalog.js';
 import { page, pageFields } from './pages.js';
@@ -77,9 +78,10 @@ export function snapshotRoutes(sandboxes: SandboxManager, catalog: TemplateCatal
         return {
           body: forks.map((fork) => {
             if (fork.status === 'fulfilled') return { sandbox: created(fork.value) };
-            const known = HostError.isInstance(fork.reason);
-            const message = known ? fork.reason.message : 'The fork could not be started.';
-            return { error: { code: known ? fork.reason.status : 500, message } };
+            const { reason } = fork;
+            const known = HostError.isInstance(reason) ? reason : shortageOf(reason);
+            const message = known?.message ?? 'The fork could not be started.';
+            return { error: { code: known?.status ?? 500, message } };
           }),
         };
       },

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError } from '../errors.js';
 import { sendJson } from '../http.js';
+import { shortageOf } from '../shortage.js';
 import type { UploadedFiles } from '../templates/uploaded-files.js';
 
 const pathPattern = /^\/x\/uploads\/([a-z0-9]+)\/([0-9a-f]+)\?key=([0-9a-f]+)$/;
@@ -31,8 +32,8 @@ export function uploadRoute(uploads: UploadedFiles, secret: string, origin: () =
         await uploads.put(templateId, hash, request);
         response.writeHead(200).end();
       } catch (error) {
-        const status = HostError.isInstance(error) ? error.status : 500;
-        const message = HostError.isInstance(error) ? error.message : 'The upload could not be kept.';
+        const refusal = HostError.isInstance(error) ? error : shortageOf(error);
+        const { status, message } = refusal ?? { status: 500, message: 'The upload could not be kept.' };
         sendJson(response, status, { code: status, message });
       }
     },

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError } from '../errors.js';
 import { headerOf, sendJson, targetOf } from '../http.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
+import { shortageOf } from '../shortage.js';
 import type { Caller } from './caller.js';
 import { ConnectServer } from './connect/connect-server.js';
 import { compose, download, upload } from './files-rest.js';
@@ -66,6 +67,8 @@ export function createEnvd(): Envd {
     } catch (error) {
       // Who has gone hears nothing, and is no trouble of ours.
       if (HostError.isInstance(error) || request.destroyed) throw error;
+      const shortage = shortageOf(error);
+      if (shortage) throw shortage;
       console.error(error);
       throw new HostError(500, 'The sandbox host failed; its log says more.', { cause: error });
     }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { envdPort } from '../envd/envd.js';
 import { HostError } from '../errors.js';
 import { refuseOn, sendJson } from '../http.js';
+import { shortageOf } from '../shortage.js';
 import { refusalPage } from './refusal-page.js';
 import type { Target } from './target.js';
 import { PortClosedError } from './upstream.js';
@@ -49,7 +50,8 @@ function isBrowser({ headers }: IncomingMessage): boolean {
 }
 
 /** E2B's own words: its SDK and its callers tell these cases apart by them. */
-function refusal({ sandboxId, port }: Target, error: unknown): Refusal {
+function refusal({ sandboxId, port }: Target, cause: unknown): Refusal {
+  const error = shortageOf(cause) ?? cause;
   // What the sandbox's own API does not find is another matter.
   const isGone = HostError.isInstance(error) && error.status === 404 && port !== envdPort;
   if (HostError.isInstance(error) && !isGone) {

@@ -3,7 +3,9 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { asksForWebSocket, handleUpgrades } from '@sandpiper/protocol';
+import { connectionBudget } from '../descriptors.js';
 import { refuseOn } from '../http.js';
+import { boundConnections } from './bound-connections.js';
 import { checkCertificate, type TlsCertificate, takeCertificate } from './certificate.js';
 import { certificateNames, withPort } from './domain.js';
 import { hasBody, letGoBy } from './let-go-by.js';
@@ -16,6 +18,12 @@ export interface Doors {
 
 /** How long answers that are under way may take when the host closes. */
 const lastWordsMs = 250;
+
+/** A connection has so long for its TLS handshake, and then for the whole head of a request, its first byte too. */
+const handshakeMs = 10_000;
+const headMs = 15_000;
+/** How often it is looked whether one is late. */
+const lookMs = 5_000;
 
 /** Where and how to listen. */
 export interface ListenOptions {
@@ -53,7 +61,11 @@ export async function listen(options: ListenOptions, directory: string): Promise
   const made =
     tls === true ? await takeCertificate(directory, certificateNames(host, options.domain)) : undefined;
   if (typeof tls === 'object') checkCertificate(tls);
-  const server = tls ? createTlsServer(made ?? (tls as TlsCertificate)) : createServer();
+  const timing = { headersTimeout: headMs, connectionsCheckingInterval: lookMs };
+  const server = tls
+    ? createTlsServer({ ...(made ?? (tls as TlsCertificate)), ...timing, handshakeTimeout: handshakeMs })
+    : createServer(timing);
+  boundConnections(server, connectionBudget());
   let doors: Doors | undefined;
   let answer: (doors: Doors) => void = () => {};
   const opened = new Promise<Doors>((resolve) => {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { AdoptedSandbox, EngineSandbox, EngineStats, Image, Limits } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import { Activity } from './activity.js';
@@ -40,6 +41,8 @@ export class Sandbox {
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(record: SandboxRecord, keeper: SandboxKeeper) {
+    // Each stream that is followed listens for the end of its sandbox.
+    setMaxListeners(0, this.#ending.signal);
     this.id = record.id;
     this.image = record.image;
     this.#keeper = keeper;

@@ -5,6 +5,7 @@ import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { defaultSettings } from '../sandboxes/sandbox-settings.js';
 import { startAgent } from '../sandboxes/start-agent.js';
+import { shortageOf } from '../shortage.js';
 import type { BuildLogs } from './build-logs.js';
 import { applyStep, type BuildState, type BuildStep, runStep } from './build-steps.js';
 import type { ImageMap } from './image-map.js';
@@ -146,10 +147,9 @@ export class TemplateBuilder {
       buildLog.endStep();
       catalog.finish(template, build, { image, ...state, startCmd, readyCmd });
     } catch (error) {
-      const message = HostError.isInstance(error)
-        ? error.message
-        : 'The build failed inside the sandbox host.';
-      if (!HostError.isInstance(error)) console.error(error);
+      const known = HostError.isInstance(error) ? error : shortageOf(error);
+      const message = known?.message ?? 'The build failed inside the sandbox host.';
+      if (!known) console.error(error);
       log('error', message);
       buildLog.endStep();
       catalog.fail(template, build, { message, step });

@@ -7,6 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { HostError } from '../errors.js';
 import { readThrough } from '../read-through.js';
 import { newId } from '../sandboxes/identifiers.js';
+import { shortageOf } from '../shortage.js';
 
 /** The archives that COPY steps take their files from, by template and by the hash the SDK computed. */
 export class UploadedFiles {
@@ -29,9 +30,7 @@ export class UploadedFiles {
       await rename(part, path);
     } catch (error) {
       await this.remove(part);
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
-      throw new HostError(507, 'There is no space left for the files of a build.', { cause: error });
+      throw shortageOf(error) ?? error;
     }
   }
 

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { PassThrough, type Readable } from 'node:stream';
 import { HostError } from '../../errors.js';
 import type { Command, EngineProcess, ExitStatus } from '../engine.js';
 import { type Launcher, launcherEnv, launchText } from './launch-text.js';
+import { startChild } from './start-child.js';
 import { launchInTerminal } from './terminal.js';
 
 /**
@@ -19,7 +19,7 @@ export async function launch(launcher: Launcher, command: Command): Promise<Engi
   if (command.terminal) return launchInTerminal(launcher, command, command.terminal);
   const text = launchText(command, (word) => `echo ${word} >&3`);
   const [file = '', ...args] = launcher.prefix;
-  const child = spawn(file, [...args, receiveLaunch], {
+  const child = await startChild(file, [...args, receiveLaunch], {
     stdio: [command.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
     env: launcherEnv,
     cwd: '/',

@@ -61,7 +61,7 @@ export async function startNamespacedSandbox(
   const identity = await writeIdentity(directory, id);
   const group = await options.makingGroup;
   const network = await options.makingNetwork;
-  const supervisor = await startSupervisor(firstProcesses.take(), {
+  const supervisor = await startSupervisor(await firstProcesses.take(), {
     id,
     directory,
     root,
@@ -78,7 +78,12 @@ export async function startNamespacedSandbox(
       ]);
     },
   });
-  return namespacedSandbox({ ...options, group, network, diskMB }, supervisor);
+  try {
+    return namespacedSandbox({ ...options, group, network, diskMB }, supervisor);
+  } catch (error) {
+    await endProcesses(supervisor.identity, group);
+    throw error;
+  }
 }
 
 /** Takes over a sandbox from the host before; undefined when its first process has ended. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { requireDescriptors } from '../../descriptors.js';
 import { HostError } from '../../errors.js';
 import { writeWhole } from '../../write-whole.js';
 import type { Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
@@ -131,9 +132,14 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       await sandbox.destroy(given);
       known.delete(id);
     };
-    return { ...sandbox, destroy };
+    const exec: EngineSandbox['exec'] = async (command) => {
+      requireDescriptors();
+      return sandbox.exec(command);
+    };
+    return { ...sandbox, exec, destroy };
   };
   const start = async (id: string, image: Image, given: StartOptions): Promise<EngineSandbox> => {
+    requireDescriptors();
     const directory = join(sandboxes, id);
     const hadFiles = existsSync(directory);
     const mounts = volumes.mounts(given.volumes ?? []);
@@ -255,7 +261,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       }
     },
     async close() {
-      firstProcesses?.close();
+      await firstProcesses?.close();
       if (!keepSandboxes) await remove(sandboxes);
       await controlGroups?.close();
       await networks?.close();

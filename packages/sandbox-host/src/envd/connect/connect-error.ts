@@ -1,4 +1,5 @@
 import { HostError } from '../../errors.js';
+import { shortageOf } from '../../shortage.js';
 
 /** The codes of Connect that are used here, and the HTTP statuses of the answers that are one message. */
 const statuses = {
@@ -25,7 +26,8 @@ const codes: Record<number, ConnectCode> = {
   409: 'already_exists',
   429: 'resource_exhausted',
   501: 'unimplemented',
-  503: 'unavailable',
+  // To E2B's SDKs `unavailable` says that the sandbox is gone; what the host lacks is there again later.
+  503: 'resource_exhausted',
   // To E2B's SDKs `resource_exhausted` is too many requests; a full disk is something else.
   507: 'internal',
 };
@@ -51,8 +53,8 @@ export class ConnectError extends Error {
   /** Says any error so; what is unforeseen stays inside. */
   static from(error: unknown): ConnectError {
     if (error instanceof ConnectError) return error;
-    if (HostError.isInstance(error))
-      return new ConnectError(error.message, codes[error.status] ?? 'internal');
+    const known = HostError.isInstance(error) ? error : shortageOf(error);
+    if (known) return new ConnectError(known.message, codes[known.status] ?? 'internal');
     return new ConnectError('The sandbox host failed; its log says more.', 'internal');
   }
 }

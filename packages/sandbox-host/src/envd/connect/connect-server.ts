@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from '@bufbuild/protobuf';
 import { HostError } from '../../errors.js';
 import { headerOf, sendJson } from '../../http.js';
+import { shortageOf } from '../../shortage.js';
 import { type Codec, decode, encode } from './codec.js';
 import { ConnectError } from './connect-error.js';
 import { endFlag, envelope } from './envelopes.js';
@@ -141,10 +142,10 @@ function refuse(
 ): void {
   const refusal = ConnectError.from(error);
   // A disk that is full is the sandbox's own affair.
-  const isFull = HostError.isInstance(error) && error.status === 507;
+  const isFull = (HostError.isInstance(error) ? error : shortageOf(error))?.status === 507;
   if (refusal.code === 'internal' && !isFull) console.error(error);
   if (!streams) {
-    sendJson(response, refusal.status, refusal);
+    sendJson(response, refusal.status, refusal, refusal.status === 429 ? { 'retry-after': '1' } : {});
     return;
   }
   if (!response.headersSent) response.writeHead(200, { 'content-type': `application/connect+${codec}` });

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { startChild } from '../start-child.js';
 
 /**
  * Writes to a file of a memory control group what makes the kernel give back memory, which it does before the write
@@ -15,7 +15,7 @@ export async function reclaim(
 ): Promise<void> {
   if (signal?.aborted) return;
   const script = 'printf %s "$0" > "$1"';
-  const writer = spawn('sh', ['-c', script, value, join(directory, file)], { stdio: 'ignore' });
+  const writer = await startChild('sh', ['-c', script, value, join(directory, file)], { stdio: 'ignore' });
   const stop = (): unknown => writer.kill('SIGKILL');
   signal?.addEventListener('abort', stop);
   try {

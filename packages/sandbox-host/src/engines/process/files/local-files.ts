@@ -14,6 +14,7 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { HostError } from '../../../errors.js';
+import { shortageOf } from '../../../shortage.js';
 import type { FileEntry, SandboxFiles } from '../../files.js';
 import type { SandboxUser } from '../../user.js';
 import { listDirectory } from './list-directory.js';
@@ -284,6 +285,6 @@ function fileError(error: unknown, path: string): unknown {
     case 'EROFS':
       return new HostError(403, `${path} may not be changed or read.`, options);
     default:
-      return error;
+      return shortageOf(error) ?? error;
   }
 }

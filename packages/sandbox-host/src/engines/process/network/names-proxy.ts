@@ -4,6 +4,7 @@ import { type AddressInfo, connect, isIP, isIPv4, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type Duplex, pipeline } from 'node:stream';
 import { checkFraming } from '../../../check-framing.js';
+import { connectionBudget } from '../../../descriptors.js';
 import { endToEnd } from '../../../end-to-end.js';
 import { HostError } from '../../../errors.js';
 import { writeInterim } from '../../../interim.js';
@@ -18,6 +19,9 @@ export interface ProxyClient {
 }
 
 const connectTimeoutMs = 10_000;
+/** A sandbox has so long for the whole head of a request, and how often it is looked whether it is late. */
+const headMs = 15_000;
+const lookMs = 5_000;
 /** Connections of one sandbox at a time. */
 const connectionsAllowed = 128;
 
@@ -56,7 +60,9 @@ export class NamesProxy {
   readonly #server: Server;
 
   private constructor(readonly address: string) {
-    this.#server = createServer((incoming, response) => void this.#forward(incoming, response));
+    const timing = { headersTimeout: headMs, connectionsCheckingInterval: lookMs, requestTimeout: 0 };
+    this.#server = createServer(timing, (incoming, response) => void this.#forward(incoming, response));
+    this.#server.maxConnections = Math.floor(connectionBudget() / 2);
     this.#server.on('connection', (socket) => this.#count(socket));
     this.#server.on('connect', (incoming, socket: Duplex, head: Buffer) => {
       void this.#tunnel(incoming, socket, head);

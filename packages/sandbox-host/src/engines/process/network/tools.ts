@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { startChild } from '../start-child.js';
 import { toolEnvironment } from '../tool-environment.js';
 
 /** Runs a tool of the host's on a text, to its end. @throws Error with what it said when it fails. */
-export function runOn(input: string, file: string, ...args: string[]): Promise<string> {
+export async function runOn(input: string, file: string, ...args: string[]): Promise<string> {
+  const given = { stdio: 'pipe', cwd: '/', env: toolEnvironment() } as const;
+  const child = await startChild<ChildProcessWithoutNullStreams>(file, args, given);
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: 'pipe', cwd: '/', env: toolEnvironment() });
     let output = '';
     let errors = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

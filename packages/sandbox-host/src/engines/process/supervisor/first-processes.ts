@@ -1,6 +1,7 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import { startChild } from '../start-child.js';
 import { supervisorScript } from './supervisor-script.js';
 
 /** A first process that waits for what it is to be the first of. */
@@ -17,15 +18,17 @@ const restMs = 500;
  */
 export class FirstProcesses {
   readonly #spares: FirstProcess[] = [];
+  #keeping: Promise<void> | undefined;
+  #closed = false;
   #rest: NodeJS.Timeout | undefined;
 
   /** @param baseId - What is added on the host to the number of a user inside; 0: both are the same. */
   constructor(private readonly baseId: number) {
-    this.#keepSpares();
+    this.#startKeeping();
   }
 
-  take(): FirstProcess {
-    this.#rest ??= setTimeout(() => this.#keepSpares(), restMs).unref();
+  async take(): Promise<FirstProcess> {
+    this.#rest ??= setTimeout(() => this.#startKeeping(), restMs).unref();
     for (let spare = this.#spares.shift(); spare; spare = this.#spares.shift()) {
       if (spare.exitCode !== null || spare.signalCode !== null) continue;
       hold(spare, true);
@@ -35,15 +38,26 @@ export class FirstProcesses {
   }
 
   /** Ends those that wait. */
-  close(): void {
+  async close(): Promise<void> {
     clearTimeout(this.#rest);
+    this.#closed = true;
+    await this.#keeping;
     for (const spare of this.#spares.splice(0)) spare.stdin.destroy();
   }
 
-  #keepSpares(): void {
+  #startKeeping(): void {
     this.#rest = undefined;
-    while (this.#spares.length < sparesKept) {
-      const spare = startFirstProcess(this.baseId);
+    // Where none can be started now, whoever needs one hears why.
+    this.#keeping ??= this.#keepSpares()
+      .catch(() => {})
+      .finally(() => {
+        this.#keeping = undefined;
+      });
+  }
+
+  async #keepSpares(): Promise<void> {
+    while (this.#spares.length < sparesKept && !this.#closed) {
+      const spare = await startFirstProcess(this.baseId);
       // Whoever takes it hears of it.
       spare.on('error', () => {});
       hold(spare, false);
@@ -52,9 +66,9 @@ export class FirstProcesses {
   }
 }
 
-function startFirstProcess(baseId: number): FirstProcess {
+function startFirstProcess(baseId: number): Promise<FirstProcess> {
   if (!supervisorScript) throw new Error(`System calls of ${process.arch} are not known.`);
-  return spawn('perl', ['-e', supervisorScript, String(baseId)], {
+  return startChild<FirstProcess>('perl', ['-e', supervisorScript, String(baseId)], {
     stdio: ['pipe', 'pipe', 'pipe'],
     cwd: '/',
     detached: true,

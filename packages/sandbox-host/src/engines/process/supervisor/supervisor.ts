@@ -4,8 +4,10 @@ import { connect, type Socket } from 'node:net';
 import * as z from 'zod';
 import { HostError } from '../../../errors.js';
 import { startTimeOf } from '../../../owner.js';
+import { shortageOf } from '../../../shortage.js';
 import { checkCommand } from '../../check-command.js';
 import type { AdoptedProcess, Command, EngineProcess, ExitStatus } from '../../engine.js';
+import { trySignal } from '../marked-processes.js';
 import type { FirstProcess } from './first-processes.js';
 import { encodeFrame, frameReader } from './frames.js';
 import { seccompFilters } from './seccomp-filter.js';
@@ -117,12 +119,20 @@ export class Supervisor {
       (error: unknown) => {
         throw error instanceof Error && error.message === 'cwd'
           ? new HostError(400, `The working directory ${cwd} does not exist in the sandbox.`)
-          : new HostError(500, 'The sandbox did not start the command; it may be ending.', { cause: error });
+          : (shortageOf(error) ??
+              new HostError(500, 'The sandbox did not start the command; it may be ending.', {
+                cause: error,
+              }));
       },
     );
     const started = this.#open(description);
-    if (!started) throw new HostError(500, 'The sandbox ended while it started the command.');
-    return started.process;
+    if (started) return started.process;
+    if (this.isLost) throw new HostError(500, 'The sandbox ended while it started the command.');
+    // Nobody would read what it writes.
+    const [id = ''] = description;
+    await this.request('kill', id, '9').catch(() => {});
+    await this.request('release', id).catch(() => {});
+    throw new HostError(503, 'The host could not open what the command writes to; try again later.');
   }
 
   get isLost(): boolean {
@@ -164,7 +174,7 @@ export class Supervisor {
       const descriptors = `/proc/self/fd/${this.#descriptors}`;
       return { label, process: superviseProcess(description, descriptors, this.request, exited) };
     } catch {
-      // The supervisor has ended, and its descriptors with it.
+      // The supervisor has ended, and its descriptors with it, or the host has none left.
       return undefined;
     }
   }
@@ -255,7 +265,12 @@ export async function startSupervisor(child: FirstProcess, options: SupervisorOp
   ]);
   const identity = { pid, startTime: startTimeOf(pid) ?? '' };
   // One that does not listen has failed, and says why.
-  const connected = connectSupervisor(identity, directory).catch(() => failed);
+  const connected = connectSupervisor(identity, directory).catch((error: unknown) => {
+    const shortage = shortageOf(error);
+    if (!shortage) return failed;
+    if (isRunning(identity)) trySignal(pid, 'SIGKILL');
+    throw shortage;
+  });
   const [supervisor] = await Promise.race([
     Promise.all([
       connected,
@@ -302,7 +317,12 @@ async function connectSupervisor(identity: SupervisorIdentity, directory: string
   try {
     const socket = connect(`/proc/self/fd/${handle}/control`);
     await once(socket, 'connect');
-    return new Supervisor(identity, socket);
+    try {
+      return new Supervisor(identity, socket);
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
   } finally {
     closeSync(handle);
   }
