@@ -174,6 +174,9 @@ describe('a client', () => {
       status: 'ready',
       agent: { spec: { entrypoint: 'agent.mjs' } },
     });
+    const [listed] = await client.listTemplates({ nameFilter: 'commands' });
+    expect(listed).toEqual(await client.getTemplate('commands'));
+    expect(listed).toMatchObject({ size: expect.any(Number), buildTime: expect.any(Number) });
     const names = (await client.listTemplates({ nameFilter: 'STARTING' })).map(({ name }) => name);
     expect(names).toEqual(['self-starting']);
     await expect(client.getTemplate('nothing')).rejects.toMatchObject({ name: 'TemplateNotFoundError' });

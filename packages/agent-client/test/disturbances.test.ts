@@ -75,13 +75,18 @@ test('a sandbox that was paused elsewhere is resumed once for however many calle
   expect(plane.asked.filter(({ path }) => path.endsWith('/connect'))).toHaveLength(1);
 });
 
-test('nothing but the control plane is ever sent the key, and the agent is started with no end to its time', async () => {
-  const { sandboxUrl, apiKey } = platform.host;
-  const seen: { path: string; headers: IncomingHttpHeaders }[] = [];
-  const gateway = createServer((request, response) => {
+interface Seen {
+  path: string;
+  headers: IncomingHttpHeaders;
+}
+
+/** A server before another one that takes down what it is asked. */
+async function recorded(origin: string): Promise<{ url: string; seen: Seen[] }> {
+  const seen: Seen[] = [];
+  const server = createServer((request, response) => {
     const { method, url = '', headers } = request;
     seen.push({ path: url, headers });
-    const passed = send(sandboxUrl + url, { method, headers }, (answer) => {
+    const passed = send(origin + url, { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });
@@ -89,17 +94,56 @@ test('nothing but the control plane is ever sent the key, and the agent is start
     response.on('close', () => passed.destroy());
     request.pipe(passed);
   });
-  const client = platform.open({ sandboxUrl: await listen(gateway) });
-  const session = await client.createSession('commands');
-  await session.invoke('x');
-  await session.pause();
-  await session.invoke('x');
-  expect(seen.some(({ path }) => path === '/invocations')).toBe(true);
-  expect(JSON.stringify(seen)).not.toContain(apiKey);
-  const started = seen.filter(({ path }) => path.endsWith('/Start'));
-  expect(started).toHaveLength(1);
-  expect(started[0]?.headers['connect-timeout-ms'] ?? '0').toBe('0');
+  return { url: await listen(server), seen };
+}
+
+test('PPIO is asked as its own client asks, with the key as a bearer token too, and E2B is not', async () => {
+  const { apiUrl, apiKey } = platform.host;
+  for (const domain of ['sandbox.ppio.cn', 'e2b.app']) {
+    const plane = await recorded(apiUrl);
+    const client = platform.open({ apiUrl: plane.url, domain });
+    await client.listTemplates();
+    await client.createSession('commands');
+    expect(plane.seen.length).toBeGreaterThan(2);
+    for (const { headers } of plane.seen) {
+      expect(headers['x-api-key']).toBe(apiKey);
+      expect(headers.authorization).toBe(domain === 'e2b.app' ? undefined : `Bearer ${apiKey}`);
+    }
+  }
 });
+
+test.each([
+  ['its sandbox’s id', undefined],
+  ['its own name', 'conversation 7 of Jürgen'],
+])('an agent of AgentCore gets a session header, made of %s', async (_, runtimeSessionId) => {
+  const { url, seen } = await recorded(platform.host.sandboxUrl);
+  const client = platform.open({ sandboxUrl: url });
+  const session = await client.createSession('commands', { runtimeSessionId });
+  await session.invoke('x');
+  const header = seen.find(({ path }) => path === '/invocations')?.headers[
+    'x-amzn-bedrock-agentcore-runtime-session-id'
+  ];
+  expect(String(header).length).toBeGreaterThanOrEqual(33);
+  expect(header).toContain(runtimeSessionId ? encodeURIComponent(runtimeSessionId) : session.sandboxId);
+});
+
+test.each(['sandbox.ppio.cn', 'e2b.app'])(
+  'nothing but the control plane of %s is sent the key, and the agent is started with no end to its time',
+  async (domain) => {
+    const { sandboxUrl, apiKey } = platform.host;
+    const { url, seen } = await recorded(sandboxUrl);
+    const client = platform.open({ sandboxUrl: url, domain });
+    const session = await client.createSession('commands');
+    await session.invoke('x');
+    await session.pause();
+    await session.invoke('x');
+    expect(seen.some(({ path }) => path === '/invocations')).toBe(true);
+    expect(JSON.stringify(seen)).not.toContain(apiKey);
+    const started = seen.filter(({ path }) => path.endsWith('/Start'));
+    expect(started).toHaveLength(1);
+    expect(started[0]?.headers['connect-timeout-ms'] ?? '0').toBe('0');
+  },
+);
 
 describe('a stream', () => {
   const expected = Array.from({ length: 40 }, (_, i) => i + 1);

@@ -23,16 +23,25 @@ export interface AgentTemplate {
   agent?: AgentConfig;
   /** Bytes on disk. */
   size?: number;
-  /** How long the last build took, in seconds. */
+  /** How long the last build took, in seconds. E2B's own list does not say; `getTemplate` does. */
   buildTime?: number;
   dependencies: string[];
   runtimeInfo?: Record<string, unknown>;
 }
 
+/** A list says these of the template, a look at one template of each of its builds. */
+const resourcesShape = {
+  diskSizeMB: z.number().nullish(),
+  cpuCount: z.number().nullish(),
+  memoryMB: z.number().nullish(),
+  envdVersion: z.string().nullish(),
+};
+
 const buildSchema = z.looseObject({
   status: z.string(),
   createdAt: z.coerce.date(),
-  finishedAt: z.coerce.date().optional(),
+  finishedAt: z.coerce.date().nullish(),
+  ...resourcesShape,
 });
 
 /** What E2B's API answers, in the list and for one template, with what our host and PPIO add. */
@@ -45,10 +54,7 @@ const wireSchema = z.looseObject({
   updatedAt: z.coerce.date().optional(),
   buildStatus: z.string().optional(),
   builds: z.array(buildSchema).optional(),
-  diskSizeMB: z.number().optional(),
-  cpuCount: z.number().optional(),
-  memoryMB: z.number().optional(),
-  envdVersion: z.string().optional(),
+  ...resourcesShape,
   metadata: z.record(z.string(), z.unknown()).optional(),
 });
 
@@ -57,8 +63,9 @@ export function toTemplate(wire: unknown): AgentTemplate {
   const row = wireSchema.parse(wire);
   const metadata = row.metadata ?? {};
   const agent = agentOf(metadata);
-  const build = row.builds?.at(-1);
-  const { cpuCount, memoryMB, envdVersion } = row;
+  // Platforms order them differently.
+  const build = row.builds?.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime())[0];
+  const { diskSizeMB, cpuCount, memoryMB, envdVersion } = row.cpuCount == null ? (build ?? row) : row;
   const name = row.names?.[0] ?? row.aliases?.[0] ?? agent?.metadata.name ?? row.templateID;
   const createdAt = row.createdAt ?? new Date(0);
   return {
@@ -72,9 +79,9 @@ export function toTemplate(wire: unknown): AgentTemplate {
     dependencies: z.array(z.string()).safeParse(metadata.dependencies).data ?? [],
     ...(agent && { agent, version: agent.metadata.version, author: agent.metadata.author }),
     ...(agent?.metadata.description !== undefined && { description: agent.metadata.description }),
-    ...(row.diskSizeMB !== undefined && { size: row.diskSizeMB * 1024 * 1024 }),
+    ...(diskSizeMB != null && { size: diskSizeMB * 1024 * 1024 }),
     ...(build?.finishedAt && { buildTime: (build.finishedAt.getTime() - build.createdAt.getTime()) / 1000 }),
-    ...(cpuCount !== undefined && { runtimeInfo: { cpuCount, memoryMB, envdVersion } }),
+    ...(cpuCount != null && { runtimeInfo: { cpuCount, memoryMB, envdVersion } }),
   };
 }
 

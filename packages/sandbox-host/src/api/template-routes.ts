@@ -331,22 +331,28 @@ function summary(template: Template): Record<string, unknown> {
     diskSizeMB: diskOf(template, build),
     envdVersion,
     createdBy: null,
+    // Ours: what a list says of a template is to be no less than what a look at it says.
+    builds: [buildView(template, build)],
   };
 }
 
 function withBuilds(template: Template): Record<string, unknown> {
   return {
     ...common(template),
-    builds: template.builds.map((build) => ({
-      buildID: build.buildID,
-      status: build.status,
-      createdAt: build.createdAt,
-      updatedAt: build.finishedAt ?? build.createdAt,
-      finishedAt: build.finishedAt,
-      cpuCount: build.cpuCount,
-      memoryMB: build.memoryMB,
-      diskSizeMB: diskOf(template, build),
-      envdVersion,
-    })),
+    builds: template.builds.map((build) => buildView(template, build)),
+  };
+}
+
+function buildView(template: Template, build: Build): Record<string, unknown> {
+  return {
+    buildID: build.buildID,
+    status: build.status,
+    createdAt: build.createdAt,
+    updatedAt: build.finishedAt ?? build.createdAt,
+    finishedAt: build.finishedAt,
+    cpuCount: build.cpuCount,
+    memoryMB: build.memoryMB,
+    diskSizeMB: diskOf(template, build),
+    envdVersion,
   };
 }
