@@ -80,6 +80,8 @@ export interface DonePayload {
   /** Seconds. */
   duration: number;
   metadata: Record<string, unknown>;
+  /** False when the event before it is the whole result of an invocation that did not stream. */
+  streamed?: boolean | undefined;
 }
 
 /** Reads the payload of a `done` frame. */
@@ -87,6 +89,7 @@ export const donePayloadSchema: z.ZodType<DonePayload, unknown> = z.looseObject(
   status: z.string(),
   duration: z.number(),
   metadata: z.record(z.string(), z.unknown()),
+  streamed: z.boolean().optional(),
 });
 
 /** Where an invocation stands, as `GET /invocations/{id}` says. */

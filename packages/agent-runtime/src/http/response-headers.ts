@@ -1,7 +1,11 @@
+import { headers as names } from '@sandpiper/protocol';
 import type { ReplyHeaders } from './reply.js';
 
 /** What belongs to one connection, and how long a body is on it, is for the door to say (RFC 9110, section 7.6.1). */
 const ofConnection: readonly string[] = ['connection', 'keep-alive', 'transfer-encoding', 'content-length'];
+
+/** Say whose response it is, and so are this runtime's own, even on one that a handler fetched from another agent. */
+const ofRuntime: readonly string[] = [names.runtimeInstance, names.invocationId];
 
 /** The headers of a web `Response` as a reply has them. */
 export function fromResponse({ headers, url }: Response): ReplyHeaders {
@@ -10,7 +14,8 @@ export function fromResponse({ headers, url }: Response): ReplyHeaders {
   const flat: ReplyHeaders = [];
   // Cookies come one by one out of the iteration: they are the one header that cannot be joined with commas.
   for (const [name, value] of headers) {
-    if (ofConnection.includes(name) || (isDecoded && name === 'content-encoding')) continue;
+    if (ofConnection.includes(name) || ofRuntime.includes(name) || (isDecoded && name === 'content-encoding'))
+      continue;
     flat.push(name, value);
   }
   return flat;

@@ -432,6 +432,16 @@ describe('a Response', () => {
     expect(runs).toBe(1);
   });
 
+  eachDoor('that a handler got from another agent is signed by this one', async (serve) => {
+    const other = { 'x-runtime-instance': 'other', 'x-invocation-id': 'other' };
+    const send = await serve(agent(() => new Response('x', { headers: other })));
+    for (const headers of [keyed('k'), {}]) {
+      const response = await send('/invocations', post({}, headers));
+      expect(response.headers.get('x-runtime-instance')).toMatch(/^[0-9a-f-]{36}$/);
+      expect(response.headers.get('x-invocation-id')).not.toContain('other');
+    }
+  });
+
   eachDoor('whose body breaks off does not come to a clean end', async (serve) => {
     const send = await serve(
       agent(() => {
@@ -484,9 +494,37 @@ describe('the state of an invocation', () => {
       result: { a: 1 },
     });
     const events = await (await send('/invocations/a%20b/events')).text();
-    const done = { status: 'success', duration: told.duration, metadata: told.metadata };
+    const done = { status: 'success', duration: told.duration, metadata: told.metadata, streamed: false };
     expect(told.duration).toBeGreaterThan(0);
     expect(events).toBe(`id: 1\ndata: {"a":1}\n\nevent: done\nid: 2\ndata: ${JSON.stringify(done)}\n\n`);
+  });
+
+  eachDoor('is at work: its events begin at once, and end with its value', async (serve) => {
+    const { opened, open } = gate();
+    const send = await serve(agent(() => opened.then(() => 42)));
+    const posted = send('/invocations', post({}, keyed('k')));
+    await eventually(async () => expect((await send('/invocations/k')).status).toBe(200));
+    const events = await send('/invocations/k/events');
+    expect(events.headers.get('x-stream-protocol')).toBe('resumable-1');
+    const reader = events.body?.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader?.read())?.value).toBe(': ping\n\n');
+    open();
+    let rest = '';
+    for (let next = await reader?.read(); next && !next.done; next = await reader?.read()) rest += next.value;
+    expect(rest).toMatch(/^id: 1\ndata: 42\n\nevent: done\nid: 2\ndata: .*"streamed":false\}\n\n$/);
+    await (await posted).text();
+  });
+
+  eachDoor('is at work, and its events break off when it gives a Response after all', async (serve) => {
+    const { opened, open } = gate();
+    const send = await serve(agent(() => opened.then(() => new Response('bytes'))));
+    const posted = send('/invocations', post({}, keyed('k')));
+    await eventually(async () => expect((await send('/invocations/k')).status).toBe(200));
+    const events = await send('/invocations/k/events');
+    open();
+    await expect(events.text()).rejects.toThrow();
+    expect(await (await posted).text()).toBe('bytes');
+    expect((await send('/invocations/k/events')).status).toBe(410);
   });
 
   eachDoor('is failed, with its error', async (serve) => {

@@ -2,11 +2,12 @@ import { describeError } from '../errors/describe-error.js';
 import type { Call } from '../http/call.js';
 import type { Reply } from '../http/reply.js';
 import { toJson } from '../json/to-json.js';
-import { eventStreamHeaders, Frames } from '../stream/frames.js';
+import { eventStreamHeaders, type FinalFrame, Frames } from '../stream/frames.js';
+import type { Sink } from '../stream/sink.js';
 import { finalFrame, type ResponseFormat } from './envelope.js';
 import type { Entry } from './ledger/entry.js';
 import type { Answer, Outcome } from './outcome.js';
-import { attach, expired, unlessRefused, valuesReply, type Wishes } from './reply-from.js';
+import { attach, expired, followValues, unlessRefused, type Wishes } from './reply-from.js';
 
 /** What `GET /invocations/{id}` says (contract, section 1). */
 export function describeEntry(entry: Entry<Outcome>, format: ResponseFormat): Record<string, unknown> {
@@ -18,45 +19,70 @@ export function describeEntry(entry: Entry<Outcome>, format: ResponseFormat): Re
   return { ...known, result: resultOf(outcome, format) };
 }
 
+/** How the events of an invocation are to be sent. */
+export interface EventsOptions {
+  readonly format: ResponseFormat;
+  readonly wishes: Wishes;
+}
+
 /**
  * Answers `GET /invocations/{id}/events`. An invocation that gave one value has a stream of that value, one that
- * failed a stream of that failure.
+ * failed a stream of that failure. One that is at work has a stream at once, which says so and has heartbeats: gateways
+ * give up a response that does not begin.
  *
  * @throws RequestError 410 when the events that the caller has not seen are gone, or were no events.
  */
-export async function eventsReply(
-  entry: Entry<Outcome>,
-  call: Call,
-  format: ResponseFormat,
-  wishes: Wishes,
-): Promise<Reply> {
+export function eventsReply(entry: Entry<Outcome>, call: Call, options: EventsOptions): Reply {
+  const { wishes } = options;
   const leave = attach(entry, call);
-  const outcome = await entry.opened();
-  return unlessRefused(leave, () => eventsOf(entry, outcome, call, { format, wishes }));
-}
-
-function eventsOf(
-  entry: Entry<Outcome>,
-  outcome: Outcome,
-  call: Call,
-  { format, wishes }: { format: ResponseFormat; wishes: Wishes },
-): Reply {
-  if (outcome.kind === 'values') return valuesReply(entry, outcome, call, wishes);
-  if (outcome.kind === 'body') throw expired(entry.id);
-  const after = wishes.after ?? 0;
+  if (entry.outcome) {
+    const { outcome } = entry;
+    unlessRefused(leave, () => checkEvents(entry.id, outcome, wishes));
+  }
   return {
     kind: 'stream',
     status: 200,
     headers: eventStreamHeaders(true),
     open: (sink) => {
       const frames = new Frames(sink, wishes);
-      const { failure, requestId, seconds } = outcome;
-      if (!failure && after < 1) frames.write(toJson(resultOf(outcome, format)), 1);
-      const value = finalFrame({ requestId, invocationId: entry.id }, seconds, failure);
-      const id = failure ? 1 : 2;
-      frames.end(after < id ? { value, id } : undefined);
+      call.incoming.onGone(() => frames.stop());
+      const write = (outcome: Outcome): void =>
+        writeEvents(entry.id, outcome, { ...options, call, sink, frames });
+      if (entry.outcome) return write(entry.outcome);
+      frames.alive();
+      // What was no events after all is to be asked for in another way, so this must not look like an end.
+      Promise.resolve(entry.opened())
+        .then(write)
+        .catch(() => frames.lost());
     },
   };
+}
+
+/** @throws RequestError 410 for what has no events, or not those that the caller has not seen. */
+function checkEvents(id: string, outcome: Outcome, { after = 0 }: Wishes): void {
+  const isBytes = outcome.kind === 'body' || (outcome.kind === 'answer' && outcome.body === '');
+  if (isBytes || (outcome.kind === 'values' && !outcome.log.has(after))) throw expired(id);
+}
+
+function writeEvents(
+  id: string,
+  outcome: Outcome,
+  { call, sink, frames, format, wishes }: EventsOptions & { call: Call; sink: Sink; frames: Frames },
+): void {
+  checkEvents(id, outcome, wishes);
+  const { after = 0 } = wishes;
+  if (outcome.kind === 'values') followValues(outcome, { call, sink, frames, after });
+  if (outcome.kind !== 'answer') return;
+  const { failure, requestId, seconds } = outcome;
+  if (!failure && after < 1) frames.write(toJson(resultOf(outcome, format)), 1);
+  const value = ofOneValue(finalFrame({ requestId, invocationId: id }, seconds, failure));
+  const last = failure ? 1 : 2;
+  frames.end(after < last ? { value, id: last } : undefined);
+}
+
+/** Says that the event before it is the whole result, and no stream of one value. */
+function ofOneValue(final: FinalFrame): FinalFrame {
+  return final.event === 'done' ? { ...final, json: `${final.json.slice(0, -1)},"streamed":false}` } : final;
 }
 
 function failureOf(thrown: unknown): { error: string; error_type: string } {

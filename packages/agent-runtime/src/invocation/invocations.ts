@@ -87,11 +87,11 @@ export class Invocations {
   }
 
   /** `GET /invocations/{id}/events` */
-  events(call: Call): Promise<Reply> {
+  events(call: Call): Reply {
     const id = call.invocationId;
     const wishes: Wishes = { ...this.#wishes(call), resumable: true };
     if (wishes.after !== undefined && !this.#services.ledger.find(id)) throw expired(id);
-    return eventsReply(this.#find(id), call, this.#services.config.responseFormat, wishes);
+    return eventsReply(this.#find(id), call, { format: this.#services.config.responseFormat, wishes });
   }
 
   /** `DELETE /invocations/{id}` */

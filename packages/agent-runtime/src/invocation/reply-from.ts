@@ -67,14 +67,9 @@ export function unlessRefused<T>(leave: () => void, make: () => T): T {
 }
 
 /** Answers with a stream of values. @throws RequestError 410 when the events that the caller has not seen are gone. */
-export function valuesReply(
-  entry: Entry<Outcome>,
-  { log, start }: Values,
-  call: Call,
-  wishes: Wishes,
-): StreamReply {
+function valuesReply(entry: Entry<Outcome>, values: Values, call: Call, wishes: Wishes): StreamReply {
   const after = wishes.after ?? 0;
-  if (!log.has(after)) throw expired(entry.id);
+  if (!values.log.has(after)) throw expired(entry.id);
   return {
     kind: 'stream',
     status: 200,
@@ -82,10 +77,18 @@ export function valuesReply(
     open: (sink) => {
       const frames = new Frames(sink, wishes);
       call.incoming.onGone(() => frames.stop());
-      serve(sink, call, frames, log.follow(after, frames));
-      start();
+      followValues(values, { call, sink, frames, after });
     },
   };
+}
+
+/** Lets a sink follow the values of a stream. */
+export function followValues(
+  { log, start }: Values,
+  { call, sink, frames, after }: { call: Call; sink: Sink; frames: Frames; after: number },
+): void {
+  serve(sink, call, frames, log.follow(after, frames));
+  start();
 }
 
 function bodyReply(entry: Entry<Outcome>, { status, headers, log, start }: Body, call: Call): StreamReply {

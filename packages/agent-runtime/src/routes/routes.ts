@@ -69,19 +69,13 @@ export class Routes {
   }
 
   #signed(reply: Reply, call: Call): Reply {
-    const signature = [
-      names.requestId,
-      call.requestId,
-      names.invocationId,
-      call.invocationId,
-      names.runtimeInstance,
-      this.#services.instance,
-    ];
+    const signature = [names.requestId, call.requestId];
     if (call.incoming.header('origin') !== undefined) {
       signature.push(...corsHeaders(call.incoming, this.#services.config.corsOrigins));
     }
     if (reply.kind === 'passed') dropNamed(signature, reply.response.headers);
-    reply.headers.push(...signature);
+    reply.headers.push(...signature, names.invocationId, call.invocationId);
+    reply.headers.push(names.runtimeInstance, this.#services.instance);
     return reply;
   }
 

@@ -1,4 +1,10 @@
-import { encodeFrame, type FinalEvent, headers as names, resumableStream } from '@sandpiper/protocol';
+import {
+  encodeFrame,
+  type FinalEvent,
+  heartbeatFrame,
+  headers as names,
+  resumableStream,
+} from '@sandpiper/protocol';
 import { Heartbeat } from './heartbeat.js';
 import type { Thrown } from './outlet.js';
 import type { Reader } from './reader.js';
@@ -36,6 +42,11 @@ export class Frames implements Reader<string, FinalFrame> {
   write(json: string, id: number): boolean {
     this.#heartbeat.beat();
     return this.#sink.write(encodeFrame(json, this.#resumable ? id : undefined));
+  }
+
+  /** Says that there is nothing yet, and that somebody is at work. */
+  alive(): void {
+    this.#sink.write(heartbeatFrame);
   }
 
   /** Ends the stream. A plain one has a frame for an error only. */
