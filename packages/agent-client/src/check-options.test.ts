@@ -26,6 +26,8 @@ describe('an option that is not valid is named', () => {
     [{ headers: { 'x-a': 'b\r\nc: d' } }, 'headers.x-a'],
     [{ headers: { 'x a': 'b' } }, 'headers'],
     [{ idempotencyKey: 'é\n' }, 'idempotencyKey'],
+    [{ idempotencyKey: 'order/7' }, 'idempotencyKey: must not contain "/"'],
+    [{ idempotencyKey: '..' }, 'idempotencyKey: must not be'],
     [{ requestId: '日本' }, 'requestId'],
     [{ timeoutMs: -1 }, 'timeoutMs'],
   ])('of a call, before anything is sent: %j', async (options, name) => {

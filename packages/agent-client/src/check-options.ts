@@ -1,4 +1,4 @@
-import { ValidationError, type ValidationIssue } from '@sandpiper/protocol';
+import { invocationKeyProblem, ValidationError, type ValidationIssue } from '@sandpiper/protocol';
 import * as z from 'zod';
 
 /** The longest that a timer can run, in milliseconds; a longer one would fire at once. */
@@ -17,6 +17,10 @@ const headerName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'is no nam
 const id = z
   .string()
   .regex(/^[\x21-\x7e]{1,256}$/, 'must be 1 to 256 printable ASCII characters, without spaces');
+const invocationKey = id.check(({ value, issues }) => {
+  const message = invocationKeyProblem(value);
+  if (message) issues.push({ code: 'custom', input: value, message });
+});
 
 const retries = { maxRetries: z.int().min(0).optional(), onRetry: callback };
 const callClocks = { firstByteTimeoutMs: limit, idleTimeoutMs: limit };
@@ -100,7 +104,7 @@ const schemas: Record<OptionsOf, z.ZodType> = {
     ...retries,
     ...callClocks,
     timeoutMs: limit,
-    idempotencyKey: id.optional(),
+    idempotencyKey: invocationKey.optional(),
     requestId: id.optional(),
     headers: z.record(headerName, headerValue).optional(),
     signal,

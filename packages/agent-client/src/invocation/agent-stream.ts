@@ -102,7 +102,7 @@ export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposab
     this.#cancelled = true;
     this.#ended = true;
     this.#settle?.reject(new DOMException('The stream was cancelled.', 'AbortError'));
-    await this.#reader.close();
+    await this.#reader.close(true);
   }
 
   /** The same as {@link AgentStream.cancel}, for `await using`. */

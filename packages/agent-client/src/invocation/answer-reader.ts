@@ -62,15 +62,19 @@ export class AnswerReader implements AnswerSink {
     throw new Error('The answer has not ended.');
   }
 
-  /** Ends the call wherever it stands, and has the agent stop where it may be at work still. */
-  async close(): Promise<void> {
+  /** Ends the call wherever it stands. @param asked - Whether the caller left: an agent at work still is cancelled. */
+  async close(asked = false): Promise<void> {
     this.#connection?.body.cancel();
-    await this.#call.end(isOpen(this.#ending));
+    await this.#call.end(isOpen(this.#ending), asked);
   }
 
   value(value: unknown): void {
     this.#values.push(value);
     this.#anyValue = true;
+    if (this.#resumable) this.#call.retries.progressed();
+  }
+
+  alive(): void {
     if (this.#resumable) this.#call.retries.progressed();
   }
 
@@ -82,11 +86,13 @@ export class AnswerReader implements AnswerSink {
       this.failed({ error, error_type: envelope.error_type ?? undefined });
       return;
     }
-    this.#values.push(envelope ? envelope.result : value);
+    // The value may have come before, as the one event of an invocation that was joined.
+    if (!this.#anyValue) this.#values.push(envelope ? envelope.result : value);
     this.#ending = { summary: toSummary(envelope ?? {}, this.#facts()) };
   }
 
   done(payload: DonePayload | undefined): void {
+    if (payload?.streamed === false) this.streamed = false;
     this.#ending = { summary: toSummary(payload ?? {}, this.#facts()) };
   }
 

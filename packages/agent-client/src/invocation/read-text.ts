@@ -37,10 +37,10 @@ export async function readStart(body: ResponseBody, maxBytes: number): Promise<s
   return toText(chunks);
 }
 
-/** The agent ran, and what it says is more than this client was told to hold. */
+/** What the agent says is more than this client was told to hold, so nobody here knows how it ends. */
 export function tooLong(maxBytes: number): InvocationError {
   return new InvocationError(
     `The agent's answer is longer than ${maxBytes} bytes: raise \`maxResponseBytes\`, or stream it.`,
-    { outcome: 'failed' },
+    { outcome: 'unknown' },
   );
 }

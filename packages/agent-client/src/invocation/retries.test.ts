@@ -1,6 +1,14 @@
+import type { ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { connect, json, resumable, sse, testAgent } from '../../test/support/agent-server.js';
+import {
+  connect,
+  json,
+  resumable,
+  type SeenRequest,
+  sse,
+  testAgent,
+} from '../../test/support/agent-server.js';
 import type { RetryInfo } from './call-options.js';
 
 const success = { result: 'ok', status: 'success', duration: 0.1 };
@@ -70,7 +78,8 @@ describe('a call to an agent that knows nothing of keys', () => {
   test('says what it can of an answer that explains nothing', async () => {
     const answers: [number, string, Record<string, string>, RegExp][] = [
       [503, '{}', {}, /answered 503 and gave no reason/],
-      [502, '<html><h1>bad  gateway</h1></html>', {}, /answered 502: bad gateway/],
+      [502, 'bad  gateway', {}, /answered 502: bad gateway/],
+      [502, '<html><h1>bad gateway</h1></html>', {}, /answered 502 with an HTML page, as a proxy sends\.$/],
       [
         302,
         '',
@@ -137,10 +146,17 @@ describe('a call to an agent that honours keys', () => {
       { runtimeInstance: 'one' },
     );
     expect(await agent.invoke('x', { idempotencyKey: 'k' })).toMatchObject({ result: 'ok', attempts: 2 });
+    // It is asked first whether it has the call already; one that has not gets it again.
+    expect(agent.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'POST /invocations',
+      'GET /invocations/k/events',
+      'POST /invocations',
+    ]);
     for (const { headers } of agent.seen) {
       expect(headers).toMatchObject({ 'idempotency-key': 'k', 'if-runtime-instance': 'one' });
     }
-    expect(agent.seen[0]?.body).toBe(agent.seen[1]?.body);
+    expect(agent.seen.map(({ headers }) => headers['x-invocation-attempt'])).toEqual([undefined, '2', '3']);
+    expect(agent.seen[0]?.body).toBe(agent.seen[2]?.body);
   });
 
   test('stays with the process that may have run it, though other calls have found a new one', async () => {
@@ -231,7 +247,7 @@ describe('a call to an agent that honours keys', () => {
       { runtimeInstance: 'one' },
     );
     await expect(crashed.invoke('x')).rejects.toMatchObject({ outcome: 'unknown', status: 409 });
-    expect(crashed.seen).toHaveLength(2);
+    expect(crashed.seen.filter(({ method }) => method === 'POST')).toHaveLength(2);
   });
 
   test('is given up as unknown when every attempt was cut', async () => {
@@ -308,19 +324,29 @@ describe('a resumable stream', () => {
   const done = (id: number): string =>
     `event: done\nid: ${id}\ndata: {"status":"success","duration":1,"metadata":{}}\n\n`;
 
-  test('is taken up after its last event, each event once', async () => {
-    const agent = await testAgent((request, response) => {
+  test.each([
+    ['its events', true],
+    ['the invocation', false],
+  ])('is taken up after its last event, each event once, by asking for %s', async (_, hasEvents) => {
+    const answer = (request: SeenRequest, response: ServerResponse): unknown => {
       const last = Number(request.headers['last-event-id'] ?? 0);
       sse(response, resumable);
       if (last === 0) return response.write(`${event(1)}${event(2)}id: 3\nda`, () => response.destroy());
       // One too many, as after a cut that lost an acknowledgement.
       if (last === 2) return response.end(event(2) + event(3));
-      response.end(event(4) + done(5));
-    });
+      return response.end(event(4) + done(5));
+    };
+    const agent = await testAgent(answer, { hasEvents });
     const stream = agent.stream('x');
     expect(await stream.collect()).toEqual([1, 2, 3, 4]);
     expect(await stream.response).toMatchObject({ attempts: 3, status: 'success' });
-    expect(agent.seen.map(({ headers }) => headers['last-event-id'])).toEqual([undefined, '2', '3']);
+    const asked = agent.seen
+      .filter(({ method }) => (method === 'POST') !== hasEvents)
+      .map(({ headers }) => headers);
+    expect(asked.map((headers) => headers['last-event-id'])).toEqual(
+      hasEvents ? ['2', '3'] : [undefined, '2', '3'],
+    );
+    expect(agent.seen[0]?.method).toBe('POST');
   });
 
   test('is never taken for complete without its end', async () => {

@@ -1,4 +1,4 @@
-import type { AgentRuntimeErrorOptions } from '@sandpiper/protocol';
+import { type AgentRuntimeErrorOptions, ValidationError } from '@sandpiper/protocol';
 import { InvocationError } from '../errors/invocation-error.js';
 import { sleep } from '../sleep.js';
 import type { AgentTarget } from './agent-lease.js';
@@ -15,6 +15,8 @@ export class Retries {
   attempts = 1;
   /** Whether some attempt so far may have reached the agent. */
   mayHaveRun = false;
+  /** Whether the agent was seen to have taken the invocation on: to join it runs nothing. */
+  #seenToRun = false;
   readonly #settings: CallSettings;
   readonly #facts: AgentRuntimeErrorOptions & { invocationId: string };
   readonly #deadline: number;
@@ -26,9 +28,13 @@ export class Retries {
     this.#deadline = settings.timeoutMs > 0 ? Date.now() + settings.timeoutMs : Number.POSITIVE_INFINITY;
   }
 
-  /** An event came through: a stream of hours may be cut more often than `maxRetries`, if it gets on in between. */
+  /**
+   * The agent itself was heard of the invocation, by an event or a heartbeat: one of hours may be cut more often than
+   * `maxRetries`, if it gets on in between.
+   */
   progressed(): void {
     this.#sinceProgress = 0;
+    this.#seenToRun = true;
     this.mayHaveRun = true;
   }
 
@@ -64,7 +70,9 @@ export class Retries {
   }
 
   #mayRetry(failure: AttemptFailure, keyHonoured: boolean): boolean {
-    if (this.#sinceProgress >= this.#settings.maxRetries) return false;
+    // What a gateway says in between counts for nothing then, and only the deadline ends the call.
+    const joins = this.#seenToRun && failure.stray && failure.again === 'with-key';
+    if (this.#sinceProgress >= this.#settings.maxRetries && !joins) return false;
     // Another process took over, and the one before it may have run the invocation.
     if (failure.runtimeRestarted && this.mayHaveRun) return false;
     if (failure.again === 'anywhere') return true;
@@ -81,12 +89,14 @@ export class Retries {
     return delayMs * (1 - Math.random() / 4);
   }
 
-  #final(failure: AttemptFailure): Error {
-    if (failure.again === 'never' || !this.mayHaveRun) return failure.error;
-    if ('outcome' in failure.error && failure.error.outcome === 'unknown') return failure.error;
+  #final({ error }: AttemptFailure): Error {
+    const outcome = 'outcome' in error ? error.outcome : undefined;
+    // The agent's own ending, or one that says what is known already.
+    const isClear = outcome === 'failed' || outcome === 'unknown' || ValidationError.isInstance(error);
+    if (isClear || !this.mayHaveRun) return error;
     return new InvocationError(
-      `It is not known whether the invocation ran: ${sentence(failure.error.message)} Before calling again, ask the agent for the state of invocation ${this.#facts.invocationId}, or make the call harmless to repeat.`,
-      { ...this.#facts, status: failure.error.status, outcome: 'unknown', cause: failure.error },
+      `It is not known whether the invocation ran: ${sentence(error.message)} Before calling again, ask the agent for the state of invocation ${this.#facts.invocationId}, or make the call harmless to repeat.`,
+      { ...this.#facts, status: error.status, outcome: 'unknown', cause: error },
     );
   }
 }

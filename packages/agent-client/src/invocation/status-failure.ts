@@ -2,131 +2,111 @@ import {
   type AgentRuntimeErrorOptions,
   errorPayloadSchema,
   headers,
+  isRefusal,
   refusals,
   ValidationError,
   type ValidationIssue,
 } from '@sandpiper/protocol';
 import * as z from 'zod';
+import { describeBody } from '../describe-body.js';
 import { AuthenticationError } from '../errors/authentication-error.js';
 import { InvocationError, type InvocationOutcome } from '../errors/invocation-error.js';
-import { NetworkError } from '../errors/network-error.js';
 import { RateLimitError } from '../errors/rate-limit-error.js';
-import { SessionNotFoundError } from '../errors/session-not-found-error.js';
 import type { TransportResponse } from '../transport/transport.js';
-import { type Again, AttemptFailure } from './attempt-failure.js';
+import { type Again, AttemptFailure, type FailureHints } from './attempt-failure.js';
 import { parseOrText } from './decode/parse-or-text.js';
+import { gatewayFailure } from './gateway-failure.js';
 import { readStart } from './read-text.js';
+import type { Sender } from './response-sender.js';
+import { parseRetryAfter } from './retry-after.js';
+import { strayFailure } from './stray-failure.js';
 
 /** An error body is read so far and no further. */
 const maxErrorBytes = 256 * 1024;
 
-/** What is said in a gateway's own words: E2B's, PPIO's and our own host's. */
-const gatewayBodySchema = z.looseObject({ sandboxId: z.string().optional(), message: z.string() });
-const gatewaySentences = {
-  portClosed: /^The sandbox is running but port is not open\.?$/i,
-  sandboxMissing: /^The sandbox (was not found|is paused)\.?$/i,
-};
-
 const issueSchema = z.looseObject({ path: z.array(z.union([z.string(), z.number()])), message: z.string() });
 
 /** Statuses that a busy or broken server in between answers with. */
-const passing = new Set([408, 429, 502, 503, 504]);
+const passing = new Set([408, 502, 503, 504]);
 
-/**
- * Reads an answer of status 300 or more, tells who said it, and what that means for the invocation.
- *
- * @param sentTo - The process that `If-Runtime-Instance` named.
- */
+/** What is known of a request whose response is read. */
+export interface Exchange {
+  facts: AgentRuntimeErrorOptions;
+  sender: Sender;
+  /** The process that `If-Runtime-Instance` named. */
+  sentTo?: string | undefined;
+}
+
+/** Reads a response of status 300 or more, and says what it means for the invocation, by who sent it. */
 export async function fromStatus(
   response: TransportResponse,
-  facts: AgentRuntimeErrorOptions,
-  sentTo?: string,
+  { facts, sender, sentTo }: Exchange,
 ): Promise<AttemptFailure> {
   const { status } = response;
   const text = await readStart(response.body, maxErrorBytes);
   const body = parseOrText(text);
-  const payload = errorPayloadSchema.safeParse(body).data;
-  const answeredBy = response.header(headers.runtimeInstance);
-  const gateway = answeredBy === undefined && !payload ? gatewayBodySchema.safeParse(body).data : undefined;
-  const message = payload?.error ?? gateway?.message ?? describe(response, text);
-  const retryAfterMs = parseRetryAfter(response.header('retry-after'));
-  const options = {
-    ...facts,
-    status,
-    requestId: response.header(headers.requestId) ?? facts.requestId,
-  };
-  const failure = (outcome: InvocationOutcome, again: Again, runtimeRestarted = false): AttemptFailure =>
-    new AttemptFailure(
-      new InvocationError(message, {
-        ...options,
-        outcome,
-        retryable: outcome === 'not_run',
-        errorType: payload?.error_type,
-        details: detailsOf(body),
-      }),
-      again,
-      { retryAfterMs, runtimeRestarted },
-    );
-
-  if (status === 401 || status === 403) {
-    return new AttemptFailure(
-      new AuthenticationError(`The agent or its gateway refused: ${message}`, options),
-      'never',
-    );
+  const options = { ...facts, status, requestId: response.header(headers.requestId) ?? facts.requestId };
+  if (sender !== 'runtime') {
+    const gateway = gatewayFailure(status, body, options);
+    if (gateway) return gateway;
   }
-  if (status === 400 && payload?.error_type === 'ValidationError') {
+  if (sender === 'stray') return strayFailure(response, text, options);
+
+  const payload = errorPayloadSchema.safeParse(body).data;
+  const message = payload?.error ?? describe(response, text);
+  const errorType = payload?.error_type;
+  const retryAfterMs = parseRetryAfter(response.header('retry-after'));
+  const failure = (outcome: InvocationOutcome, again: Again, hints: FailureHints = {}): AttemptFailure => {
+    const details = detailsOf(body);
+    const retryable = again === 'anywhere';
+    const error = new InvocationError(message, { ...options, outcome, retryable, errorType, details });
+    return new AttemptFailure(error, again, hints);
+  };
+  const refused = (): AttemptFailure =>
+    new AttemptFailure(new AuthenticationError(`The agent refused the caller: ${message}`, options), 'never');
+
+  if (status === 400 && errorType === 'ValidationError') {
     return new AttemptFailure(new ValidationError(message, { ...options, issues: issuesOf(body) }), 'never');
   }
-  // The raw family has no error_type; that another process answers than was named says the same.
-  const elsewhere = sentTo !== undefined && answeredBy !== undefined && answeredBy !== sentTo;
-  if (status === 409 && (elsewhere || payload?.error_type === refusals.runtimeRestarted)) {
-    return failure('not_run', 'anywhere', true);
-  }
-  if (status === 410 && payload?.error_type === refusals.invocationExpired) {
-    return failure('unknown', 'never');
-  }
-  if (!passing.has(status)) return failure('failed', 'never');
-
-  // Whatever else says so may be the agent, quoting others: then it has run.
-  const aboutOurs = gateway?.sandboxId === undefined || gateway.sandboxId.startsWith(facts.sandboxId ?? '');
-  if (status === 502 && gateway && aboutOurs) {
-    if (gatewaySentences.portClosed.test(message)) {
-      const silent = `No agent listens in the sandbox: ${message}`;
-      return new AttemptFailure(new NetworkError(silent, { ...options, retryable: true }), 'anywhere');
+  if (sender === 'runtime') {
+    const restarted = errorType === refusals.runtimeRestarted;
+    // The raw family has no error_type; that another process answers than was named says the same.
+    const elsewhere = sentTo !== undefined && response.header(headers.runtimeInstance) !== sentTo;
+    if (status === 409 && (restarted || elsewhere)) {
+      return failure('not_run', 'anywhere', { runtimeRestarted: true });
     }
-    if (gatewaySentences.sandboxMissing.test(message)) {
-      return new AttemptFailure(new SessionNotFoundError(message, options), 'anywhere', {
-        sandboxMissing: true,
-      });
+    // Whatever the status of what a handler threw: it is the agent's failure, and no word about the caller.
+    if (errorType === undefined || !isRefusal(errorType)) return failure('failed', 'never');
+    if (errorType === refusals.unauthenticated) return refused();
+    if (errorType === refusals.unavailable) return failure('not_run', 'anywhere', { retryAfterMs });
+    if (errorType !== refusals.invocationExpired) return failure('not_run', 'never');
+    return new AttemptFailure(expired(message, options), 'never');
+  }
+  // With the name of an error it is an agent's own; without, nobody can tell it from a gateway's.
+  if (errorType === undefined) {
+    if (status === 401 || status === 403) return refused();
+    if (status === 429) {
+      return new AttemptFailure(new RateLimitError(message, { ...options, retryAfterMs }), 'never');
     }
   }
-  // Without the runtime's own words the status is the handler's, hence an answer.
-  const refused = retryAfterMs !== undefined && payload?.error_type === refusals.unavailable;
-  if (answeredBy !== undefined && !refused && status !== 429) return failure('failed', 'never');
-  const outcome = refused ? 'not_run' : answeredBy === undefined ? 'unknown' : 'failed';
-  const again = refused ? 'anywhere' : answeredBy === undefined ? 'with-key' : 'never';
-  if (status !== 429) return failure(outcome, again);
-  return new AttemptFailure(new RateLimitError(message, { ...options, retryAfterMs }), again, {
-    retryAfterMs,
-  });
+  return passing.has(status) ? failure('unknown', 'with-key', { retryAfterMs }) : failure('failed', 'never');
 }
 
-/** Says what there is to say of an answer that does not explain itself. */
+function expired(said: string, options: AgentRuntimeErrorOptions): InvocationError {
+  return new InvocationError(
+    `It is not known how invocation ${options.invocationId} ended: the agent does not keep its response any more, and does not run it again. ${said}`,
+    { ...options, outcome: 'unknown', errorType: refusals.invocationExpired },
+  );
+}
+
+/** Says what there is to say of a response that does not explain itself. */
 function describe(response: TransportResponse, text: string): string {
   const { status } = response;
   const location = response.header('location');
   if (status < 400) {
     return `The agent answered ${status}${location ? ` to ${location.split('?')[0]}` : ''}: redirects are not followed. Check \`sandboxUrl\`, or the agent's own routes.`;
   }
-  const words = text.replaceAll(/<[^>]*>|\s+/g, ' ').trim();
-  return `The agent, or a gateway before it, answered ${status}${words && words !== '{}' ? `: ${words.slice(0, 200)}` : ' and gave no reason'}.`;
-}
-
-/** Reads `Retry-After`: seconds or a date. @returns Milliseconds. */
-function parseRetryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+  return `The agent, or a gateway before it, answered ${status}${describeBody(text)}.`;
 }
 
 function detailsOf(body: unknown): unknown {

@@ -20,6 +20,10 @@ export function fromTransport(error: unknown, facts: AgentRuntimeErrorOptions): 
   const outcome = error.sent ? 'unknown' : 'not_run';
   const again = error.sent ? 'with-key' : 'anywhere';
   const options = { ...facts, outcome, cause: error, retryable: !error.sent } as const;
+  if (error.kind === 'unreadable') {
+    const message = `The agent's response cannot be understood: ${error.message}`;
+    return new AttemptFailure(new InvocationError(message, options), 'never');
+  }
   if (error.kind !== 'network') {
     const message = `${error.message} The limit is \`${knobs[error.kind]}\`.`;
     // Asking again would only wait longer than the caller wanted to.

@@ -52,7 +52,13 @@ export interface Transport {
 }
 
 /** What went wrong between this process and the server. */
-export type TransportFailureKind = 'network' | 'connect_timeout' | 'first_byte_timeout' | 'idle_timeout';
+export type TransportFailureKind =
+  | 'network'
+  | 'connect_timeout'
+  | 'first_byte_timeout'
+  | 'idle_timeout'
+  /** What came is whole, and not to be understood. */
+  | 'unreadable';
 
 /** An exchange that broke. Never reaches a user: `invocation/` makes one of the public errors of it. */
 export class TransportFailure extends Error {

@@ -37,8 +37,11 @@ export interface TestAgentOptions {
   timeoutMs?: number;
   /** What the agent is known as from a ping; undefined for a foreign agent. */
   runtimeInstance?: string;
+  sandboxId?: string;
   recover?: () => Promise<void>;
   transport?: Transport;
+  /** Whether the test's agent answers for an invocation's events, too. Default: it knows of none, as a runtime says it. */
+  hasEvents?: boolean;
 }
 
 /** Starts a server for one test, and a call's way to it; both are gone when the test is. */
@@ -51,6 +54,13 @@ export async function testAgent(
     const { method = '', url = '', headers } = request;
     const one = { method, path: url, headers, body: await text(request) };
     seen.push(one);
+    // What each response of a runtime has; it says so beside the runtime's own name only.
+    const [, ofPath] = /^\/invocations\/([^/]+)/.exec(url) ?? [];
+    response.setHeader('x-invocation-id', ofPath ?? String(headers['idempotency-key']));
+    if (method === 'GET' && url.endsWith('/events') && !options.hasEvents) {
+      const refusal = { error: 'unknown', error_type: 'not_found' };
+      return json(response, 404, refusal, { 'x-runtime-instance': 'one' });
+    }
     answer(one, response, seen.filter((other) => other.method === 'POST').length);
   });
   return connect(await listen(server), seen, options);
@@ -58,16 +68,16 @@ export async function testAgent(
 
 /** The way of calls to an agent that listens somewhere. */
 export function connect(origin: string, seen: SeenRequest[], options: TestAgentOptions): TestAgent {
-  const { config = {} } = options;
+  const { config = {}, sandboxId = 'sandbox1' } = options;
   const transport = options.transport ?? createTransport(transportOptions(config));
   onTestFinished(() => transport.close());
   const agent: TestAgent = {
     seen,
     released: 0,
     target: {
-      sandboxId: 'sandbox1',
+      sandboxId,
       transport,
-      endpoint: { origin, basePath: '', headers: { 'x-sandbox-id': 'sandbox1' } },
+      endpoint: { origin, basePath: '', headers: { 'x-sandbox-id': sandboxId } },
       runtimeInstance: options.runtimeInstance,
       recover: options.recover ?? (async () => {}),
     },

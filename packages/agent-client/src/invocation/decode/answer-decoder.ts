@@ -4,6 +4,8 @@ import type { DonePayload, ErrorPayload } from '@sandpiper/protocol';
 export interface AnswerSink {
   /** One value of a stream. */
   value(value: unknown): void;
+  /** A heartbeat: the agent is still at work. */
+  alive(): void;
   /** The whole of an answer that is no stream: an envelope, or a bare value. */
   whole(value: unknown): void;
   /** The agent says that the stream is complete. */

@@ -4,7 +4,7 @@ import { concatenate, toText } from '../bytes.js';
 import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
 import { createLinesDecoder } from './lines-decoder.js';
 import { createPlainDecoder, createResumableDecoder, type StreamPosition } from './sse-decoder.js';
-import { createWholeDecoder } from './whole-decoder.js';
+import { createWholeDecoder, type WholeOptions } from './whole-decoder.js';
 
 /** Whether a response is one of our own resumable streams. */
 export function isResumable(response: TransportResponse): boolean {
@@ -23,10 +23,11 @@ export function chooseDecoder(
     return isResumable(response) ? createResumableDecoder(sink, position) : createPlainDecoder(sink);
   }
   if (type.includes('ndjson') || type.includes('jsonl')) return createLinesDecoder(sink);
-  // Nobody asked for it, but some proxies compress all the same.
-  const encoding = response.header('content-encoding');
-  const expected = /[/+]json/.test(type) ? `${encoding ? `${encoding}-encoded ` : ''}JSON` : undefined;
-  return createSniffingDecoder(sink, expected, maxBytes);
+  return createSniffingDecoder(sink, {
+    maxBytes,
+    expected: /[/+]json/.test(type) ? 'JSON' : undefined,
+    mayBeEmpty: type !== '' || response.header(headers.runtimeInstance) !== undefined,
+  });
 }
 
 /** No JSON text and hardly any prose begins like this. */
@@ -34,16 +35,12 @@ const looksLikeEvents = /^\uFEFF?(data|event|id|retry)?:/;
 /** The first bytes that such a beginning can have: `:`, `d`, `e`, `i`, `r`, and that of a byte order mark. */
 const firstOfEvents: ReadonlySet<number | undefined> = new Set([0x3a, 0x64, 0x65, 0x69, 0x72, 0xef]);
 
-function createSniffingDecoder(
-  sink: AnswerSink,
-  expected: string | undefined,
-  maxBytes: number,
-): AnswerDecoder {
+function createSniffingDecoder(sink: AnswerSink, options: WholeOptions): AnswerDecoder {
   let head: Uint8Array = new Uint8Array();
   let chosen: AnswerDecoder | undefined;
   const choose = (): AnswerDecoder => {
     const events = firstOfEvents.has(head[0]) && looksLikeEvents.test(toText([head]));
-    chosen = events ? createPlainDecoder(sink) : createWholeDecoder(sink, expected, maxBytes);
+    chosen = events ? createPlainDecoder(sink) : createWholeDecoder(sink, options);
     chosen.push(head);
     return chosen;
   };

@@ -59,6 +59,7 @@ export function createPlainDecoder(sink: AnswerSink): AnswerDecoder {
 export function createResumableDecoder(sink: AnswerSink, position: StreamPosition): AnswerDecoder {
   let ended = false;
   const frames = createFrameDecoder({
+    onHeartbeat: () => sink.alive(),
     onFrame(frame) {
       if (ended) return;
       const id = Number(frame.id);

@@ -4,16 +4,18 @@ import { tooLong } from '../read-text.js';
 import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
 import { parseOrText } from './parse-or-text.js';
 
-/**
- * An answer that is no stream: JSON, or a text.
- *
- * @param expected - What it is called, where that is JSON.
- */
-export function createWholeDecoder(
-  sink: AnswerSink,
-  expected: string | undefined,
-  maxBytes: number,
-): AnswerDecoder {
+/** What is said of a response before its bytes are read. */
+export interface WholeOptions {
+  maxBytes: number;
+  /** What it is called, where that is JSON. */
+  expected: string | undefined;
+  /** Whether it may be empty: one that names neither its sender nor its type is what proxies send for names they do not know. */
+  mayBeEmpty: boolean;
+}
+
+/** An answer that is no stream: JSON, or a text. */
+export function createWholeDecoder(sink: AnswerSink, options: WholeOptions): AnswerDecoder {
+  const { maxBytes, expected, mayBeEmpty } = options;
   const chunks: Uint8Array[] = [];
   let size = 0;
   return {
@@ -24,6 +26,13 @@ export function createWholeDecoder(
     },
     end() {
       const text = toText(chunks);
+      if (text === '' && !mayBeEmpty) {
+        throw new TransportFailure(
+          'unreadable',
+          true,
+          'it is empty, and names neither its sender nor a content type.',
+        );
+      }
       // No content is no value.
       const value = text === '' ? undefined : parseOrText(text);
       if (expected && text !== '' && value === text) {
