@@ -19,6 +19,7 @@ import type { Capabilities, Image } from './engines/engine.js';
 import { endLeftovers, type Isolation, startProcessEngine } from './engines/process/process-engine.js';
 import { warnNotEnforced } from './engines/warn-not-enforced.js';
 import { createEnvd } from './envd/envd.js';
+import { localEnvd } from './envd/local-envd.js';
 import { HostError } from './errors.js';
 import { takeEvidence } from './evidence.js';
 import { createGateway } from './gateway/gateway.js';
@@ -180,6 +181,7 @@ async function startHost(
       hibernateAfterMs: options.hibernateAfterMs,
       idle: options.idle,
     },
+    localServer: localEnvd,
   });
   const uploads = new UploadedFiles(join(data.path, 'uploads'), engine.remove);
   const logs = new BuildLogs(join(data.path, 'build-logs'));

@@ -127,6 +127,18 @@ export interface NetworkPolicy {
   denyOut: string[];
 }
 
+/** An HTTP server of the host's that programs in a sandbox reach at a port of their loopback address. */
+export interface LocalServer {
+  port: number;
+  /**
+   * Answers a request that has no body.
+   *
+   * @param head - Its first line and its header lines.
+   * @returns The whole response.
+   */
+  respond(head: string): Promise<string>;
+}
+
 /** How a sandbox is to be started. */
 export interface StartOptions {
   limits: Limits;
@@ -135,6 +147,8 @@ export interface StartOptions {
   volumes?: MountedVolume[] | undefined;
   /** Told, as `host:port`, what a program asked for by name and may not reach. */
   onRefused?: ((target: string) => void) | undefined;
+  /** Reached where the sandbox has a network of its own. Default: none. */
+  localServer?: LocalServer | undefined;
 }
 
 /** Memory of the machine that a sandbox held before it was made to hibernate, and holds since. */

@@ -1,9 +1,10 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError } from '../errors.js';
 import { headerOf, sendJson, targetOf } from '../http.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { shortageOf } from '../shortage.js';
+import { hasToken, requireToken, sameToken } from './access-token.js';
 import type { Caller } from './caller.js';
 import { ConnectServer } from './connect/connect-server.js';
 import { compose, download, upload } from './files-rest.js';
@@ -12,6 +13,7 @@ import { Filesystem } from './gen/filesystem_pb.js';
 import { Process } from './gen/process_pb.js';
 import { parseUser } from './paths.js';
 import { processService } from './process-service.js';
+import { readState } from './sandbox-state.js';
 
 /** The version of E2B's in-sandbox API this speaks; the SDK asks it before it uses what came later. */
 export const envdVersion = '0.6.4';
@@ -29,10 +31,11 @@ export function createEnvd(): Envd {
 
   const serve: Envd = async (sandbox, request, response) => {
     const { pathname, query } = targetOf(request);
-    if (pathname === '/health') {
-      // Also says that the sandbox is not paused.
-      void sandbox.engine;
-      response.writeHead(204).end();
+    const token = headerOf(request, 'x-access-token');
+    const state = await readState(sandbox, pathname, token);
+    if (state) {
+      if (state.body === undefined) response.writeHead(state.status).end();
+      else sendJson(response, state.status, state.body);
       return;
     }
     if (pathname === '/files') {
@@ -40,7 +43,7 @@ export function createEnvd(): Envd {
       if (!reading && request.method !== 'POST') throw new HostError(405, '/files answers GET and POST.');
       const path = query.get('path') ?? undefined;
       const username = query.get('username') ?? undefined;
-      if (!hasToken(sandbox, request)) {
+      if (!hasToken(sandbox, token)) {
         if (!isSigned(sandbox, request)) {
           throw new HostError(401, 'The access token of the sandbox or a signature that holds is needed.');
         }
@@ -52,11 +55,8 @@ export function createEnvd(): Envd {
       if (path === undefined) throw new HostError(400, 'The query parameter "path" is missing.');
       return download(sandbox, path, user, request, response);
     }
-    if (!hasToken(sandbox, request))
-      throw new HostError(401, 'The access token of the sandbox is missing or wrong.');
+    requireToken(sandbox, token);
     if (pathname === '/files/compose') return compose(sandbox, request, response);
-    if (pathname === '/metrics') return sendJson(response, 200, await metrics(sandbox));
-    if (pathname === '/envs') return sendJson(response, 200, sandbox.settings.envs);
     if (pathname.startsWith('/process.Process/')) cutWith(sandbox, response);
     // In its own time: a command may run for days.
     void services.serve({ sandbox, username: basicUser(request) }, pathname, request, response);
@@ -82,12 +82,6 @@ function cutWith({ signal }: Sandbox, response: ServerResponse): void {
   response.once('close', () => signal.removeEventListener('abort', cut));
 }
 
-function hasToken(sandbox: Sandbox, request: IncomingMessage): boolean {
-  if (sandbox.accessToken === undefined) return true;
-  const given = headerOf(request, 'x-access-token');
-  return given !== undefined && equal(given, sandbox.accessToken);
-}
-
 /** Whether a request carries a signature of this sandbox's, which opens one file for one purpose, perhaps for a time. */
 export function isSigned(sandbox: Sandbox, request: IncomingMessage): boolean {
   const { pathname, query } = targetOf(request);
@@ -98,7 +92,7 @@ export function isSigned(sandbox: Sandbox, request: IncomingMessage): boolean {
   const parts = [query.get('path') ?? '', operation, query.get('username') ?? '', sandbox.accessToken];
   if (expiration !== null) parts.push(expiration);
   const expected = `v1_${createHash('sha256').update(parts.join(':')).digest('base64').replace(/=+$/, '')}`;
-  return equal(signature, expected);
+  return sameToken(signature, expected);
 }
 
 /** Whether the time of a signature is over; one that names none has no end. */
@@ -106,27 +100,6 @@ function isExpired(query: URLSearchParams): boolean {
   const expiration = query.get('signature_expiration');
   // What is no number has passed.
   return expiration !== null && !(Number(expiration) >= Date.now() / 1000);
-}
-
-async function metrics(sandbox: Sandbox): Promise<Record<string, number>> {
-  await sandbox.sampler.take();
-  const sample = sandbox.sampler.samples().at(-1);
-  const { cpuCount, memoryMB } = sandbox.settings;
-  return {
-    ts: Math.floor((sample?.at ?? Date.now()) / 1000),
-    cpu_count: cpuCount,
-    cpu_used_pct: sample?.cpuPercent ?? 0,
-    mem_total: memoryMB * 2 ** 20,
-    mem_used: sample?.memoryBytes ?? 0,
-    disk_total: sample?.diskTotalBytes ?? 0,
-    disk_used: sample?.diskUsedBytes ?? 0,
-  };
-}
-
-function equal(given: string, expected: string): boolean {
-  // How long a token is, is no secret.
-  const [one, other] = [Buffer.from(given), Buffer.from(expected)];
-  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 /** The SDK names the user by HTTP's Basic scheme, without a password. */

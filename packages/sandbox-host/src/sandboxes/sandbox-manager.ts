@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { Engine, EngineSandbox, Image, StartOptions } from '../engines/engine.js';
+import type { Engine, EngineSandbox, Image, LocalServer, StartOptions } from '../engines/engine.js';
 import { HostError } from '../errors.js';
 import type { Collection } from '../store/journal.js';
 import { askAgent } from './agent-status.js';
@@ -22,6 +22,8 @@ export interface SandboxManagerOptions {
   releaseImage: (image: Image) => Promise<void>;
   platform: Platform;
   lifetimes?: Lifetimes;
+  /** What programs of a sandbox reach on its loopback interface. Default: nothing. */
+  localServer?: (sandbox: Sandbox) => LocalServer;
 }
 
 /** What could not be done when it was due is tried again after this time. */
@@ -38,17 +40,19 @@ export class SandboxManager {
   readonly #store: Collection<SandboxRecord>;
   readonly #releaseImage: (image: Image) => Promise<void>;
   readonly #keeper: SandboxKeeper;
+  readonly #localServer: SandboxManagerOptions['localServer'];
   readonly #sandboxes = new Map<string, Sandbox>();
   /** Creations under way, which a closing host has to wait for. */
   readonly #creating = new Set<Promise<unknown>>();
   #lastStart = 0;
   #closed = false;
 
-  constructor({ engine, store, releaseImage, platform, lifetimes = {} }: SandboxManagerOptions) {
+  constructor({ engine, store, releaseImage, platform, lifetimes = {}, localServer }: SandboxManagerOptions) {
     this.#engine = engine;
     this.#store = store;
     this.#releaseImage = releaseImage;
     this.lifetimes = lifetimes;
+    this.#localServer = localServer;
     this.#keeper = {
       platform,
       lifetimes,
@@ -119,7 +123,7 @@ export class SandboxManager {
         return;
       }
       const found = keepsMemory
-        ? await this.#engine.adopt(sandbox.id, sandbox.image, startOptions(sandbox))
+        ? await this.#engine.adopt(sandbox.id, sandbox.image, this.#startOptions(sandbox))
         : undefined;
       if (keepsMemory && !found) {
         await this.#end(sandbox, 'recovery');
@@ -223,7 +227,7 @@ export class SandboxManager {
   }
 
   #start(sandbox: Sandbox): Promise<EngineSandbox> {
-    return this.#engine.start(sandbox.id, sandbox.image, startOptions(sandbox));
+    return this.#engine.start(sandbox.id, sandbox.image, this.#startOptions(sandbox));
   }
 
   /**
@@ -280,14 +284,16 @@ export class SandboxManager {
     else if (action === 'hibernate') await sandbox.hibernate(cause);
     else await sandbox.pause({ cause, memory: cause !== 'timeout' || sandbox.settings.autoPauseMemory });
   }
-}
 
-function startOptions({ settings, log }: Sandbox): StartOptions {
-  const { cpuCount, memoryMB, diskMB } = settings;
-  return {
-    limits: { cpuCount, memoryMB, diskMB },
-    network: networkPolicy(settings),
-    volumes: settings.volumes,
-    onRefused: (target) => log.add('warn', `Its rules do not let it reach ${target}.`),
-  };
+  #startOptions(sandbox: Sandbox): StartOptions {
+    const { settings, log } = sandbox;
+    const { cpuCount, memoryMB, diskMB } = settings;
+    return {
+      limits: { cpuCount, memoryMB, diskMB },
+      network: networkPolicy(settings),
+      volumes: settings.volumes,
+      onRefused: (target) => log.add('warn', `Its rules do not let it reach ${target}.`),
+      localServer: this.#localServer?.(sandbox),
+    };
+  }
 }

@@ -33,7 +33,7 @@ export function describeCapabilities({
   const network: Capability = networkObstacle
     ? {
         level: 'absent',
-        reason: `sandboxes share the network of the host, only Node.js and Python programs have ports of their own in each: ${networkObstacle}`,
+        reason: `sandboxes share the network of the host, only Node.js and Python programs have ports of their own in each, and localhost:49983 is no sandbox's: ${networkObstacle}`,
       }
     : { level: 'enforced', reason: 'own network namespaces, and a packet filter on the host' };
   const disk: Capability = diskObstacle

@@ -3,7 +3,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../errors.js';
 import { writeWhole } from '../../write-whole.js';
-import type { AdoptedSandbox, EngineProcess, EngineSandbox } from '../engine.js';
+import type { AdoptedSandbox, EngineProcess, EngineSandbox, LocalServer } from '../engine.js';
 import { ControlGroup } from './control-groups/control-group.js';
 import { type ChangesOptions, copyChanges, prepareChanges } from './disk/changes.js';
 import { diskSize } from './disk/disks.js';
@@ -37,6 +37,8 @@ export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> 
   diskMB: number | undefined;
   /** Undefined where sandboxes have to share the host's. */
   network: SandboxNetwork | undefined;
+  /** What programs reach on the loopback interface, where it is the sandbox's own. */
+  localServer: LocalServer | undefined;
 }
 
 /** What the next host needs to find the sandbox again: its first process, and its control groups. */
@@ -69,6 +71,7 @@ export async function startNamespacedSandbox(
     volumes,
     groups: group?.places ?? [],
     networkNamespace: network?.netns,
+    localServer: options.localServer,
     endWithHost,
     async beforeCommands(identity) {
       await Promise.all([
@@ -92,7 +95,7 @@ export async function adoptNamespacedSandbox(
 ): Promise<AdoptedSandbox | undefined> {
   const { directory } = options;
   const identity = await readIdentity(directory);
-  const supervisor = identity && (await findSupervisor(identity, directory));
+  const supervisor = identity && (await findSupervisor(identity, directory, options.localServer));
   if (!supervisor) return undefined;
   const group = await ControlGroup.reopen(join(directory, groupsFile));
   const sandbox = namespacedSandbox({ ...options, group, diskMB: await diskSize(directory) }, supervisor);

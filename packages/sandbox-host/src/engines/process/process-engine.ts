@@ -180,6 +180,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
           endWithHost: !keepSandboxes,
           volumes: mounts,
           firstProcesses,
+          localServer: given.localServer,
         }),
       );
     } catch (error) {
@@ -225,6 +226,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
         ids,
         network,
         remove,
+        localServer: given.localServer,
       });
       if (!adopted) await network?.close();
       return adopted && { ...adopted, sandbox: own(id, adopted.sandbox) };

@@ -1,4 +1,5 @@
 import { diskScript } from '../disk/disk-script.js';
+import { localServerScript } from './local-server-script.js';
 import { perlScript } from './perl-script.js';
 import { userNamespace } from './user-namespace.js';
 
@@ -37,7 +38,7 @@ my $users = $base ? make_users($base, $owner) : undef;
 # Until here it is anybody's, and here it may wait.
 $0 = 'sandpiper-init';
 sub counted { my ($fields) = @_; my $count = shift @$fields; splice @$fields, 0, $count }
-my ($id, $ends_with_host, $netns, $directory, $root, $filter, $last_filter, @mounts) = read_setup();
+my ($id, $ends_with_host, $netns, $local_port, $directory, $root, $filter, $last_filter, @mounts) = read_setup();
 my %groups = counted(\@mounts);
 my @volumes = counted(\@mounts);
 $0 = "sandpiper-init $id";
@@ -84,6 +85,8 @@ if ($netns) {
   open my $namespace, '<', $netns or die "$netns: $!\n";
   call('setns', fileno $namespace, 0x40000000);
 }
+# Before any program can listen there.
+my $local = $local_port ? listen_locally($local_port) : undef;
 # Mounts, IPC, host name.
 call('unshare', 0x00020000 | 0x08000000 | 0x04000000);
 call('sethostname', $id, length $id);
@@ -252,6 +255,7 @@ my %requests = (
   kill_all => sub { kill $_[0], -1; () },
   close_stdin => sub { delete $processes{$_[0]}{in} if $processes{$_[0]}; () },
   release => sub { delete $processes{$_[0]}; () },
+  respond => \&respond_locally,
 );
 
 sub tell_host { $host = undef unless !$host || send_to($host, @_) }
@@ -262,9 +266,12 @@ sub answer { my ($what, $tag, @args) = unpack '(N/a*)*', $_[0];
   tell_host('answer', $tag, $error, @results) }
 
 for (;;) {
-  my $ready = '';
+  my ($ready, $writable) = ('', '');
   vec($ready, fileno $_, 1) = 1 for grep { $_ } $listener, $signals, $host;
-  select($ready, undef, undef, undef) > 0 or next;
+  # Without a host what programs ask for waits in the kernel.
+  my $timeout = await_local_requests($host && $local, \($ready, $writable));
+  select($ready, $writable, undef, $timeout) > 0 or next;
+  serve_local_requests($local, \&tell_host, $ready, $writable);
   if (vec $ready, fileno $signals, 1) {
     sysread $signals, my $ignored, 4096;
     while ((my $pid = waitpid -1, 1) > 0) {
@@ -286,6 +293,7 @@ for (;;) {
   if (vec $ready, fileno $listener, 1) {
     next unless accept my $next, $listener;
     ($host, $buffer) = ($next, '');
+    forget_local_requests();
     tell_host('process', describe($_)) for sort { $a <=> $b } keys %processes;
     tell_host('hello');
   }
@@ -293,4 +301,6 @@ for (;;) {
 `;
 
 /** The script for `perl -e` on this kind of machine; undefined where its system calls are not known. */
-export const supervisorScript: string | undefined = perlScript(userNamespace + diskScript + body);
+export const supervisorScript: string | undefined = perlScript(
+  userNamespace + diskScript + localServerScript + body,
+);

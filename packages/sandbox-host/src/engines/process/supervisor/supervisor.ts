@@ -6,7 +6,7 @@ import { HostError } from '../../../errors.js';
 import { startTimeOf } from '../../../owner.js';
 import { shortageOf } from '../../../shortage.js';
 import { checkCommand } from '../../check-command.js';
-import type { AdoptedProcess, Command, EngineProcess, ExitStatus } from '../../engine.js';
+import type { AdoptedProcess, Command, EngineProcess, ExitStatus, LocalServer } from '../../engine.js';
 import { trySignal } from '../marked-processes.js';
 import type { FirstProcess } from './first-processes.js';
 import { encodeFrame, frameReader } from './frames.js';
@@ -43,6 +43,8 @@ export interface SupervisorOptions {
   groups: readonly { directory: string; version: 1 | 2 }[];
   /** The file of a network namespace to be in. Default: the host's. */
   networkNamespace: string | undefined;
+  /** What programs reach on the loopback interface; it needs a network namespace. Default: nothing. */
+  localServer: LocalServer | undefined;
   /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
   endWithHost: boolean;
   /** Has its way before anything else can run in the sandbox. */
@@ -81,6 +83,7 @@ export class Supervisor {
   constructor(
     readonly identity: SupervisorIdentity,
     socket: Socket,
+    private readonly localServer: LocalServer | undefined,
   ) {
     this.#socket = socket;
     socket.on('error', () => {});
@@ -97,6 +100,7 @@ export class Supervisor {
         } else if (what === 'hello') resolve(found);
         else if (what === 'answer') this.#answers.get(first)?.(rest);
         else if (what === 'end') this.#exit(first).tell(exitStatus(Number(rest[0])));
+        else if (what === 'call') this.#respond(first, rest[0] ?? '');
       };
       socket.on('data', frameReader(receive));
       void this.lost.then(() => resolve(found));
@@ -155,6 +159,16 @@ export class Supervisor {
       if (this.#socket.destroyed) this.#answers.get(tag)?.(['The sandbox has ended.']);
       else this.#socket.write(encodeFrame([what, tag, ...fields]));
     });
+
+  /** Answers a program of the sandbox; without a response its connection is closed. */
+  #respond(call: string, head: string): void {
+    const responding = this.localServer?.respond(head) ?? Promise.resolve('');
+    responding
+      .catch(() => '')
+      .then((response) => this.request('respond', call, response))
+      // A sandbox that ends meanwhile has nobody left to hear it.
+      .catch(() => {});
+  }
 
   #open(fields: string[]): AdoptedProcess | undefined {
     const [id = '', pid, label = '', terminal, stdin = '', stdout = '', stderr = '', status = ''] = fields;
@@ -222,6 +236,7 @@ export async function startSupervisor(child: FirstProcess, options: SupervisorOp
     volumes,
     groups,
     networkNamespace = '',
+    localServer,
     endWithHost,
     beforeCommands,
   } = options;
@@ -241,7 +256,13 @@ export async function startSupervisor(child: FirstProcess, options: SupervisorOp
   child.stdin.on('error', () => {});
   child.stdin.write(
     encodeFrame([
-      ...[id, endWithHost ? '1' : '', networkNamespace, directory, root],
+      ...[
+        id,
+        endWithHost ? '1' : '',
+        networkNamespace,
+        networkNamespace ? String(localServer?.port ?? '') : '',
+      ],
+      ...[directory, root],
       ...[filters.supervisor, filters.program],
       ...counted(groups.flatMap(({ directory, version }) => [directory, String(version)])),
       ...counted(volumes.flatMap(({ source, path }) => [source, path])),
@@ -265,7 +286,7 @@ export async function startSupervisor(child: FirstProcess, options: SupervisorOp
   ]);
   const identity = { pid, startTime: startTimeOf(pid) ?? '' };
   // One that does not listen has failed, and says why.
-  const connected = connectSupervisor(identity, directory).catch((error: unknown) => {
+  const connected = connectSupervisor(identity, directory, localServer).catch((error: unknown) => {
     const shortage = shortageOf(error);
     if (!shortage) return failed;
     if (isRunning(identity)) trySignal(pid, 'SIGKILL');
@@ -301,9 +322,10 @@ function counted(fields: string[]): string[] {
 export async function findSupervisor(
   identity: SupervisorIdentity,
   directory: string,
+  localServer: LocalServer | undefined,
 ): Promise<Supervisor | undefined> {
   if (!isRunning(identity)) return undefined;
-  return connectSupervisor(identity, directory).catch(() => undefined);
+  return connectSupervisor(identity, directory, localServer).catch(() => undefined);
 }
 
 /** Whether it is still that process, and not one that has ended and is only to be seen off. */
@@ -311,14 +333,18 @@ export function isRunning({ pid, startTime }: SupervisorIdentity): boolean {
   return startTimeOf(pid) === startTime;
 }
 
-async function connectSupervisor(identity: SupervisorIdentity, directory: string): Promise<Supervisor> {
+async function connectSupervisor(
+  identity: SupervisorIdentity,
+  directory: string,
+  localServer: LocalServer | undefined,
+): Promise<Supervisor> {
   // A socket's path may have some 100 bytes, and the directory's may be longer.
   const handle = openSync(directory, 'r');
   try {
     const socket = connect(`/proc/self/fd/${handle}/control`);
     await once(socket, 'connect');
     try {
-      return new Supervisor(identity, socket);
+      return new Supervisor(identity, socket, localServer);
     } catch (error) {
       socket.destroy();
       throw error;
