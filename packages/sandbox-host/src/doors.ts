@@ -4,20 +4,26 @@ import { allowPages } from './cors.js';
 import { envdPort } from './envd/envd.js';
 import { HostError } from './errors.js';
 import type { Gateway } from './gateway/gateway.js';
-import { findTarget, type Target } from './gateway/target.js';
+import { findTarget, nowhere, type Target } from './gateway/target.js';
 import { refuseOn, sendJson } from './http.js';
 import { checkRequest } from './listener/check-request.js';
 import type { Doors } from './listener/listen.js';
 
+/** What requests are led to. */
+export interface DoorsOptions {
+  gateway: Gateway;
+  upload: UploadRoute;
+  serveApi: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  /** The domain whose names lead here; undefined where there is none. */
+  domain: () => string | undefined;
+}
+
 /** Leads each request to a sandbox, to where files are uploaded to, or to the control plane. */
-export function openDoors(
-  gateway: Gateway,
-  upload: UploadRoute,
-  serveApi: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-): Doors {
+export function openDoors({ gateway, upload, serveApi, domain }: DoorsOptions): Doors {
   function targetOf(request: IncomingMessage): Target | undefined {
     checkRequest(request);
-    return findTarget(request) ?? gateway.findBySignature(request);
+    const target = findTarget(request) ?? gateway.findBySignature(request);
+    return target ?? nowhere(request.headers.host, domain());
   }
 
   return {
@@ -30,8 +36,11 @@ export function openDoors(
         sendJson(response, status, { code: status, message }, { connection: 'close' });
         return;
       }
-      // What pages of other origins may do with a port is for its server to say.
-      if ((!target || target.port === envdPort) && allowPages(request, response)) return;
+      // What pages of other origins may do with a port, and what caches may keep of it, is for its server to say.
+      if (!target || target.port === envdPort) {
+        response.setHeader('cache-control', 'no-store');
+        if (allowPages(request, response)) return;
+      }
       if (target) await gateway.handle(target, request, response);
       else if (upload.matches(request)) await upload.handle(request, response);
       else await serveApi(request, response);

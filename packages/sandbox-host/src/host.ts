@@ -246,11 +246,12 @@ async function startHost(
     apiKey,
     apiEvents,
   );
-  const doors = openDoors(
+  const doors = openDoors({
     gateway,
     upload,
-    getRequestListener(api.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false }),
-  );
+    serveApi: getRequestListener(api.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false }),
+    domain: () => domain,
+  });
 
   let listener: Listener | undefined;
   const closeParts = async (): Promise<void> => {

@@ -10,6 +10,8 @@ export function sendJson(
 ): void {
   const text = JSON.stringify(body);
   response.writeHead(status, {
+    // What a host says is for whoever asked: a shared cache would hand tokens to strangers.
+    'cache-control': 'no-store',
     ...headers,
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),

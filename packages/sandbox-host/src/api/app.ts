@@ -1,35 +1,31 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import type { ApiEvents } from '../api-events.js';
 import { HostError } from '../errors.js';
-import { keyId } from '../key-id.js';
 import { shortageOf } from '../shortage.js';
+import { namesNoSandbox } from './names-no-sandbox.js';
 import { describeRoutes } from './openapi.js';
+import { requireKey } from './require-key.js';
 import { mount, type Route } from './route.js';
 import { type Findings, tellDecisions } from './tell-decisions.js';
 
 /** Serves routes to whoever has the key. Every refusal is `{code, message}`, by which E2B's SDK goes. */
 export function createApi(routes: Route[], apiKey: string, events: ApiEvents): Hono<Findings> {
   const app = new Hono<Findings>();
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  const expected = digest(apiKey);
-  const actor = keyId('key', apiKey);
   const description = describeRoutes(routes);
   app.use(tellDecisions(events));
   app.get('/openapi.json', (context) => context.json(description));
   app.get('/health', (context) => context.text('The sandbox host is running.'));
   for (const one of routes.filter(({ open }) => open)) mount(app, one);
+  const begins = new Set(routes.map(({ path }) => path.split('/')[1]));
   app.use(async (context, next) => {
-    const given = context.req.header('x-api-key');
-    if (given === undefined) throw new HostError(401, 'The header X-API-KEY is missing.');
-    if (!timingSafeEqual(digest(given), expected)) throw new HostError(401, 'The API key is not valid.');
-    context.set('actor', actor);
-    await next();
+    // No key would open it.
+    if (begins.has(context.req.path.split('/')[1])) await next();
+    else throw notFound(context);
   });
+  app.use(requireKey(apiKey));
   for (const one of routes.filter(({ open }) => !open)) mount(app, one);
   app.notFound((context) => {
-    const message = `There is no ${context.req.method} ${context.req.path} on this host.`;
-    return context.json({ code: 404, message }, 404);
+    throw notFound(context);
   });
   app.onError((error, { env: { incoming } }) => {
     const refusal = HostError.isInstance(error) ? error : shortageOf(error);
@@ -49,4 +45,9 @@ export function createApi(routes: Route[], apiKey: string, events: ApiEvents): H
     );
   });
   return app;
+}
+
+function notFound(context: Context): HostError {
+  const { method, path } = context.req;
+  return new HostError(404, `There is no ${method} ${path} on this host. ${namesNoSandbox(context)}`);
 }

@@ -33,11 +33,12 @@ export function describeRoutes(routes: Route[]): Record<string, unknown> {
       version: '1',
       description: "E2B's control plane, on one machine.",
     },
-    security: [{ apiKey: [] }],
+    security: [{ apiKey: [] }, { bearerKey: [] }],
     paths,
     components: {
       securitySchemes: {
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-KEY' },
+        bearerKey: { type: 'http', scheme: 'bearer' },
         volumeToken: { type: 'http', scheme: 'bearer' },
       },
       schemas: {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Context, Hono } from 'hono';
 import type * as z from 'zod';
 import { HostError } from '../errors.js';
+import { bareId } from '../sandboxes/identifiers.js';
 import { findNul } from './find-nul.js';
 import type { Findings } from './tell-decisions.js';
 
@@ -57,7 +58,10 @@ export function route<Query extends z.ZodType, Body extends z.ZodType>(
 export function mount(app: Hono<Findings>, { method, path, query, body, status, handle }: Route): void {
   app.on(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'), async (context) => {
     const params: Record<string, string> = context.req.param();
-    if (params.sandboxID) context.set('sandboxId', params.sandboxID);
+    if (params.sandboxID) {
+      params.sandboxID = bareId(params.sandboxID);
+      context.set('sandboxId', params.sandboxID);
+    }
     const reply = await handle({
       params,
       query: query ? check(query, context.req.query(), 'query') : undefined,

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { HostError } from '../errors.js';
+import { bareId } from '../sandboxes/identifiers.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { shortageOf } from '../shortage.js';
@@ -53,7 +54,7 @@ export function snapshotRoutes(sandboxes: SandboxManager, catalog: TemplateCatal
           .snapshots()
           .filter(
             (one) =>
-              (query.sandboxID === undefined || one.snapshotOf === query.sandboxID) &&
+              (query.sandboxID === undefined || one.snapshotOf === bareId(query.sandboxID)) &&
               (query.name === undefined || one.names.includes(query.name)),
           );
         return page(found.reverse(), query, (one) => one.templateID, view);

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError } from '../errors.js';
 import { headerOf, sendJson, targetOf } from '../http.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { shortageOf } from '../shortage.js';
-import { hasToken, requireToken, sameToken } from './access-token.js';
+import { hasToken, requireToken } from './access-token.js';
 import type { Caller } from './caller.js';
 import { ConnectServer } from './connect/connect-server.js';
 import { compose, download, upload } from './files-rest.js';
@@ -14,6 +13,7 @@ import { Process } from './gen/process_pb.js';
 import { parseUser } from './paths.js';
 import { processService } from './process-service.js';
 import { readState } from './sandbox-state.js';
+import { readSignature } from './signature.js';
 
 /** The version of E2B's in-sandbox API this speaks; the SDK asks it before it uses what came later. */
 export const envdVersion = '0.6.4';
@@ -44,11 +44,12 @@ export function createEnvd(): Envd {
       const path = query.get('path') ?? undefined;
       const username = query.get('username') ?? undefined;
       if (!hasToken(sandbox, token)) {
-        if (!isSigned(sandbox, request)) {
+        const signature = readSignature(request);
+        if (!signature?.isOf(sandbox.accessToken)) {
           throw new HostError(401, 'The access token of the sandbox or a signature that holds is needed.');
         }
         // In E2B's words.
-        if (isExpired(query)) throw new HostError(401, 'signature is already expired');
+        if (signature.isExpired) throw new HostError(401, 'signature is already expired');
       }
       const user = parseUser(username, sandbox.settings.user);
       if (!reading) return upload(sandbox, path, user, request, response);
@@ -80,26 +81,6 @@ function cutWith({ signal }: Sandbox, response: ServerResponse): void {
   const cut = (): unknown => response.destroy();
   signal.addEventListener('abort', cut);
   response.once('close', () => signal.removeEventListener('abort', cut));
-}
-
-/** Whether a request carries a signature of this sandbox's, which opens one file for one purpose, perhaps for a time. */
-export function isSigned(sandbox: Sandbox, request: IncomingMessage): boolean {
-  const { pathname, query } = targetOf(request);
-  const signature = query.get('signature');
-  if (pathname !== '/files' || !signature || sandbox.accessToken === undefined) return false;
-  const operation = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';
-  const expiration = query.get('signature_expiration');
-  const parts = [query.get('path') ?? '', operation, query.get('username') ?? '', sandbox.accessToken];
-  if (expiration !== null) parts.push(expiration);
-  const expected = `v1_${createHash('sha256').update(parts.join(':')).digest('base64').replace(/=+$/, '')}`;
-  return sameToken(signature, expected);
-}
-
-/** Whether the time of a signature is over; one that names none has no end. */
-function isExpired(query: URLSearchParams): boolean {
-  const expiration = query.get('signature_expiration');
-  // What is no number has passed.
-  return expiration !== null && !(Number(expiration) >= Date.now() / 1000);
 }
 
 /** The SDK names the user by HTTP's Basic scheme, without a password. */

@@ -82,8 +82,12 @@ export const filesystemService: Handlers<typeof Filesystem, Caller> = {
       throw new HostError(429, `A sandbox can have ${maxWatchers} watchers; remove one first.`);
     }
     const queue = new EventQueue();
-    const stop = await files.watch(directory, recursive, (event) => queue.push(event));
-    sandbox.signal.addEventListener('abort', stop, { once: true });
+    const unwatch = await files.watch(directory, recursive, (event) => queue.push(event));
+    const stop = (): void => {
+      sandbox.signal.removeEventListener('abort', stop);
+      unwatch();
+    };
+    sandbox.signal.addEventListener('abort', stop);
     const watcherId = newId();
     watchers.set(watcherId, { directory, queue, includeEntry, stop });
     return { watcherId };

@@ -127,9 +127,9 @@ class Exchange implements ConnectionUser, AnswerListener {
   }
 
   head(status: number, reason: string, headers: string[]): void {
-    const { response, answered } = this.forwarding;
+    const { request, response, answered } = this.forwarding;
     answered();
-    response.writeHead(status, reason, responseHeaders(status, headers));
+    response.writeHead(status, reason, responseHeaders(request.url, status, headers));
   }
 
   data(piece: Buffer): void {

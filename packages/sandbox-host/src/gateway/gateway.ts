@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { headers } from '@sandpiper/protocol';
-import { type Envd, envdPort, isSigned } from '../envd/envd.js';
+import { type Envd, envdPort } from '../envd/envd.js';
 import { HostError } from '../errors.js';
 import { headerOf } from '../http.js';
 import { hasBody } from '../listener/let-go-by.js';
@@ -15,6 +15,7 @@ import type { GatewayTokens } from './gateway-tokens.js';
 import { requestHeaders } from './headers.js';
 import { Parking } from './parking.js';
 import { NotRunningError, refuse, refuseUpgrade } from './refusal.js';
+import { SignedUrls } from './signed-urls.js';
 import type { Target } from './target.js';
 import { upgrade } from './upgrade.js';
 import { connectTo, Upstream } from './upstream.js';
@@ -41,6 +42,7 @@ export interface GatewayOptions {
 export function createGateway({ sandboxes, envd, tokens, events, apiKey }: GatewayOptions): Gateway {
   const upstream = new Upstream();
   const parking = new Parking();
+  const signedUrls = new SignedUrls(sandboxes);
 
   /**
    * The sandbox, running and open to the caller; a paused one that may wake by itself is woken first. Until `answer`
@@ -142,9 +144,8 @@ export function createGateway({ sandboxes, envd, tokens, events, apiKey }: Gatew
       }
     },
     findBySignature(request) {
-      if (!request.url?.startsWith('/files?')) return undefined;
-      const signed = sandboxes.list().find((sandbox) => isSigned(sandbox, request));
-      return signed && { sandboxId: signed.id, port: envdPort };
+      const sandboxId = signedUrls.find(request);
+      return sandboxId === undefined ? undefined : { sandboxId, port: envdPort };
     },
     close: () => upstream.close(),
   };

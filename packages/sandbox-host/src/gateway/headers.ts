@@ -56,14 +56,41 @@ function holdsKey(value: string, key: string): boolean {
   return basic !== undefined && holdsKey(Buffer.from(basic, 'base64').toString(), key);
 }
 
-/** What the caller is sent. */
-export function responseHeaders(status: number, rawHeaders: string[]): string[] {
-  // Without a body there is none, and a second one says the same.
+/** By what a request names its sandbox and opens it: to a cache that does not know, the same path is the same thing. */
+const variesBy = ['Host', headers.e2bSandboxId, headers.e2bSandboxPort, headers.e2bTrafficAccessToken].join(
+  ', ',
+);
+/** What an agent answers for this moment and this caller only (contract, section 6). */
+const momentary = /^\/(?:ping|metrics|invocations)(?:[/?]|$)/;
+
+/** What the caller of a URL is sent. */
+export function responseHeaders(url: string | undefined, status: number, rawHeaders: string[]): string[] {
+  // Without a body there is no length, and a second one says the same.
   let hasLength = status === 204;
-  return endToEnd(rawHeaders, (name) => {
-    if (name !== 'content-length') return false;
-    const isSecond = hasLength;
-    hasLength = true;
-    return isSecond;
+  let isEventStream = false;
+  let saysBuffering = false;
+  let saysCaching = false;
+  const kept = endToEnd(rawHeaders, (name, value) => {
+    switch (name) {
+      case 'content-length': {
+        const isSecond = hasLength;
+        hasLength = true;
+        return isSecond;
+      }
+      case 'content-type':
+        isEventStream = /^text\/event-stream\b/i.test(value);
+        break;
+      case 'x-accel-buffering':
+        saysBuffering = true;
+        break;
+      case 'cache-control':
+        saysCaching = true;
+    }
+    return false;
   });
+  kept.push('Vary', variesBy);
+  // Nginx would hold the events back until there are many.
+  if (isEventStream && !saysBuffering) kept.push('X-Accel-Buffering', 'no');
+  if (!saysCaching && momentary.test(url ?? '')) kept.push('Cache-Control', 'no-store');
+  return kept;
 }

@@ -24,7 +24,9 @@ export function refuse(response: ServerResponse, target: Target, error: unknown)
   const { status, headers, body, title } = refusal(target, error);
   if (title !== undefined && target.port !== envdPort && isBrowser(response.req)) {
     const page = refusalPage(title, String(body.message), target);
-    response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' }).end(page);
+    response
+      .writeHead(status, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' })
+      .end(page);
   } else sendJson(response, status, body, headers);
   return status;
 }

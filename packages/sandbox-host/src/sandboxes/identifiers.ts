@@ -11,3 +11,9 @@ export function newId(): string {
 export function newToken(prefix = ''): string {
   return prefix + randomBytes(20).toString('hex');
 }
+
+/** The id of a sandbox, without the client id that E2B's older SDKs and PPIO's append. */
+export function bareId(id: string): string {
+  const hyphen = id.indexOf('-');
+  return hyphen < 0 ? id : id.slice(0, hyphen);
+}

@@ -116,7 +116,7 @@ async function answerStream<Caller>({
   context,
 }: Call<Caller>): Promise<void> {
   const write = async (answer: Init): Promise<void> => {
-    if (!response.headersSent) response.writeHead(200, { 'content-type': `application/connect+${codec}` });
+    if (!response.headersSent) beginStream(response, codec);
     if (response.write(envelope(0, encode(codec, method.output, answer)))) return;
     await once(response, 'drain', { signal: context.signal });
   };
@@ -135,6 +135,11 @@ async function answerStream<Caller>({
   response.end(envelope(endFlag, '{}'));
 }
 
+function beginStream(response: ServerResponse, codec: Codec): void {
+  // Nginx would hold the messages back until there are many.
+  response.writeHead(200, { 'content-type': `application/connect+${codec}`, 'x-accel-buffering': 'no' });
+}
+
 function refuse(
   response: ServerResponse,
   error: unknown,
@@ -148,7 +153,7 @@ function refuse(
     sendJson(response, refusal.status, refusal, refusal.status === 429 ? { 'retry-after': '1' } : {});
     return;
   }
-  if (!response.headersSent) response.writeHead(200, { 'content-type': `application/connect+${codec}` });
+  if (!response.headersSent) beginStream(response, codec);
   response.end(envelope(endFlag, JSON.stringify({ error: refusal })));
 }
 
