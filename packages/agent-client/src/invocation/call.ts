@@ -14,6 +14,7 @@ import { type Sender, senderOf } from './response-sender.js';
 import { Retries } from './retries.js';
 import { fromStatus } from './status-failure.js';
 import { strayFailure } from './stray-failure.js';
+import { traceHeaders } from './trace-headers.js';
 import { fromTransport } from './transport-failure.js';
 
 /** Why a call that nobody listens to any more is given up. */
@@ -62,7 +63,7 @@ export class Call {
     checkOptions('call', options);
     this.#body = encodeInput(input);
     this.#leaseAgent = leaseAgent;
-    this.#extraHeaders = options.headers ?? {};
+    this.#extraHeaders = { ...traceHeaders(), ...options.headers };
     this.#accept = accept;
     this.invocationId = options.idempotencyKey ?? crypto.randomUUID();
     this.requestId = options.requestId ?? crypto.randomUUID();

@@ -21,20 +21,28 @@ export async function readText(body: ResponseBody, maxBytes: number): Promise<st
   return toText(chunks);
 }
 
-/** Reads what a body begins with, and no more; what breaks it is not of interest. */
-export async function readStart(body: ResponseBody, maxBytes: number): Promise<string> {
+/** What a body begins with. */
+export interface BodyStart {
+  text: string;
+  /** What broke it off before its end; what came before may still say something. */
+  brokenBy?: unknown;
+}
+
+/** Reads what a body begins with, and no more. */
+export async function readStart(body: ResponseBody, maxBytes: number): Promise<BodyStart> {
   const chunks: Uint8Array[] = [];
   let size = 0;
+  let brokenBy: unknown;
   try {
     for (let chunk = await body.read(); chunk && size < maxBytes; chunk = await body.read()) {
       chunks.push(chunk);
       size += chunk.length;
     }
-  } catch {
-    // What came before it may still say something.
+  } catch (error) {
+    brokenBy = error;
   }
   body.cancel();
-  return toText(chunks);
+  return { text: toText(chunks), brokenBy };
 }
 
 /** What the agent says is more than this client was told to hold, so nobody here knows how it ends. */

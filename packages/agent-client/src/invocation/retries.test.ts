@@ -159,6 +159,21 @@ describe('a call to an agent that honours keys', () => {
     expect(agent.seen[0]?.body).toBe(agent.seen[2]?.body);
   });
 
+  test('whose error was cut in its middle is asked again for the whole of it', async () => {
+    const whole = { result: null, status: 'error', error: 'no city', error_type: 'RangeError' };
+    const agent = await testAgent(
+      (request, response) => {
+        if (request.method === 'GET') return json(response, 404, { error: 'no' }, instance);
+        const repeated = request.headers['x-invocation-attempt'] !== undefined;
+        if (repeated) return json(response, 500, whole, instance);
+        response.writeHead(500, { ...instance, 'content-type': 'application/json', 'content-length': '200' });
+        response.write(JSON.stringify(whole).slice(0, 40), () => response.destroy());
+      },
+      { runtimeInstance: 'one' },
+    );
+    await expect(agent.invoke('x')).rejects.toMatchObject({ outcome: 'failed', errorType: 'RangeError' });
+  });
+
   test('stays with the process that may have run it, though other calls have found a new one', async () => {
     const agent = await testAgent(
       (_, response, attempt) => (attempt === 1 ? response.destroy() : json(response, 200, success, instance)),

@@ -20,6 +20,7 @@ import { readStart } from './read-text.js';
 import type { Sender } from './response-sender.js';
 import { parseRetryAfter } from './retry-after.js';
 import { strayFailure } from './stray-failure.js';
+import { fromTransport } from './transport-failure.js';
 
 /** An error body is read so far and no further. */
 const maxErrorBytes = 256 * 1024;
@@ -43,7 +44,10 @@ export async function fromStatus(
   { facts, sender, sentTo }: Exchange,
 ): Promise<AttemptFailure> {
   const { status } = response;
-  const text = await readStart(response.body, maxErrorBytes);
+  const { text, brokenBy } = await readStart(response.body, maxErrorBytes);
+  // The runtime keeps the rest of what it said, and without it nobody can say whether the handler failed or never ran.
+  const broken = sender === 'runtime' ? fromTransport(brokenBy, facts) : undefined;
+  if (broken instanceof AttemptFailure) return broken;
   const body = parseOrText(text);
   const options = { ...facts, status, requestId: response.header(headers.requestId) ?? facts.requestId };
   if (sender !== 'runtime') {

@@ -25,8 +25,11 @@ async function open(options: TransportOptions): Promise<Transport> {
     // Named by a variable, so that a bundler for a browser or a worker does not follow it into Node's own modules.
     const name = 'undici';
     const undici: typeof import('undici') = await import(/* @vite-ignore */ /* webpackIgnore: true */ name);
-    return new UndiciTransport(undici.Agent, options);
+    // Bun answers with a module of its own, whose agents cannot send anything.
+    if (typeof undici.Agent.prototype.dispatch === 'function')
+      return new UndiciTransport(undici.Agent, options);
   } catch {
-    return new FetchTransport();
+    // No undici here.
   }
+  return new FetchTransport();
 }
