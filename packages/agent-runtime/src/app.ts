@@ -245,8 +245,8 @@ export class PortableApp {
   async #close(): Promise<void> {
     // An address that was taken has nothing to close.
     const listener = await this.#listener?.catch(() => undefined);
-    listener?.stopAccepting();
-    await this.#services.work.drain(this.#services.config.shutdownGraceMs);
+    const { work, config } = this.#services;
+    await Promise.all([listener?.stopAccepting(), work.drain(config.shutdownGraceMs)]);
     await listener?.close();
     await this.#lifespan.stop();
     this.#forgetSignals?.();

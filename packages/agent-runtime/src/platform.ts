@@ -31,8 +31,11 @@ export interface ListenOptions {
 export interface Listener {
   readonly port: number;
   readonly host: string;
-  /** Takes no more connections. Those that are open go on, each to the end of its request. */
-  stopAccepting(): void;
-  /** Closes every connection, once what was written to it has left. */
+  /**
+   * Takes no more connections, from the moment it resolves on. Those that are open go on, each to the end of its
+   * request; what comes meanwhile is held, and answered then.
+   */
+  stopAccepting(): Promise<void>;
+  /** Answers what is still on its way on open connections, and closes each once what was written to it has left. */
   close(): Promise<void>;
 }

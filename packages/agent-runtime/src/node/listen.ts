@@ -1,9 +1,11 @@
+import type { EventEmitter } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { asksForWebSocket, handleUpgrades, refusals } from '@sandpiper/protocol';
 import type { Incoming } from '../http/incoming.js';
 import type { Reply } from '../http/reply.js';
 import type { Listener, ListenOptions } from '../platform.js';
+import { Arrivals } from './arrivals.js';
 import { answerClientError, namesHost, refuse, withoutHost } from './client-error.js';
 import { NodeIncoming } from './node-incoming.js';
 import { upgrader } from './upgrade.js';
@@ -20,11 +22,22 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   // Node's own lists leave out connections that have asked for nothing yet, and those that speak WebSocket.
   const connections = new Set<Socket>();
   const fresh = new Set<Socket>();
+  let isStopping = false;
+  /** There while the port is being closed: what comes meanwhile is answered after that. */
+  let closing: Promise<void> | undefined;
+  const write = (reply: Reply, request: IncomingMessage, response: ServerResponse): void => {
+    // A caller that sent a next request on this connection might not get a response to it.
+    if (isStopping && !response.headersSent) response.setHeader('connection', 'close');
+    writeReply(reply, request, response);
+  };
+  const respond = (request: IncomingMessage, response: ServerResponse): void => {
+    if (namesHost(request)) serve({ answer: options.answer, write }, request, response);
+    else write(withoutHost(), request, response);
+  };
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     fresh.delete(request.socket);
-    if (!server.listening) response.setHeader('connection', 'close');
-    if (namesHost(request)) serve(options.answer, request, response);
-    else writeReply(withoutHost(), request, response);
+    if (!closing) respond(request, response);
+    else closing.then(() => response.destroyed || respond(request, response));
   };
   // What Node would refuse by itself, with an empty body, is answered in JSON like everything else.
   const server = createServer({ requireHostHeader: false, highWaterMark: options.bufferBytes }, onRequest);
@@ -36,6 +49,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     refuse(socket, 405, { type: refusals.methodNotAllowed, headers });
   });
   server.keepAliveTimeout = keepAliveTimeoutMs;
+  const arrivals = new Arrivals(server);
   server.on('clientError', answerClientError);
   const upgrade = upgrader(options);
   // Always: without a listener Node swallows what is pipelined after a request that wishes to upgrade.
@@ -67,12 +81,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   return {
     port,
     host: options.host,
-    stopAccepting: () => {
-      server.close();
-      for (const socket of fresh) socket.destroy();
+    stopAccepting: async () => {
+      isStopping = true;
+      closing = arrivals.whenQuiet(() => closePort(server));
+      await closing;
+      closing = undefined;
     },
     close: async () => {
-      server.closeIdleConnections();
+      await arrivals.untilIdle(() => connections.size > 0);
+      // Its connections, too, by now.
+      server.close();
+      for (const socket of fresh) socket.destroy();
       const cut = setTimeout(() => {
         for (const socket of connections) socket.destroy();
       }, flushMs);
@@ -82,20 +101,28 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-function serve(
-  answer: (incoming: Incoming) => Reply | Promise<Reply>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): void {
+/** Takes no more connections, and leaves those that are open, which closing an HTTP server does not. */
+function closePort(server: EventEmitter & { close(): unknown }): void {
+  // Bun's is none.
+  if (server instanceof NetServer) NetServer.prototype.close.call(server);
+  else server.close();
+}
+
+interface Service {
+  answer(incoming: Incoming): Reply | Promise<Reply>;
+  write(reply: Reply, request: IncomingMessage, response: ServerResponse): void;
+}
+
+function serve(service: Service, request: IncomingMessage, response: ServerResponse): void {
   const write = (reply: Reply): void => {
     try {
-      writeReply(reply, request, response);
+      service.write(reply, request, response);
     } catch {
       // A reply that cannot be written must cost its own connection, not the process.
       response.destroy();
     }
   };
-  const reply = answer(new NodeIncoming(request, response));
+  const reply = service.answer(new NodeIncoming(request, response));
   if (reply instanceof Promise) reply.then(write, () => response.destroy());
   else write(reply);
 }

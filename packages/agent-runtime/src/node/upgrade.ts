@@ -38,6 +38,7 @@ async function open(
   if (!namesHost(request)) return refuse(socket, 400);
   if (call.incoming.path !== '/ws') return refuse(socket, 404, { type: refusals.notFound });
   await guard(call.incoming);
+  webSockets.admit();
   (await server).handleUpgrade(request, socket, head, (connection) => {
     connection.on('error', () => connection.terminate());
     void webSockets.serve(nodeSocket(connection), call);

@@ -45,6 +45,34 @@ describe('a WebSocket', () => {
     socket.close();
   });
 
+  test('is refused while the agent shuts down, on a connection that was open before', async () => {
+    const app = agent(() => 1);
+    app.websocket(async (socket) => {
+      for await (const message of socket) if (message === 'end') return;
+    });
+    const { port } = await app.run({ port: 0, host: '127.0.0.1' });
+    const { socket: running, closed } = open(port);
+    await eventually(() => expect(running.readyState).toBe(WebSocket.OPEN));
+    const late = connect(port, '127.0.0.1');
+    let answer = '';
+    late.on('data', (data) => {
+      answer += String(data);
+    });
+    // Its first response shows that it has been accepted.
+    late.write('GET /ping HTTP/1.1\r\nhost: a\r\n\r\n');
+    await eventually(() => expect(answer).toContain('Healthy'));
+    answer = '';
+    const stopped = app.close();
+    late.write(
+      'GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n' +
+        'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n',
+    );
+    await eventually(() => expect(answer).toMatch(/^HTTP\/1\.1 503 .*retry-after: 1\r\n.*"unavailable"/s));
+    running.send('end');
+    expect(await closed).toBe(1000);
+    await stopped;
+  });
+
   test('is closed normally when the handler returns, and with 1011 when it throws', async () => {
     const port = await serve(async (socket) => {
       for await (const message of socket) {

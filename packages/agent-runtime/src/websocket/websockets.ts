@@ -2,6 +2,7 @@ import { Cancellation } from '../cancellation/cancellation.js';
 import { runInContext } from '../context/agent-runtime-context.js';
 import { RequestContext } from '../context/request-context.js';
 import { failureFields } from '../errors/describe-error.js';
+import { unavailable } from '../errors/unavailable.js';
 import type { Call } from '../http/call.js';
 import { callerGone } from '../invocation/endings.js';
 import type { Services } from '../invocation/services.js';
@@ -14,6 +15,11 @@ export class WebSockets {
 
   constructor(services: Services) {
     this.#services = services;
+  }
+
+  /** @throws RequestError 503 when the agent shuts down. */
+  admit(): void {
+    if (this.#services.work.isDraining) throw unavailable('The agent is shutting down.');
   }
 
   /** Serves one connection to its end. Never rejects. */
