@@ -1,4 +1,5 @@
 import type { Sink } from '../stream/sink.js';
+import { uncached } from './cache-policy.js';
 
 /** An answer as the core gives it; each door puts it on its own wire. */
 export type Reply = BodyReply | StreamReply | PassedReply;
@@ -34,7 +35,7 @@ export function jsonReply(status: number, body: string, ...headers: ReplyHeaders
   return {
     kind: 'body',
     status,
-    headers: ['content-type', 'application/json; charset=utf-8', ...headers],
+    headers: ['content-type', 'application/json; charset=utf-8', ...uncached, ...headers],
     body,
   };
 }

@@ -3,9 +3,9 @@ import type { Cancellation } from '../cancellation/cancellation.js';
 import { runInContext } from '../context/agent-runtime-context.js';
 import type { RequestContext } from '../context/request-context.js';
 import { describeError } from '../errors/describe-error.js';
+import { withCachePolicy } from '../http/cache-policy.js';
 import type { Call } from '../http/call.js';
 import { type BodyReply, jsonReply } from '../http/reply.js';
-import { fromResponse } from '../http/response-headers.js';
 import { toJson } from '../json/to-json.js';
 import type { FinalFrame } from '../stream/frames.js';
 import type { Thrown } from '../stream/outlet.js';
@@ -137,7 +137,7 @@ export class Invocation {
     const { status, body } = response;
     if (status === 0)
       throw new TypeError('The handler returned Response.error(), which no caller can be sent.');
-    const headers = fromResponse(response);
+    const headers = withCachePolicy(response);
     if (!body) {
       this.#openAnswer({ status, headers, body: '' }, this.#call.seconds());
       this.#release();

@@ -3,6 +3,7 @@ import { version } from '../../package.json';
 import type { Binder } from '../binding/binder.js';
 import { describeError, failureFields } from '../errors/describe-error.js';
 import { RequestError } from '../errors/request-error.js';
+import { uncached } from '../http/cache-policy.js';
 import type { Call } from '../http/call.js';
 import { corsHeaders, preflight } from '../http/cors.js';
 import { jsonReply, type Reply, type ReplyHeaders } from '../http/reply.js';
@@ -117,7 +118,7 @@ export class Routes {
     const { metrics } = this.#services;
     if (!metrics) throw new RequestError(501, refusals.notImplemented, 'This platform keeps no metrics.');
     const { contentType, text } = await metrics.render();
-    return { kind: 'body', status: 200, headers: ['content-type', contentType], body: text };
+    return { kind: 'body', status: 200, headers: ['content-type', contentType, ...uncached], body: text };
   }
 
   #about(): Reply {

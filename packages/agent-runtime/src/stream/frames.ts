@@ -5,6 +5,7 @@ import {
   headers as names,
   resumableStream,
 } from '@sandpiper/protocol';
+import { unchangedStream } from '../http/cache-policy.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Thrown } from './outlet.js';
 import type { Reader } from './reader.js';
@@ -12,9 +13,7 @@ import type { Sink } from './sink.js';
 
 /** The headers of a stream of frames (contract, section 4). */
 export function eventStreamHeaders(resumable: boolean): string[] {
-  const headers = ['content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache'];
-  // Proxies of the nginx family hold a stream back otherwise.
-  headers.push('x-accel-buffering', 'no');
+  const headers = ['content-type', 'text/event-stream; charset=utf-8', ...unchangedStream];
   if (resumable) headers.push(names.streamProtocol, resumableStream);
   return headers;
 }

@@ -71,7 +71,7 @@ describe('what is streamed', () => {
       const response = await send('/invocations', post({}, { accept: 'application/json' }));
       expect(response.status).toBe(200);
       expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
-      expect(response.headers.get('cache-control')).toBe('no-cache');
+      expect(response.headers.get('cache-control')).toBe('no-cache, no-transform');
       expect(response.headers.get('x-accel-buffering')).toBe('no');
       expect(await response.text()).toBe('data: 1\n\ndata: "two"\n\ndata: {"three":3}\n\n');
     });
