@@ -6,6 +6,7 @@ import { AuditLog } from './audit/audit-log.js';
 import { recordDecisions } from './audit/record-decisions.js';
 import { verifyAudit } from './audit/verify-audit.js';
 import type { GatewayEvents } from './gateway/gateway-events.js';
+import type { MachineEvents } from './machine-events.js';
 import { createHostMetrics } from './metrics/host-metrics.js';
 import type { PoolStatus } from './pool/pool.js';
 import type { LifecycleEvents } from './sandboxes/lifecycle-events.js';
@@ -17,6 +18,7 @@ export interface EvidenceSources {
   api: ApiEvents;
   gateway: GatewayEvents;
   lifecycle: LifecycleEvents;
+  machine: MachineEvents;
   pools: () => PoolStatus[];
   /** Whether the metrics can be read without the API key. */
   openMetrics: boolean;

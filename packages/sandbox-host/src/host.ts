@@ -17,7 +17,7 @@ import { takeDataDirectory } from './data-directory.js';
 import { openDoors } from './doors.js';
 import type { Capabilities, Image } from './engines/engine.js';
 import { endLeftovers, type Isolation, startProcessEngine } from './engines/process/process-engine.js';
-import { warnNotEnforced } from './engines/warn-not-enforced.js';
+import { reportMachineChange, warnNotEnforced } from './engines/warn-not-enforced.js';
 import { createEnvd } from './envd/envd.js';
 import { localEnvd } from './envd/local-envd.js';
 import { HostError } from './errors.js';
@@ -28,6 +28,7 @@ import { GatewayTokens, loadGatewayKey } from './gateway/gateway-tokens.js';
 import { keptFile } from './kept-file.js';
 import type { TlsCertificate } from './listener/certificate.js';
 import { type Listener, listen } from './listener/listen.js';
+import type { MachineEvents } from './machine-events.js';
 import { type PoolOption, Pools } from './pool/pools.js';
 import type { IdlePolicy } from './sandboxes/deadlines.js';
 import { newToken } from './sandboxes/identifiers.js';
@@ -147,11 +148,14 @@ async function startHost(
   data: Awaited<ReturnType<typeof takeDataDirectory>>,
 ): Promise<SandboxHost> {
   const images = new ImageMap(options.images);
+  const machineEvents: MachineEvents = new EventEmitter();
+  machineEvents.on('change', reportMachineChange);
   const engine = await startProcessEngine({
     directory: data.path,
     isolation: options.isolation,
     keepSandboxes: options.dataDir !== undefined,
     swapFileMB: options.swapFileMB,
+    onMachineChange: (change) => machineEvents.emit('change', change),
   });
   warnNotEnforced(engine.capabilities);
   const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));
@@ -210,6 +214,7 @@ async function startHost(
     api: apiEvents,
     gateway: gatewayEvents,
     lifecycle: sandboxes.events,
+    machine: machineEvents,
     pools: () => pools.list(),
     openMetrics: options.openMetrics ?? false,
   });

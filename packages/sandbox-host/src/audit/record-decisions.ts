@@ -1,6 +1,8 @@
 import type { ApiDecision, ApiEvents } from '../api-events.js';
+import type { MachineChange } from '../engines/engine.js';
 import type { GatewayDecision, GatewayEvents } from '../gateway/gateway-events.js';
 import { keyId } from '../key-id.js';
+import type { MachineEvents } from '../machine-events.js';
 import type { LifecycleEvents, Transition } from '../sandboxes/lifecycle-events.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { AuditLog } from './audit-log.js';
@@ -11,13 +13,15 @@ export interface AuditSources {
   api: ApiEvents;
   gateway: GatewayEvents;
   lifecycle: LifecycleEvents;
+  machine: MachineEvents;
 }
 
 /**
  * Writes what was decided into a log: each change that was asked for and each step of a sandbox on a line of its
  * own, reads and requests for ports counted by sandbox and outcome. @returns what ends it.
  */
-export function recordDecisions(log: AuditLog, { api, gateway, lifecycle }: AuditSources): () => void {
+export function recordDecisions(log: AuditLog, sources: AuditSources): () => void {
+  const { api, gateway, lifecycle, machine } = sources;
   const tally = new DecisionTally((entry) => log.append(entry));
 
   const onCall = (decision: ApiDecision): void => {
@@ -63,11 +67,17 @@ export function recordDecisions(log: AuditLog, { api, gateway, lifecycle }: Audi
     log.append({ actor: 'host', action: 'sandbox.claim', sandbox: sandbox.id, outcome: sandbox.state });
   };
 
+  const onChange = ({ what, outcome, reason }: MachineChange): void => {
+    log.append({ actor: 'machine', action: `machine.${what}`, outcome, reason });
+  };
+
   api.on('decision', onCall);
+  machine.on('change', onChange);
   gateway.on('decision', onRequest);
   lifecycle.on('transition', onStep).on('adopted', onAdopted).on('phase', onClaim);
   return () => {
     api.off('decision', onCall);
+    machine.off('change', onChange);
     gateway.off('decision', onRequest);
     lifecycle.off('transition', onStep).off('adopted', onAdopted).off('phase', onClaim);
     tally.close();

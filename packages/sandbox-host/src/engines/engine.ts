@@ -12,6 +12,20 @@ export interface Capability {
   reason: string;
 }
 
+/** What the machine took away from sandboxes while they lived. */
+export interface MachineChange {
+  /** Which promise it is about. */
+  what: keyof Capabilities;
+  /** Whether it is kept again, or no longer. */
+  outcome: 'restored' | 'lost';
+  /** In words. */
+  reason: string;
+  /** How many sandboxes it was about. */
+  sandboxes: number;
+  /** From when it was noticed, in milliseconds. */
+  elapsedMs: number;
+}
+
 /** What an engine promises on this machine, proven by a probe when it starts. */
 export interface Capabilities {
   /** Sandboxes cannot see the host's or each other's files and processes. */
@@ -149,6 +163,8 @@ export interface StartOptions {
   onRefused?: ((target: string) => void) | undefined;
   /** Reached where the sandbox has a network of its own. Default: none. */
   localServer?: LocalServer | undefined;
+  /** Told in a sentence what the machine did to it, and what was done about that. */
+  onNotice?: ((message: string) => void) | undefined;
 }
 
 /** Memory of the machine that a sandbox held before it was made to hibernate, and holds since. */

@@ -1,4 +1,4 @@
-import type { Capabilities } from './engine.js';
+import type { Capabilities, MachineChange } from './engine.js';
 
 /** What has been said: every host of a process runs on the same machine. */
 const said = new Set<string>();
@@ -15,4 +15,11 @@ export function warnNotEnforced(capabilities: Capabilities): void {
   if (missing.length === 0 || said.has(text)) return;
   said.add(text);
   process.emitWarning(text, { type: 'SandboxHostWarning', code: 'NOT_ENFORCED' });
+}
+
+/** Logs what the machine took away from sandboxes that live. */
+export function reportMachineChange({ what, outcome, reason, sandboxes, elapsedMs }: MachineChange): void {
+  const about = `${what} of ${sandboxes} sandboxes`;
+  if (outcome === 'lost') console.error(`The ${about} is not enforced any more: ${reason}.`);
+  else console.warn(`The ${about} is enforced again after ${elapsedMs} ms: ${reason}.`);
 }

@@ -292,6 +292,7 @@ export class SandboxManager {
       limits: { cpuCount, memoryMB, diskMB },
       network: networkPolicy(settings),
       volumes: settings.volumes,
+      onNotice: (message) => log.add('warn', message),
       onRefused: (target) => log.add('warn', `Its rules do not let it reach ${target}.`),
       localServer: this.#localServer?.(sandbox),
     };

@@ -11,12 +11,13 @@ import { localFiles } from './files/local-files.js';
 import { hibernate } from './hibernate.js';
 import { makeLayer } from './layers.js';
 import { trySignal } from './marked-processes.js';
-import type { SandboxNetwork } from './network/sandbox-networks.js';
+import { keptSlot, type SandboxNetwork } from './network/sandbox-networks.js';
 import { dialPort } from './ports/dial-port.js';
 import { withPorts } from './ports/port-scripts.js';
 import { reportOom } from './report-oom.js';
 import { portScripts, portsDirectory, sandboxMounts } from './root-fs.js';
 import { writeIdentity } from './sandbox-identity.js';
+import { Standstill } from './standstill.js';
 import { diskStats, groupStats, processStats } from './stats.js';
 import type { FirstProcesses } from './supervisor/first-processes.js';
 import {
@@ -44,6 +45,7 @@ export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> 
 /** What the next host needs to find the sandbox again: its first process, and its control groups. */
 const supervisorFile = 'supervisor.json';
 const groupsFile = 'control-groups.json';
+const networkFile = 'network.json';
 
 /** Starts a sandbox with mount, process, IPC and host-name namespaces of its own. Needs root, Linux and Perl. */
 export async function startNamespacedSandbox(
@@ -77,6 +79,7 @@ export async function startNamespacedSandbox(
       await Promise.all([
         writeWhole(join(directory, supervisorFile), JSON.stringify(identity)),
         group?.keep(join(directory, groupsFile)),
+        network?.keep(join(directory, networkFile)),
         network?.ready,
       ]);
     },
@@ -110,6 +113,16 @@ export async function adoptNamespacedSandbox(
   return { sandbox, processes: watched };
 }
 
+/** The slots of the networks that sandboxes of a host before this one have, by the sandbox. */
+export async function findKeptSlots(sandboxes: string): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  for (const id of await readdir(sandboxes)) {
+    const slot = await keptSlot(join(sandboxes, id, networkFile));
+    if (slot !== undefined) found.set(id, slot);
+  }
+  return found;
+}
+
 /** Ends the processes of a sandbox that nobody has adopted. */
 export async function endLeftSandbox(directory: string): Promise<void> {
   const identity = await readIdentity(directory);
@@ -134,12 +147,20 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
   const rootFd = openSync(`/proc/${pid}/root`, 'r');
   const anchor = `/proc/self/fd/${rootFd}`;
   let destroyed: Promise<void> | undefined;
+  const standstill = new Standstill(
+    () => group?.freeze() ?? supervisor.signalAll('SIGSTOP'),
+    () => group?.thaw() ?? supervisor.signalAll('SIGCONT'),
+  );
+  // Of one that was paused when its host ended.
+  if (group?.isFrozen()) void standstill.hold('caller').catch(() => {});
+  network?.heldBy({ hold: () => standstill.hold('walls'), release: () => standstill.release('walls') });
   return {
     files: localFiles(anchor, { root: ids.base, user: ids.base + ids.user }),
     limits: { ...group?.limits, ...(diskMB !== undefined && { diskMB }) },
     pathInside: (path) => path,
     async exec(command) {
       if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
+      network?.check();
       const env = network
         ? { ...network.environment, ...command.env }
         : withPorts(command.env, portsDirectory, portScripts);
@@ -153,9 +174,12 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
         : dialPort(anchor + portsDirectory, port, () => sandboxPids(pid, group)),
     // Without a network of its own, what cannot be kept to is refused before it comes here.
     setNetwork: async (policy) => network?.setPolicy(policy),
-    freeze: () => group?.freeze() ?? supervisor.signalAll('SIGSTOP'),
-    thaw: () => group?.thaw() ?? supervisor.signalAll('SIGCONT'),
-    hibernate: (signal) => hibernate(group, signal),
+    freeze: () => standstill.hold('caller'),
+    thaw: () => standstill.release('caller'),
+    async hibernate(signal) {
+      await standstill.hold('caller');
+      return hibernate(group, signal);
+    },
     async checkpoint() {
       const layer = await makeLayer(options, (to) => copyChanges(options, to));
       return { layers: options.overlay ? [...image.layers, layer] : [layer] };

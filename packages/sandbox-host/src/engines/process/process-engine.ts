@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { requireDescriptors } from '../../descriptors.js';
 import { HostError } from '../../errors.js';
 import { writeWhole } from '../../write-whole.js';
-import type { Engine, EngineSandbox, Image, StartOptions } from '../engine.js';
+import type {
+  Capabilities,
+  Capability,
+  Engine,
+  EngineSandbox,
+  Image,
+  MachineChange,
+  StartOptions,
+} from '../engine.js';
 import { describeCapabilities } from './capabilities.js';
 import { openControlGroups } from './control-groups/control-groups.js';
 import { Disks } from './disk/disks.js';
@@ -12,7 +20,12 @@ import { putAside } from './files/lost-and-found.js';
 import { type Remove, Trash } from './files/trash.js';
 import { isUnfinishedLayer } from './layers.js';
 import { killMarkedProcesses, killOrphanedTools } from './marked-processes.js';
-import { adoptNamespacedSandbox, endLeftSandbox, startNamespacedSandbox } from './namespaced-sandbox.js';
+import {
+  adoptNamespacedSandbox,
+  endLeftSandbox,
+  findKeptSlots,
+  startNamespacedSandbox,
+} from './namespaced-sandbox.js';
 import { SandboxNetworks } from './network/sandbox-networks.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 import { writePortScripts } from './ports/port-scripts.js';
@@ -41,6 +54,8 @@ export interface ProcessEngineOptions {
   keepSandboxes?: boolean | undefined;
   /** The size of the swap file that is made for sandboxes that hibernate. Default: none is made. */
   swapFileMB?: number | undefined;
+  /** Told what the machine takes away from sandboxes, and gives back. */
+  onMachineChange?: ((change: MachineChange) => void) | undefined;
 }
 
 /** An engine that is to be closed. */
@@ -113,7 +128,10 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   let networkObstacle = obstacle;
   const networks = obstacle
     ? undefined
-    : await SandboxNetworks.open(options.directory).catch((error: unknown) => {
+    : await SandboxNetworks.open(options.directory, {
+        kept: await findKeptSlots(sandboxes),
+        onChange: (change) => options.onMachineChange?.(change),
+      }).catch((error: unknown) => {
         networkObstacle = error instanceof Error ? error.message : String(error);
         return undefined;
       });
@@ -156,7 +174,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     }
     // At the same time, and what fails is undone when all of it has come to its end.
     const makingGroup = controlGroups?.make(id, given.limits);
-    const makingNetwork = networks?.open(id, { policy: given.network, onRefused: given.onRefused });
+    const makingNetwork = networks?.open(id, { ...given, policy: given.network });
     makingGroup?.catch(() => {});
     makingNetwork?.catch(() => {});
     try {
@@ -194,7 +212,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   };
 
   const baseImage = { layers: [baseLayer] };
-  const capabilities = await proveCapabilities({
+  const proven = await proveCapabilities({
     described: describeCapabilities({
       obstacle,
       idsObstacle,
@@ -207,6 +225,14 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     start: () => start(`${probePrefix}${process.pid}x${Date.now()}`, baseImage, probeOptions),
     directory: options.directory,
   });
+  const capabilities: Capabilities = {
+    ...proven,
+    // Looked at whenever it is asked for: the machine may have changed.
+    get network(): Capability {
+      const lost = networks?.obstacle;
+      return lost === undefined ? proven.network : { level: 'absent', reason: lost };
+    },
+  };
 
   return {
     name: 'process',
@@ -216,7 +242,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
     start,
     async adopt(id, image, given) {
       const directory = join(sandboxes, id);
-      const network = await networks?.attach(id, { policy: given.network, onRefused: given.onRefused });
+      const network = await networks?.attach(id, { ...given, policy: given.network });
       const adopted = await adoptNamespacedSandbox({
         id,
         directory,

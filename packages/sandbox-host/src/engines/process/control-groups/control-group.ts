@@ -111,6 +111,13 @@ export class ControlGroup {
     return pidsIn(this.jobs.freeze.directory);
   }
 
+  isFrozen(): boolean {
+    const { version, directory } = this.jobs.freeze;
+    return version === 2
+      ? readGroupFile(directory, 'cgroup.freeze').trim() === '1'
+      : readGroupFile(directory, 'freezer.state').trim() === 'FROZEN';
+  }
+
   /** @throws Error when some process cannot be stopped in time; then none is. */
   async freeze(): Promise<void> {
     try {

@@ -3,7 +3,7 @@ import { ownerTag, ownerTagPattern, stateOfOwner } from '../../../owner.js';
 import { blocksApartFrom } from './address-plan.js';
 import { findNamespaces, linksGone, namespaceBlocks, namespacePath, removeNamespaces } from './namespaces.js';
 import { tableName } from './packet-filter.js';
-import { addServiceAddress, removeServiceAddress, silentBlocks } from './service-addresses.js';
+import { addServiceAddress, isServed, removeServiceAddress, silentBlocks } from './service-addresses.js';
 import { nft, runOn } from './tools.js';
 
 /**
@@ -17,7 +17,12 @@ export async function claimBlock(before: number | undefined): Promise<number> {
   const owners = await blockOwners();
   if (before !== undefined) {
     const owner = owners.get(before);
-    if (owner && !mayLive(owner) && (await take(before, owner))) return before;
+    // Of one that has died; or of nobody, where the packet filter was flushed and what lives in the block was not.
+    const isLeft = owner ? !mayLive(owner) : (await findNamespaces(before)).length > 0;
+    if (isLeft && (await take(before, owner))) {
+      await addServiceAddress(before);
+      return before;
+    }
   }
   const free = blocksApartFrom(await routedRanges()).filter((block) => !owners.has(block));
   for (const block of free) {
@@ -31,12 +36,11 @@ export async function claimBlock(before: number | undefined): Promise<number> {
 /** Makes a block this process's own; false when another was faster. One of many that try at once succeeds. */
 async function take(block: number, owner: string | undefined): Promise<boolean> {
   const table = tableName(block);
-  const own = `owner-${ownerTag()}`;
   try {
     await nft(
       owner === undefined
-        ? `create table inet ${table}\nadd chain inet ${table} ${own}\n`
-        : `rename chain inet ${table} owner-${owner} ${own}\n`,
+        ? `create table inet ${table}\n${ownerText(block)}`
+        : `rename chain inet ${table} owner-${owner} ${ownerChainName()}\n`,
     );
     return true;
   } catch (error) {
@@ -45,12 +49,22 @@ async function take(block: number, owner: string | undefined): Promise<boolean> 
   }
 }
 
+/** Says of the table of a block that it is this process's. */
+export function ownerText(block: number): string {
+  return `add chain inet ${tableName(block)} ${ownerChainName()}\n`;
+}
+
+function ownerChainName(): string {
+  return `owner-${ownerTag()}`;
+}
+
 /** Gives a block back with all that belongs to it. */
 export async function releaseBlock(block: number): Promise<void> {
   await removeNamespaces(block, await findNamespaces(block));
   await linksGone(block);
   await removeServiceAddress(block);
-  await nft(`delete table inet ${tableName(block)}\n`);
+  // It may have gone.
+  await nft(`add table inet ${tableName(block)}\ndelete table inet ${tableName(block)}\n`);
 }
 
 /**
@@ -65,6 +79,8 @@ export async function releaseOrphans(kept?: number): Promise<void> {
   for (const block of new Set([...named, ...owners.keys()])) {
     const owner = owners.get(block);
     if (block === kept || (owner && mayLive(owner))) continue;
+    // Its host has not yet put back what was flushed.
+    if (!owner && (await isServed(block))) continue;
     if (await anyoneWithin(await findNamespaces(block), block)) continue;
     // Not what the next host of this block's directory takes over just now, nor what another one removes.
     if (!(await take(block, owner))) continue;

@@ -1,7 +1,7 @@
 import { access, constants, readdir, readFile, writeFile } from 'node:fs/promises';
 import { anyBlockClaimed } from './claim.js';
 import { anyLink } from './packet-filter.js';
-import { nft } from './tools.js';
+import { nft, runOn } from './tools.js';
 
 const setting = '/proc/sys/net/ipv4/ip_forward';
 
@@ -9,7 +9,7 @@ const setting = '/proc/sys/net/ipv4/ip_forward';
  * Keeps a machine that did not forward packets from doing so for its neighbours, too: for what comes in by the
  * interfaces it has now. Those that come later, as a container engine's, are for whoever makes them.
  */
-async function guardText(): Promise<string> {
+export async function guardText(): Promise<string> {
   const interfaces = await readdir('/sys/class/net');
   const guarded = interfaces.filter((name) => name !== 'lo' && !name.startsWith('sand'));
   const chain = 'inet sandpiper through_host';
@@ -37,11 +37,16 @@ export async function checkForwarding(): Promise<void> {
   });
 }
 
-/** Lets this machine forward what sandboxes send, unless it forwards already. */
-export async function enableForwarding(): Promise<void> {
-  if (await isForwarding()) return;
+/**
+ * Lets this machine forward what sandboxes send, unless it forwards already.
+ *
+ * @returns whether its neighbours are kept from what is forwarded for sandboxes alone.
+ */
+export async function enableForwarding(): Promise<boolean> {
+  if (await isForwarding()) return /^table inet sandpiper$/m.test(await runOn('', 'nft', 'list', 'tables'));
   await nft(await guardText());
   await writeFile(setting, '1');
+  return true;
 }
 
 /** Leaves the machine as it was when no host needs it any more. */
@@ -58,6 +63,6 @@ export async function restoreForwarding(): Promise<void> {
   if (await anyBlockClaimed()) await enableForwarding();
 }
 
-async function isForwarding(): Promise<boolean> {
+export async function isForwarding(): Promise<boolean> {
   return (await readFile(setting, 'utf8')).trim() === '1';
 }

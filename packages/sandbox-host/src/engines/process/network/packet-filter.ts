@@ -83,7 +83,7 @@ export interface LinkedSandbox {
 /** Lets a sandbox send, and says where to; replaces what was said before. */
 export function sandboxText(
   { block, slot, id }: LinkedSandbox,
-  { internet, allow, deny }: EgressRules,
+  { internet, allow, deny }: Omit<EgressRules, 'names'>,
   nameservers: readonly string[],
 ): string {
   const table = tableName(block);
@@ -109,11 +109,14 @@ export function sandboxText(
   ].join('\n');
 }
 
-/** Takes away what {@link sandboxText} added. */
-export function withoutSandboxText({ block, slot, id }: LinkedSandbox): string {
+/** Takes away what {@link sandboxText} added, where it is there. */
+export function withoutSandboxText(sandbox: LinkedSandbox): string {
+  const { block, slot, id } = sandbox;
   const table = tableName(block);
   const link = linkName(block, slot);
   return [
+    // What is not there cannot be deleted, and the rest with it would not be.
+    sandboxText(sandbox, { internet: false, allow: [], deny: [] }, []),
     `delete element inet ${table} sandboxes { "${link}" : goto sandbox-${id} }`,
     `delete element inet ${table} addresses { "${link}" . ${linkAddresses(block, slot).inner} }`,
     `delete chain inet ${table} sandbox-${id}`,

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { writeWhole } from '../../../write-whole.js';
-import type { NetworkPolicy } from '../../engine.js';
+import type { MachineChange, NetworkPolicy } from '../../engine.js';
 import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
 import { claimBlock, releaseBlock, releaseOrphans } from './claim.js';
 import { type EgressRules, opensAnything, readPolicy } from './egress-rules.js';
-import { checkForwarding, enableForwarding, restoreForwarding } from './forwarding.js';
+import { checkForwarding, enableForwarding, guardText, restoreForwarding } from './forwarding.js';
 import { writeResolvConf } from './name-servers.js';
 import { NamesProxy } from './names-proxy.js';
 import {
@@ -18,6 +18,7 @@ import {
 } from './namespaces.js';
 import { readSlots, sandboxText, tableName, tableText, withoutSandboxText } from './packet-filter.js';
 import { inRounds, nft, runOn } from './tools.js';
+import { Walls } from './walls.js';
 
 /** The network of one sandbox: a loopback of its own, and a link that leads where its policy says. */
 export interface SandboxNetwork {
@@ -31,10 +32,22 @@ export interface SandboxNetwork {
   readonly environment: Record<string, string>;
   /** Where the host reaches its ports; connections to those on which nothing listens are refused. */
   readonly address: string;
+  /** @throws HostError 503 while it cannot be walled in: then it stands still. */
+  check(): void;
+  /** Writes down which it is, for a host that comes after this one: the packet filter may have been flushed by then. */
+  keep(file: string): Promise<void>;
+  /** Has the sandbox stand still while it cannot be walled in; until this is said there is nothing to be stopped. */
+  heldBy(sandbox: Held): void;
   /** Replaces the policy; connections it does not allow are cut. @throws HostError 400. */
   setPolicy(policy: NetworkPolicy): Promise<void>;
   /** Takes the network away. The processes in it have ended. */
   close(): Promise<void>;
+}
+
+/** What can be made to stand still, and to go on. */
+export interface Held {
+  hold(): Promise<void>;
+  release(): Promise<void>;
 }
 
 /** What is to be known about a sandbox to give it a network. */
@@ -42,6 +55,15 @@ export interface NetworkOptions {
   policy: NetworkPolicy;
   /** Told, as `host:port`, what a program asked the proxy for in vain. */
   onRefused?: ((target: string) => void) | undefined;
+  /** Told what happened to its walls. */
+  onNotice?: ((message: string) => void) | undefined;
+}
+
+/** What {@link SandboxNetworks} are opened with. */
+export interface SandboxNetworksOptions {
+  /** Slots that sandboxes of the host before have noted, in case nobody else knows. */
+  kept?: ReadonlyMap<string, number>;
+  onChange?: (change: MachineChange) => void;
 }
 
 /** Ready-made networks: as many creations in a row as do not wait for one. */
@@ -51,7 +73,7 @@ const restMs = 500;
 /** Made in one go. */
 const mostAtOnce = 16;
 
-const stateSchema = z.object({ block: z.int(), proxyPort: z.int() });
+const stateSchema = z.object({ block: z.int(), proxyPort: z.int(), guarded: z.boolean().optional() });
 
 /** Gives sandboxes networks. Needs root, Linux, `ip` and `nft`. */
 export class SandboxNetworks {
@@ -61,8 +83,10 @@ export class SandboxNetworks {
   readonly #left: Map<string, number>;
   readonly #make: (slot: number) => Promise<void>;
   readonly #unmake: (slot: number) => Promise<void>;
-  readonly #filter: (commands: string) => Promise<void>;
+  readonly #walls: Walls;
   #forwarding: Promise<void> | undefined;
+  /** Whether forwarding was turned on for sandboxes alone. */
+  #guarded: boolean;
   #rest: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -70,15 +94,25 @@ export class SandboxNetworks {
     private readonly block: number,
     private readonly proxy: NamesProxy,
     private readonly nameservers: string[],
-    private readonly resolvConf: string,
+    private readonly options: Required<SandboxNetworksOptions> & {
+      directory: string;
+      resolvConf: string;
+      guarded: boolean;
+    },
     left: Map<string, number>,
   ) {
     this.#left = left;
+    this.#guarded = options.guarded;
     const taken = new Set(left.values());
     for (let slot = 1; slot < slotsPerBlock; slot++) if (!taken.has(slot)) this.#free.push(slot);
     this.#make = inRounds<number>((slots) => makeNamespaces(block, slots), mostAtOnce);
     this.#unmake = inRounds<number>((slots) => removeNamespaces(block, slots), mostAtOnce);
-    this.#filter = inRounds<string>((texts) => nft(texts.join('')), mostAtOnce);
+    this.#walls = new Walls({
+      block,
+      proxyPort: proxy.port,
+      more: async () => (this.#guarded ? guardText() : ''),
+      onChange: options.onChange,
+    });
   }
 
   /**
@@ -87,7 +121,10 @@ export class SandboxNetworks {
    * @param directory - The host's own: the host that has it next takes over what this one leaves.
    * @throws Error with what is missing.
    */
-  static async open(directory: string): Promise<SandboxNetworks> {
+  static async open(
+    directory: string,
+    { kept = new Map(), onChange = () => {} }: SandboxNetworksOptions = {},
+  ): Promise<SandboxNetworks> {
     for (const [tool, debianPackage] of [
       ['ip', 'iproute2'],
       ['nft', 'nftables'],
@@ -97,7 +134,7 @@ export class SandboxNetworks {
       });
     }
     await checkForwarding();
-    const file = join(directory, 'network.json');
+    const file = stateFile(directory);
     const before = await readFile(file, 'utf8').then(
       (text) => stateSchema.safeParse(JSON.parse(text)).data,
       () => undefined,
@@ -107,14 +144,18 @@ export class SandboxNetworks {
     let proxy: NamesProxy | undefined;
     try {
       proxy = await NamesProxy.listen(serviceAddress(block), before?.proxyPort ?? 0);
-      await writeWhole(file, JSON.stringify({ block, proxyPort: proxy.port }));
-      await nft(tableText(block, proxy.port));
-      const left = readSlots(await runOn('', 'nft', 'list', 'map', 'inet', tableName(block), 'sandboxes'));
+      const guarded = before?.block === block && before.guarded === true;
+      await writeWhole(file, JSON.stringify({ block, proxyPort: proxy.port, guarded }));
+      await nft(tableText(block, proxy.port) + (guarded ? await guardText() : ''));
+      const listed = await runOn('', 'nft', 'list', 'map', 'inet', tableName(block), 'sandboxes');
+      const noted = before?.block === block ? kept : [];
+      const left = new Map([...noted, ...readSlots(listed)]);
       const unused = (await findNamespaces(block)).filter((slot) => ![...left.values()].includes(slot));
       await removeNamespaces(block, unused);
       const resolvConf = join(directory, 'resolv.conf');
       const nameservers = await writeResolvConf(resolvConf);
-      const networks = new SandboxNetworks(block, proxy, nameservers, resolvConf, left);
+      const given = { directory, kept, onChange, resolvConf, guarded };
+      const networks = new SandboxNetworks(block, proxy, nameservers, given, left);
       networks.#keepSpares();
       await networks.#spares[0];
       return networks;
@@ -128,6 +169,7 @@ export class SandboxNetworks {
   /** Gives a new sandbox a network. @throws HostError 400 when the policy cannot be kept to. */
   async open(id: string, options: NetworkOptions): Promise<SandboxNetwork> {
     const rules = readPolicy(options.policy);
+    this.#walls.check();
     const spare = this.#spares.shift() ?? this.#makeOne();
     this.#rest ??= setTimeout(() => this.#keepSpares(), restMs).unref();
     return this.#hand(id, await spare, rules, options);
@@ -155,6 +197,7 @@ export class SandboxNetworks {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#rest);
+    this.#walls.close();
     await Promise.allSettled(this.#spares);
     await this.proxy.close();
     await releaseBlock(this.block);
@@ -166,16 +209,23 @@ export class SandboxNetworks {
     id: string,
     slot: number,
     first: EgressRules,
-    { onRefused = () => {} }: NetworkOptions,
+    { onRefused = () => {}, onNotice = () => {} }: NetworkOptions,
   ): SandboxNetwork {
     const { block, proxy } = this;
+    const walls = this.#walls;
+    let held: Held | undefined;
     const { inner } = linkAddresses(block, slot);
     let rules = first;
     const enforce = async (): Promise<void> => {
       proxy.serve(inner, { rules, onRefused });
-      await this.#filter(sandboxText({ block, slot, id }, rules, this.nameservers));
+      await walls.lay(slot, {
+        text: sandboxText({ block, slot, id }, rules, this.nameservers),
+        hold: async () => held?.hold(),
+        release: async () => held?.release(),
+        onNotice,
+      });
       if (opensAnything(rules)) {
-        this.#forwarding ??= enableForwarding();
+        this.#forwarding ??= this.#forward();
         await this.#forwarding;
       }
     };
@@ -185,11 +235,18 @@ export class SandboxNetworks {
     let closed: Promise<void> | undefined;
     return {
       netns: namespacePath(block, slot),
-      resolvConf: this.resolvConf,
+      resolvConf: this.options.resolvConf,
       address: inner,
       ready,
       get environment() {
         return rules.names.length > 0 ? proxyEnvironment(`http://${proxy.address}:${proxy.port}`) : {};
+      },
+      check: () => walls.check(),
+      keep: (file) => writeWhole(file, JSON.stringify({ slot })),
+      heldBy(sandbox) {
+        held = sandbox;
+        // What cannot be stopped is tried again with the walls.
+        if (walls.obstacle !== undefined) sandbox.hold().catch(() => {});
       },
       async setPolicy(policy) {
         rules = readPolicy(policy);
@@ -206,8 +263,20 @@ export class SandboxNetworks {
     };
   }
 
+  /** Why sandboxes cannot be walled in at present; undefined where they are. */
+  get obstacle(): string | undefined {
+    return this.#walls.obstacle;
+  }
+
+  async #forward(): Promise<void> {
+    this.#guarded = (await enableForwarding()) || this.#guarded;
+    const { block, proxy } = this;
+    const state = { block, proxyPort: proxy.port, guarded: this.#guarded };
+    await writeWhole(stateFile(this.options.directory), JSON.stringify(state));
+  }
+
   async #remove(id: string, slot: number): Promise<void> {
-    await this.#filter(withoutSandboxText({ block: this.block, slot, id }));
+    await this.#walls.clear(slot, withoutSandboxText({ block: this.block, slot, id }));
     await this.#unmake(slot);
     this.#free.push(slot);
   }
@@ -238,6 +307,18 @@ export class SandboxNetworks {
     }
     return slot;
   }
+}
+
+function stateFile(directory: string): string {
+  return join(directory, 'network.json');
+}
+
+/** What {@link SandboxNetwork.keep} wrote; undefined where there is nothing of the kind. */
+export async function keptSlot(file: string): Promise<number | undefined> {
+  return readFile(file, 'utf8').then(
+    (text) => z.object({ slot: z.int() }).safeParse(JSON.parse(text)).data?.slot,
+    () => undefined,
+  );
 }
 
 /** Names that programs know a proxy by; curl and its like want them in small letters. */

@@ -24,6 +24,11 @@ export async function silentBlocks(): Promise<number[]> {
   return blocksServedAt(addresses.filter((address) => !listeners.has(address)));
 }
 
+/** Whether a host listens on the address of a block. */
+export async function isServed(block: number): Promise<boolean> {
+  return (await listeningAddresses()).has(serviceAddress(block));
+}
+
 /** Of IPv4, as proc_net_tcp tells them: four bytes in the machine's order, the lowest first. */
 async function listeningAddresses(): Promise<Set<string>> {
   const table = await readFile('/proc/net/tcp', 'utf8');

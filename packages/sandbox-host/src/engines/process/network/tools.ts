@@ -2,11 +2,22 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { startChild } from '../start-child.js';
 import { toolEnvironment } from '../tool-environment.js';
 
+/** Numbers of the last processes that were started here: by these the packet filter's changes are told from others'. */
+const ownRuns = new Set<number>();
+const runsKnown = 256;
+
+/** Whether a process was one of this host's tools. */
+export function isOwnRun(pid: number): boolean {
+  return ownRuns.has(pid);
+}
+
 /** Runs a tool of the host's on a text, to its end. @throws Error with what it said when it fails. */
 export async function runOn(input: string, file: string, ...args: string[]): Promise<string> {
   const given = { stdio: 'pipe', cwd: '/', env: toolEnvironment() } as const;
   const child = await startChild<ChildProcessWithoutNullStreams>(file, args, given);
   return new Promise((resolve, reject) => {
+    ownRuns.add(child.pid ?? 0);
+    for (const pid of ownRuns) if (ownRuns.size > runsKnown) ownRuns.delete(pid);
     let output = '';
     let errors = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -15,7 +26,6 @@ export async function runOn(input: string, file: string, ...args: string[]): Pro
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       errors = (errors + text).slice(-2_000);
     });
-    child.once('error', reject);
     child.once('close', (code) => {
       if (code === 0) resolve(output);
       else reject(new Error(`${file}: ${errors.trim() || `exit code ${code}`}`));
