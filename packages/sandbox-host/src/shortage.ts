@@ -27,7 +27,8 @@ const byText: [RegExp, string][] = [
  * @returns HostError 503, or 507 for the disk; undefined for every other error.
  */
 export function shortageOf(error: unknown): HostError | undefined {
-  if (!(error instanceof Error)) return undefined;
+  // What is said in the caller's terms already stays as it is.
+  if (!(error instanceof Error) || HostError.isInstance(error)) return undefined;
   const { code = '', syscall = '', message } = error as NodeJS.ErrnoException;
   // Only of a new process: a pipe that is full says the same.
   const noProcess = code === 'EAGAIN' && syscall.startsWith('spawn') ? processes : undefined;

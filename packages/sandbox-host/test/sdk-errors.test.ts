@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -233,6 +234,22 @@ describeIsolated('on a disk that is full', () => {
     }));
     await expectFull(sandbox.files.writeFiles(several));
     expect(await sandbox.files.read('file')).toBe('as it was');
+    await sandbox.kill();
+  });
+
+  test('a snapshot is a 507, and leaves nothing of itself', async () => {
+    const sandbox = await newest.Sandbox.create(connection());
+    await sandbox.files.write('large', new Blob([tooMuch.subarray(0, 12 * 1024 * 1024)]));
+    const layers = readdirSync(join(disk, 'data/layers'));
+    const response = await fetch(`${host.apiUrl}/sandboxes/${sandbox.sandboxId}/snapshots`, {
+      method: 'POST',
+      headers: { 'x-api-key': host.apiKey },
+    });
+    expect([response.status, await response.json()]).toEqual([
+      507,
+      { code: 507, message: 'There is no space left on the disk.' },
+    ]);
+    expect(readdirSync(join(disk, 'data/layers'))).toEqual(layers);
     await sandbox.kill();
   });
 

@@ -127,7 +127,10 @@ export function templateRoutes({
       body: z.object({ name: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
       status: 204,
       handle: ({ body }) => {
-        catalog.untag(catalog.get(body.name), body.tags);
+        const found = catalog.get(body.name);
+        if (found.names.includes('base'))
+          throw new HostError(403, 'The template "base" belongs to the host and keeps its tags.');
+        catalog.untag(found, body.tags);
         return {};
       },
     }),

@@ -19,9 +19,6 @@ import {
 import { keepAliveMs, withKeepAlive } from './keep-alive.js';
 import { resolvePath } from './paths.js';
 
-/** So deep a list goes at most. */
-const maxDepth = 64;
-
 const fileTypes: Record<FileEntry['type'], FileType> = {
   file: FileType.FILE,
   directory: FileType.DIRECTORY,
@@ -44,7 +41,7 @@ export const filesystemService: Handlers<typeof Filesystem, Caller> = {
   },
   async listDir({ path, depth }, context) {
     const { files, resolve } = open(context);
-    const entries = await files.list(resolve(path), Math.min(depth || 1, maxDepth), context.signal);
+    const entries = await files.list(resolve(path), depth || 1, context.signal);
     return { entries: entries.map(entryInfo) };
   },
   async remove({ path }, context) {

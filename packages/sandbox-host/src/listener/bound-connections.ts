@@ -30,6 +30,8 @@ export function boundConnections(server: Server, most: number): void {
     return true;
   };
   server.on('connection', (socket: Socket) => {
+    // Comes again when it wished to speak another protocol and did not.
+    if (open.has(socket)) return;
     const name = nameOf(socket);
     if (!hasRoom()) {
       const [oldest] = unused.values();

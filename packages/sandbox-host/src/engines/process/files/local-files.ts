@@ -22,7 +22,7 @@ import { removeTree } from './remove-tree.js';
 import { errorCode, openRooted, type RootedPath, type RootedPathOptions } from './rooted-path.js';
 import { watchDirectory } from './watch-directory.js';
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 /** Of so many files it is remembered what was said about them, and that they were written here. */
 const filesRemembered = 10_000;
@@ -114,15 +114,15 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
 
     read: (path) =>
       at(path, {}, async (place) => {
-        // Not to wait for the other end of a pipe.
-        const handle = await open(place.at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+        // Looked at first: opening a device may do something. It may have become another thing when it is opened.
+        requireFile(await lstat(place.at), path);
+        const handle = await open(place.at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
         const stats = await handle.stat();
-        if (!stats.isFile()) {
+        try {
+          requireFile(stats, path);
+        } catch (error) {
           await handle.close();
-          throw new HostError(
-            400,
-            `${path} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}.`,
-          );
+          throw error;
         }
         // So much and no more, should it grow meanwhile; files of /proc say that they have nothing in them.
         const end = stats.size === 0 ? Number.POSITIVE_INFINITY : stats.size - 1;
@@ -133,10 +133,7 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
     write: (path, content, owner, metadata = {}) =>
       at(path, { create: createOptions(owner) }, async (place) => {
         const before = await lstat(place.at).catch(() => undefined);
-        if (before && !before.isFile()) {
-          const kind = before.isDirectory() ? 'a directory' : 'not a regular file';
-          throw new HostError(400, `${path} is ${kind}.`);
-        }
+        if (before) requireFile(before, path);
         // Put in its place as a whole: half a file must not pass for one, nor take the place of another.
         const staged = await openStaged(root, place);
         let key: string;
@@ -166,7 +163,12 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
 
     makeDirectory: (path, owner) =>
       at(path, { create: createOptions(owner) }, async (place) => {
-        await mkdir(place.at, { mode: 0o755 });
+        await mkdir(place.at, { mode: 0o755 }).catch(async (error: unknown) => {
+          const there =
+            errorCode(error) === 'EEXIST' ? await lstat(place.at).catch(() => undefined) : undefined;
+          if (!there || there.isDirectory()) throw error;
+          throw new HostError(400, `${path} exists already and is ${kindOf(there)}, not a directory.`);
+        });
         const ids = ownership(owner);
         if (ids) await lchown(place.at, ids.uid, ids.gid);
         return describe(place, normalise(path));
@@ -202,6 +204,20 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
   function createOptions(owner: SandboxUser): { uid: number; gid: number } {
     return ownership(owner) ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   }
+}
+
+/** What something is, in words. */
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isFile()) return 'a file';
+  if (stats.isSymbolicLink()) return 'a link that leads nowhere';
+  if (stats.isFIFO()) return 'a named pipe';
+  return stats.isSocket() ? 'a socket' : 'a device';
+}
+
+/** @throws HostError 400 for what has no content of its own. */
+export function requireFile(stats: Stats, path: string): void {
+  if (!stats.isFile()) throw new HostError(400, `${path} is ${kindOf(stats)}, not a regular file.`);
 }
 
 /** A path without doubled slashes, dots and a slash at its end; links are left as they are. */
@@ -252,6 +268,9 @@ async function mountOf(directory: string): Promise<string> {
 function fileError(error: unknown, path: string): unknown {
   if (error instanceof HostError) return error;
   const options = { cause: error };
+  // However the system says it: it may be the reason of another error.
+  const shortage = shortageOf(error);
+  if (shortage?.status === 507) return new HostError(507, 'There is no space left for the file.', options);
   switch (errorCode(error)) {
     case 'ENOENT':
       return new HostError(404, `${path} does not exist.`, options);
@@ -274,17 +293,22 @@ function fileError(error: unknown, path: string): unknown {
     case 'ELOOP':
       return new HostError(400, `${path} leads through too many symbolic links.`, options);
     case 'ENAMETOOLONG':
-      return new HostError(400, 'The path is too long.', options);
+      return new HostError(400, 'The path, or a name in it, is too long.', options);
+    case 'ENXIO':
+    case 'ENODEV':
+      return new HostError(400, `${path} is a socket, a pipe or a device, not a regular file.`, options);
+    case 'EBUSY':
+    case 'ETXTBSY':
+      return new HostError(400, `${path} is in use: something is mounted there, or runs from it.`, options);
+    case 'ENOTSUP':
+      return new HostError(400, `${path} does not support this.`, options);
     case 'ECONNRESET':
       return new HostError(400, `What was to be in ${path} was not sent to its end.`, options);
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new HostError(507, 'There is no space left for the file.', options);
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
       return new HostError(403, `${path} may not be changed or read.`, options);
     default:
-      return shortageOf(error) ?? error;
+      return shortage ?? error;
   }
 }

@@ -15,12 +15,12 @@ import { basename, join } from 'node:path';
 import { HostError } from '../../../errors.js';
 import type { VolumeAttributes, VolumeEntry, VolumeFiles } from '../../volumes.js';
 import { listDirectory } from '../files/list-directory.js';
-import { localFiles, normalise, withPlace } from '../files/local-files.js';
+import { localFiles, normalise, requireFile, withPlace } from '../files/local-files.js';
 import { removeTree } from '../files/remove-tree.js';
 import { errorCode, type RootedPath } from '../files/rooted-path.js';
 import type { SandboxIds } from '../user-ids.js';
 
-const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 /** Which directories of the host a volume is in. */
 export interface VolumePlace {
@@ -85,7 +85,7 @@ export function volumeFiles({ root, staging, ids }: VolumePlace): VolumeFiles {
       withPlace(root, path, { follow: force, ...above(force) }, async (place) => {
         const there = await lstat(place.at).catch(() => undefined);
         if (there && !force) throw alreadyThere(path);
-        if (there && !there.isFile()) throw new HostError(400, `${path} is not a regular file.`);
+        if (there) requireFile(there, path);
         const staged = join(staging, randomUUID());
         const handle = await open(staged, O_WRONLY | O_NOFOLLOW | O_CREAT | O_EXCL, 0o600);
         try {
@@ -121,7 +121,7 @@ export function volumeFiles({ root, staging, ids }: VolumePlace): VolumeFiles {
 
     change: (path, attributes) =>
       withPlace(root, path, {}, async (place) => {
-        const handle = await open(place.at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+        const handle = await open(place.at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
         await set(handle, attributes).finally(() => handle.close());
         return stat(path);
       }),

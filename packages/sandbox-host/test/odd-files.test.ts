@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { describeHosts } from './with-host.js';
+
+/** Makes a tree deeper than any path can be long (PATH_MAX), with a file at its end and one beside each directory. */
+const deepTree = `
+import os
+os.makedirs('deep', exist_ok=True)
+os.chdir('deep')
+for n in range(2000):
+    os.mkdir('dd')
+    if n % 100 == 0: open('file', 'w').close()
+    os.chdir('dd')
+open('end', 'w').write('the end')`;
+/** What has no content, beside what has. */
+const oddFiles = `
+import os, socket
+os.makedirs('odd', exist_ok=True)
+os.mkfifo('odd/pipe')
+socket.socket(socket.AF_UNIX).bind('odd/socket')
+os.symlink('nowhere', 'odd/broken')`;
+
+describeHosts('files that are out of the ordinary', (fixture) => {
+  test('a tree deeper than a path can be long is made, listed, looked at, written to, moved and removed', async () => {
+    const sandbox = await fixture.create();
+    await sandbox.files.write('deep.py', deepTree);
+    await sandbox.commands.run('python3 deep.py');
+    const end = `deep/${'dd/'.repeat(2_000)}`;
+    expect(await sandbox.files.read(`${end}end`)).toBe('the end');
+    expect((await sandbox.files.getInfo(`${end}end`)).size).toBe(7);
+    expect((await sandbox.files.list(end)).map(({ name }) => name)).toEqual(['end']);
+    const all = await sandbox.files.list('deep', { depth: 3_000 });
+    expect(all.length).toBe(2_000 + 20 + 1);
+    expect(all.filter(({ name }) => name === 'file')).toHaveLength(20);
+    await sandbox.files.write(`${end}more`, 'more');
+    expect(await sandbox.files.makeDir(`${end}${'m/'.repeat(600)}`)).toBe(true);
+    expect(await sandbox.files.read(`${end}${'m/'.repeat(600)}${'../'.repeat(600)}more`)).toBe('more');
+    await sandbox.files.rename(`${end}more`, 'more');
+    expect(await sandbox.files.read('more')).toBe('more');
+    await sandbox.files.remove('deep');
+    expect(await sandbox.files.exists('deep')).toBe(false);
+    await sandbox.kill();
+  });
+
+  test('what has no content of its own is refused in words, at once', async () => {
+    const sandbox = await fixture.create();
+    await sandbox.files.write('odd.py', oddFiles);
+    await sandbox.commands.run('python3 odd.py');
+    const targets = [
+      'odd/pipe',
+      'odd/socket',
+      '/',
+      '.',
+      ...(fixture.isolation === 'none' ? [] : ['/dev/tty', '/dev/null']),
+    ];
+    for (const path of targets) {
+      await expect(sandbox.files.read(path), path).rejects.toThrow(
+        /is a (named pipe|socket|directory|device), not a regular file/,
+      );
+      await expect(sandbox.files.write(path, 'x'), path).rejects.toThrow(
+        /is a (named pipe|socket|directory|device), not a regular file/,
+      );
+    }
+    await expect(sandbox.files.list('odd/pipe')).rejects.toThrow('is not a directory');
+    await expect(sandbox.files.watchDir('odd/socket', () => {})).rejects.toThrow('is not a directory');
+    await expect(sandbox.files.remove('/')).rejects.toThrow('cannot be removed');
+    await expect(sandbox.files.rename('/', 'elsewhere')).rejects.toThrow(/in use|cannot be/);
+    await expect(sandbox.files.makeDir('odd/pipe')).rejects.toThrow('is a named pipe, not a directory');
+    await expect(sandbox.files.makeDir('odd.py')).rejects.toThrow('is a file, not a directory');
+    await expect(sandbox.files.makeDir('odd.py/below')).rejects.toThrow('not a directory');
+    expect(await sandbox.files.makeDir('odd')).toBe(false);
+    for (const name of ['broken', 'pipe', 'socket'])
+      expect(await sandbox.files.exists(`odd/${name}`)).toBe(true);
+    await sandbox.files.remove('odd');
+    await sandbox.kill();
+  });
+
+  test('many followed commands warn of nothing', async () => {
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error): unknown => warnings.push(name);
+    process.on('warning', onWarning);
+    const sandbox = await fixture.create();
+    const commands = await Promise.all(
+      Array.from({ length: 15 }, () =>
+        sandbox.commands.run('exec sleep 600', { background: true, timeoutMs: 0 }),
+      ),
+    );
+    await Promise.all(commands.map((command) => command.kill()));
+    await sandbox.kill();
+    process.off('warning', onWarning);
+    expect(warnings.filter((name) => name.startsWith('MaxListeners'))).toEqual([]);
+  });
+
+  test("the tags of the host's own template stay", async () => {
+    const { apiUrl, apiKey } = fixture.host;
+    const init = {
+      method: 'DELETE',
+      headers: { 'x-api-key': apiKey },
+      body: JSON.stringify({ name: 'base', tags: ['default'] }),
+    };
+    if (apiUrl.startsWith('http:')) expect((await fetch(`${apiUrl}/templates/tags`, init)).status).toBe(403);
+    await (await fixture.create('base')).kill();
+  });
+});
