@@ -34,7 +34,8 @@ export async function deployAgent({ folder, metadata, resources, network, packag
     await rm(staged, { recursive: true, force: true });
   }
   const agent = { apiVersion: 'v1', kind: 'Agent', metadata, spec: { entrypoint: 'agent.js' } };
-  await describe(name, { agent, ...(network && { network }) }, platform);
+  // As text, which is what metadata is at PPIO: so its client and ours both read it.
+  await describe(name, { agent_runtime: JSON.stringify(agent), ...(network && { network }) }, platform);
 }
 
 /** Stores what a template says of itself. E2B's own platform has no place for it, and needs none to run the agent. */

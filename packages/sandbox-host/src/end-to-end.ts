@@ -1,7 +1,7 @@
 import { headers } from '@sandpiper/protocol';
 
 /** Fields that are about one connection and end with it (RFC 9110, section 7.6.1). */
-export const hopByHop: ReadonlySet<string> = new Set([
+const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'http2-settings',
   'keep-alive',

@@ -1,5 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { Sandbox } from 'e2b';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Sandbox, Template } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
 import { exchange, headOf, serve } from './raw-http.js';
@@ -123,17 +126,65 @@ test('a name under the domain that is no sandbox is a page that says so, never t
 });
 
 test('a request whose host names no sandbox hears what a proxy has to hand on', async () => {
-  for (const [path, status] of [
-    ['/invocations', 404],
-    ['/ping', 404],
-    ['/process.Process/List', 404],
-    ['/files?path=a', 404],
-    ['/metrics', 401],
-    ['/sandboxes', 401],
+  for (const path of ['/invocations', '/ping', '/process.Process/List', '/files?path=a', '/metrics']) {
+    for (const [headers, status] of [
+      [{}, 401],
+      [{ 'x-api-key': host.apiKey }, 404],
+    ] as const) {
+      // This one is the control plane's, too.
+      if (path === '/metrics' && status === 404) continue;
+      const response = await control(path, { ...headers });
+      const { message } = (await response.json()) as { message: string };
+      expect([path, response.status]).toEqual([path, status]);
+      expect(message).toMatch(/host "127.0.0.1:\d+" names no sandbox.*must hand on Host and these headers/);
+    }
+  }
+});
+
+/** An agent as PPIO's CLI lays it out: Python without a package, so that it runs anywhere. */
+const app = `from http.server import BaseHTTPRequestHandler, HTTPServer
+import json, os
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({'status': 'Healthy', 'message': None, 'folder': os.getcwd()}).encode()
+        self.send_response(200)
+        self.send_header('content-length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+HTTPServer(('0.0.0.0', 8080), Handler).serve_forever()
+`;
+const agentYaml = (entrypoint: string) =>
+  `apiVersion: v1\nkind: Agent\nmetadata:\n  name: own\nspec:\n  entrypoint: ${entrypoint}\n  launch:\n    unknown: true\n`;
+
+async function build(name: string, files: Record<string, string>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'ppio-agent-'));
+  try {
+    for (const [file, content] of Object.entries(files)) await writeFile(join(folder, file), content);
+    const template = Template({ fileContextPath: folder }).fromTemplate('base').copy('.', '/app');
+    await Template.build(template, name, { apiUrl: origin, apiKey: host.apiKey });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+test('an agent that lies in /app without a start command is found by its agent.yaml, and started', async () => {
+  await build('laid-out', { 'app.py': app, 'agent.yaml': agentYaml('app.py') });
+  const connection = { apiUrl: origin, sandboxUrl: origin, apiKey: host.apiKey };
+  const agent = await Sandbox.create('laid-out', connection);
+  const response = await control('/ping', { 'e2b-sandbox-id': agent.sandboxId, 'e2b-sandbox-port': '8080' });
+  expect(await response.json()).toMatchObject({
+    status: 'Healthy',
+    folder: expect.stringMatching(/\/app$/),
+  });
+  await agent.kill();
+});
+
+test('an agent.yaml in /app that names nothing to start fails the build in words', async () => {
+  for (const [content, why] of [
+    [agentYaml('app.rb'), /spec.entrypoint is "app.rb"; it must be a .py, .js/],
+    ['kind: Agent', /spec.entrypoint is undefined/],
+    ['a: [', /agent.yaml is not YAML/],
   ] as const) {
-    const response = await control(path, { host: 'backend:8080' });
-    const { message } = (await response.json()) as { message: string };
-    expect([path, response.status]).toEqual([path, status]);
-    expect(message).toMatch(/host "127.0.0.1:\d+" names no sandbox.*must hand on Host and these headers/);
+    await expect(build('laid-out-wrong', { 'agent.yaml': content })).rejects.toThrow(why);
   }
 });

@@ -16,12 +16,6 @@ export function createApi(routes: Route[], apiKey: string, events: ApiEvents): H
   app.get('/openapi.json', (context) => context.json(description));
   app.get('/health', (context) => context.text('The sandbox host is running.'));
   for (const one of routes.filter(({ open }) => open)) mount(app, one);
-  const begins = new Set(routes.map(({ path }) => path.split('/')[1]));
-  app.use(async (context, next) => {
-    // No key would open it.
-    if (begins.has(context.req.path.split('/')[1])) await next();
-    else throw notFound(context);
-  });
   app.use(requireKey(apiKey));
   for (const one of routes.filter(({ open }) => !open)) mount(app, one);
   app.notFound((context) => {

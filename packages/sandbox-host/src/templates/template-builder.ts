@@ -8,6 +8,7 @@ import { startAgent } from '../sandboxes/start-agent.js';
 import { shortageOf } from '../shortage.js';
 import type { BuildLogs } from './build-logs.js';
 import { applyStep, type BuildState, type BuildStep, runStep } from './build-steps.js';
+import { findAgent } from './find-agent.js';
 import type { ImageMap } from './image-map.js';
 import { type LayerCache, layerKey } from './layer-cache.js';
 import type { Build, BuildLogEntry, Template } from './template.js';
@@ -133,8 +134,13 @@ export class TemplateBuilder {
         if (image.layers.length < maxLayers) await close();
       }
       step = 'finalize';
-      const startCmd = plan.startCmd ?? from.result.startCmd;
-      const readyCmd = plan.startCmd ? plan.readyCmd : (plan.readyCmd ?? from.result.readyCmd);
+      let startCmd = plan.startCmd ?? from.result.startCmd;
+      let readyCmd = plan.startCmd ? plan.readyCmd : (plan.readyCmd ?? from.result.readyCmd);
+      if (!startCmd && plan.steps.length > 0) {
+        sandbox ??= await open();
+        const found = await findAgent(sandbox);
+        if (found) ({ workdir: state.workdir, startCmd, readyCmd } = found);
+      }
       if (startCmd) {
         await close();
         sandbox = await open();
