@@ -13,7 +13,7 @@ import {
   type CallSettings,
 } from './invocation/call-options.js';
 import { invoke } from './invocation/invoke.js';
-import type { InvocationInput } from './invocation/request.js';
+import { type InvocationInput, readPayload } from './invocation/request.js';
 import type { InvocationResponse } from './invocation/response.js';
 import { Platform } from './platform/platform.js';
 import { platformSettings } from './platform/platform-settings.js';
@@ -208,7 +208,7 @@ export class AgentRuntimeClient implements AsyncDisposable {
       const made = await this.#sessions.create(await templateId(), options);
       return made.use.lease(cancellation);
     };
-    const answer = await invoke(new Call(lease, payload, this.#calls, call, acceptAnswer));
+    const answer = await invoke(new Call(lease, readPayload(payload), this.#calls, call, acceptAnswer));
     return { ...answer, runtimeSessionId };
   }
 

@@ -82,6 +82,10 @@ export interface DonePayload {
   metadata: Record<string, unknown>;
   /** False when the event before it is the whole result of an invocation that did not stream. */
   streamed?: boolean | undefined;
+  processing_time?: number | null | undefined;
+  queue_time?: number | null | undefined;
+  tokens_used?: number | null | undefined;
+  cost?: number | null | undefined;
 }
 
 /** Reads the payload of a `done` frame. */
@@ -90,6 +94,10 @@ export const donePayloadSchema: z.ZodType<DonePayload, unknown> = z.looseObject(
   duration: z.number(),
   metadata: z.record(z.string(), z.unknown()),
   streamed: z.boolean().optional(),
+  processing_time: z.number().nullish(),
+  queue_time: z.number().nullish(),
+  tokens_used: z.number().nullish(),
+  cost: z.number().nullish(),
 });
 
 /** Where an invocation stands, as `GET /invocations/{id}` says. */

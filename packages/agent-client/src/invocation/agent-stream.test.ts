@@ -103,6 +103,122 @@ describe('a stream', () => {
     expect(agent.released).toBe(1);
   });
 
+  const errorFrames: [string, string, string, string | undefined][] = [
+    ['PPIO', '{"error":"broke"}', 'broke', undefined],
+    ['OpenAI', '{"error":{"message":"broke","type":"server_error","code":null}}', 'broke', 'server_error'],
+    ['AG-UI', '{"type":"RUN_ERROR","message":"broke","code":"E7"}', 'broke', 'E7'],
+    ['AgentCore', '{"error":"broke","error_type":"E","message":"An error occurred"}', 'broke', 'E'],
+  ];
+  const streamTypes: [string, (frame: string) => string, string][] = [
+    ['text/event-stream', (frame) => `data: ${frame}\n\n`, ''],
+    ['text/event-stream', (frame) => `data: ${frame}\n\n`, 'data: [DONE]\n\n'],
+    ['application/x-ndjson', (frame) => `${frame}\n`, ''],
+  ];
+  describe.each(streamTypes)('of %s %s %j', (type, write, end) => {
+    test.each(errorFrames)('fails by a last frame of %s’s: %s', async (_, frame, message, errorType) => {
+      const agent = await testAgent((_request, response) => {
+        response.writeHead(200, { 'content-type': type });
+        response.end(write('"a"') + write(frame) + end);
+      });
+      const values: unknown[] = [];
+      const reading = (async () => {
+        for await (const value of agent.stream('x')) values.push(value);
+      })();
+      const told = errorType === undefined ? {} : { errorType };
+      await expect(reading).rejects.toMatchObject({
+        name: 'InvocationError',
+        outcome: 'failed',
+        message,
+        ...told,
+      });
+      expect(values).toEqual(['a']);
+      await expect(agent.invoke('x')).rejects.toMatchObject({ outcome: 'failed', message });
+    });
+
+    test.each(errorFrames)(
+      'gives a frame that looks like %s’s error as a value when more follows',
+      async (_, frame) => {
+        const agent = await testAgent((_request, response) => {
+          response.writeHead(200, { 'content-type': type });
+          response.end(write(frame) + write('"b"') + end);
+        });
+        expect(await agent.stream('x').collect()).toEqual([JSON.parse(frame), 'b']);
+      },
+    );
+
+    test.each([
+      '{"error":"e","partial":1}',
+      '{"error":null}',
+      '{"type":"RUN_ERROR"}',
+      '{"error":{"code":1}}',
+    ])('gives a last value that is no error: %s', async (frame) => {
+      const agent = await testAgent((_request, response) => {
+        response.writeHead(200, { 'content-type': type });
+        response.end(write(frame) + end);
+      });
+      expect(await agent.stream('x').collect()).toEqual([JSON.parse(frame)]);
+    });
+  });
+
+  test('of a runtime that announced resumable frames ends in no error without an event of that name', async () => {
+    const agent = await testAgent((_, response) => {
+      sse(response, resumable);
+      response.end(`id: 1\ndata: {"error":"text"}\n\n${done.replace('id: 3', 'id: 2')}`);
+    });
+    expect(await agent.stream('x').collect()).toEqual([{ error: 'text' }]);
+  });
+
+  test.each([
+    ['JSON', '{"error":"no key"}', /no event: \{"error":"no key"\}/],
+    ['a page', '<html>\n<body>Welcome</body></html>', /no event with an HTML page/],
+    ['words', 'upstream failed', /no event: upstream failed/],
+  ])(
+    'that is no stream but %s is an error that quotes it, and no empty success',
+    async (_, body, message) => {
+      const agent = await testAgent((_request, response) => {
+        sse(response);
+        for (const byte of Buffer.from(body)) response.write(Buffer.of(byte));
+        response.end();
+      });
+      for (const call of [agent.stream('x').collect(), agent.invoke('x')]) {
+        await expect(call).rejects.toMatchObject({
+          name: 'InvocationError',
+          outcome: 'unknown',
+          message: expect.stringMatching(message),
+        });
+      }
+    },
+  );
+
+  test.each([
+    ['nothing', ''],
+    ['a comment', ': hello\n\n'],
+    ['fields without data', 'event: start\nid: 1\nretry: 5\n\n'],
+  ])('of %s is empty', async (_, body) => {
+    const agent = await testAgent((_request, response) => {
+      sse(response);
+      response.end(body);
+    });
+    expect(await agent.stream('x').collect()).toEqual([]);
+  });
+
+  test('says what it used', async () => {
+    const agent = await testAgent((_, response) => {
+      sse(response, resumable);
+      const used = { processing_time: 0.5, queue_time: 0.25, tokens_used: 7, cost: 0.1 };
+      const payload = { status: 'success', duration: 1, metadata: {}, ...used };
+      response.end(`event: done\nid: 1\ndata: ${JSON.stringify(payload)}\n\n`);
+    });
+    const stream = agent.stream('x');
+    await stream.collect();
+    expect(await stream.response).toMatchObject({
+      processingTime: 0.5,
+      queueTime: 0.25,
+      tokensUsed: 7,
+      cost: 0.1,
+    });
+  });
+
   test('can be read once', async () => {
     const agent = await testAgent((_, response) => json(response, 200, 1));
     const stream = agent.stream('x');

@@ -1,4 +1,4 @@
-import { AgentRuntimeError, type DonePayload, type ErrorPayload } from '@sandpiper/protocol';
+import { AgentRuntimeError, type DonePayload, type ErrorPayload, headers } from '@sandpiper/protocol';
 import { InvocationError } from '../errors/invocation-error.js';
 import { StreamInterruptedError } from '../errors/stream-interrupted-error.js';
 import type { ResponseBody } from '../transport/transport.js';
@@ -30,6 +30,8 @@ export class AnswerReader implements AnswerSink {
   /** Whether the answer, in the attempt that got furthest, was a stream that can be taken up where it was cut. */
   #resumable = false;
   #anyValue = false;
+  /** Whether the response that is read is one of our runtime's: others in its place have been refused before. */
+  #isFromRuntime = false;
 
   constructor(call: Call) {
     this.#call = call;
@@ -80,7 +82,8 @@ export class AnswerReader implements AnswerSink {
 
   whole(value: unknown): void {
     this.streamed = false;
-    const envelope = asEnvelope(value);
+    const { invocationId } = this.#call;
+    const envelope = asEnvelope(value, { runtime: this.#isFromRuntime, invocationId });
     if (envelope?.status === 'error') {
       const error = envelope.error ?? 'The agent gave no reason.';
       this.failed({ error, error_type: envelope.error_type ?? undefined });
@@ -128,6 +131,7 @@ export class AnswerReader implements AnswerSink {
     // Once an answer was seen to begin, the agent is asked for the rest of it, and never to start anew.
     const response = await this.#call.send(this.#resumable ? this.#position.lastEventId : undefined);
     const { settings } = this.#call;
+    this.#isFromRuntime = response.header(headers.runtimeInstance) !== undefined;
     this.#resumable ||= isResumable(response);
     response.body.idleTimeoutMs = settings.idleTimeoutMs ?? (this.#resumable ? defaultIdleTimeoutMs : 0);
     return {

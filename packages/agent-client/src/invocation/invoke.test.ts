@@ -1,6 +1,9 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { json, sse, testAgent } from '../../test/support/agent-server.js';
+import { readPayload } from './request.js';
 
+const runtime = { 'x-runtime-instance': 'one' };
 const envelope = (result: unknown): object => ({ result, status: 'success', duration: 0.5 });
 
 describe('a call for a whole answer', () => {
@@ -55,6 +58,77 @@ describe('a call for a whole answer', () => {
       expect((await agent.invoke('x')).result).toEqual(value);
     },
   );
+
+  test.each([
+    ['a foreign agent’s own fields', { result: 'x', status: 'success', sources: ['a'] }, {}],
+    [
+      'a raw-family runtime’s value that looks like one',
+      { result: 'x', status: 'ok', metadata: {} },
+      runtime,
+    ],
+  ])('does not take %s for an envelope', async (_, value, headers) => {
+    const agent = await testAgent((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
+    });
+    expect((await agent.invoke('x')).result).toEqual(value);
+    expect(await agent.stream('x').collect()).toEqual([value]);
+  });
+
+  test('takes a runtime’s envelope for one, whatever else it has', async () => {
+    const agent = await testAgent(({ headers }, response) => {
+      const metadata = { invocation_id: headers['idempotency-key'] };
+      json(response, 200, { ...envelope('x'), metadata, newer: 1 }, runtime);
+    });
+    expect((await agent.invoke('x')).result).toBe('x');
+  });
+
+  test.each([
+    ['a Buffer', Buffer.from('{"prompt":"é"}')],
+    ['bytes in the middle of others', new TextEncoder().encode('xx{"prompt":"é"}').subarray(2)],
+    ['an ArrayBuffer', new TextEncoder().encode('{"prompt":"é"}').buffer],
+  ])('sends the JSON that is in %s', async (_, input) => {
+    const agent = await testAgent((_request, response) => json(response, 200, envelope(1)));
+    await agent.invoke(input);
+    expect(agent.seen[0]?.body).toBe('{"prompt":"é"}');
+  });
+
+  test.each<[string, object, RegExp]>([
+    ['bytes that are no JSON', Buffer.from('hello'), /bytes must be JSON/],
+    ['bytes that are no UTF-8', Uint8Array.of(0x22, 0xff, 0x22), /bytes must be JSON in UTF-8/],
+    ['a Map', new Map([['a', 1]]), /a Map/],
+    ['a Set', new Set([1]), /a Set/],
+    ['a date', new Date(0), /a Date/],
+    ['an instance', new (class Question {})(), /a Question/],
+    ['a Map inside', { data: { rows: [1, new Map()] } }, /data\.rows\.1 is a Map/],
+    ['a promise inside', { prompt: Promise.resolve('x') }, /prompt is a Promise/],
+    ['bytes inside', { data: { file: Uint8Array.of(1) } }, /data\.file is a Uint8Array/],
+    ['a generator inside', { data: (function* () {})() }, /data is a Generator/],
+  ])('refuses %s, which JSON would lose, before anything is sent', async (_, input, message) => {
+    const agent = await testAgent((_request, response) => json(response, 200, envelope(1)));
+    await expect(async () => agent.invoke(input)).rejects.toMatchObject({
+      name: 'ValidationError',
+      message: expect.stringMatching(message),
+    });
+    expect(agent.seen).toHaveLength(0);
+  });
+
+  test.each<[string, object]>([
+    ['an object of another realm', runInNewContext('({ a: [1] })') as object],
+    ['one without a prototype', Object.assign(Object.create(null), { a: [1] })],
+    ['one that says how it is written', { toJSON: () => ({ a: [1] }) }],
+  ])('takes %s', async (_, input) => {
+    const agent = await testAgent((_request, response) => json(response, 200, envelope(1)));
+    await agent.invoke(input);
+    expect(agent.seen[0]?.body).toBe('{"a":[1]}');
+  });
+
+  test.each([
+    ['{"prompt":"x","n":1}', { prompt: 'x', n: 1 }],
+    ['{not JSON', '{not JSON'],
+    ['hello', 'hello'],
+  ])('reads a payload of text, as AgentCore’s callers write it: %s', (payload, input) => {
+    expect(readPayload(payload)).toEqual(input);
+  });
 
   test('gives the list of values of an agent that streams anyhow', async () => {
     const agent = await testAgent((_, response) => {

@@ -1,5 +1,20 @@
 import { type InvocationEnvelope, invocationEnvelopeSchema } from '@sandpiper/protocol';
 
+/** The fields of an envelope, PPIO's among them (contract, section 3). */
+const fields: ReadonlySet<string> = new Set([
+  'result',
+  'status',
+  'duration',
+  'metadata',
+  'error',
+  'error_type',
+  'details',
+  'processing_time',
+  'queue_time',
+  'tokens_used',
+  'cost',
+]);
+
 /** What an invocation came to, but for its result. */
 export interface InvocationSummary {
   /** `success`, or a foreign agent's own word. */
@@ -30,10 +45,18 @@ export interface InvocationResponse<T = unknown> extends InvocationSummary {
 /** What the client knows of an invocation without the agent's help. */
 export type InvocationFacts = Pick<InvocationSummary, 'requestId' | 'invocationId' | 'attempts' | 'duration'>;
 
-/** Reads a value as an envelope, or not at all: a raw-family agent answers with the bare value. */
-export function asEnvelope(value: unknown): InvocationEnvelope | undefined {
+/**
+ * Reads a value as an envelope, or not at all. A runtime's envelope names the invocation, which no value of a handler does;
+ * a foreign agent's has the fields of one and no others, else it is the agent's own value.
+ */
+export function asEnvelope(
+  value: unknown,
+  from: { runtime: boolean; invocationId: string },
+): InvocationEnvelope | undefined {
   if (typeof value !== 'object' || value === null || !('result' in value)) return undefined;
-  return invocationEnvelopeSchema.safeParse(value).data;
+  const envelope = invocationEnvelopeSchema.safeParse(value).data;
+  if (!from.runtime) return Object.keys(value).every((key) => fields.has(key)) ? envelope : undefined;
+  return envelope?.metadata?.invocation_id === from.invocationId ? envelope : undefined;
 }
 
 /** Translates the wire's spelling, in this one place; the agent's own clock wins over ours. */

@@ -1,13 +1,18 @@
+import { codingsOf, undecodable } from './decoded-body.js';
 import {
   type ResponseBody,
   type Transport,
   TransportFailure,
   type TransportRequest,
   type TransportResponse,
+  uncompressed,
 } from './transport.js';
 
 /** Codes of failures that come before the first byte of a request goes out. */
 const notSentCodes = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/** What every `fetch` undoes by itself; what it does not know it gives out as it came. */
+const decodedByFetch = new Set(['gzip', 'deflate', 'br']);
 
 /**
  * The platform's own `fetch`, for runtimes that have no undici. It has no pool to tune and no connect timeout, and on
@@ -31,12 +36,19 @@ export class FetchTransport implements Transport {
     try {
       const response = await fetch(origin + path, {
         method,
-        headers,
+        headers: { ...uncompressed, ...headers },
         ...(body !== undefined && { body }),
         // A redirect would take the traffic token with it.
         redirect: 'manual',
         signal: AbortSignal.any([own.signal, this.#closing.signal]),
       });
+      const foreign = codingsOf(response.headers.get('content-encoding') ?? undefined).find(
+        (coding) => !decodedByFetch.has(coding),
+      );
+      if (foreign !== undefined) {
+        own.abort();
+        throw undecodable(foreign);
+      }
       return {
         status: response.status,
         header: (name) => response.headers.get(name) ?? undefined,
@@ -44,7 +56,7 @@ export class FetchTransport implements Transport {
       };
     } catch (error) {
       settled();
-      throw toFailure(own.signal.aborted ? own.signal.reason : error);
+      throw toFailure(own.signal.aborted && !(error instanceof TransportFailure) ? own.signal.reason : error);
     } finally {
       if (late) clearTimeout(late);
     }

@@ -21,6 +21,9 @@ export interface ExchangeSignal {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
+/** Asks for bytes as they are: a stream that is compressed on its way arrives late, or by halves. */
+export const uncompressed: Readonly<Record<string, string>> = { 'accept-encoding': 'identity' };
+
 /** A response whose headers have come. */
 export interface TransportResponse {
   status: number;

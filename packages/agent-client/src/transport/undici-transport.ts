@@ -1,11 +1,13 @@
 import type { Agent, Dispatcher } from 'undici';
 import { BodyQueue } from './body-queue.js';
+import { codingsOf, DecodedBody } from './decoded-body.js';
 import {
   type Transport,
   TransportFailure,
   type TransportOptions,
   type TransportRequest,
   type TransportResponse,
+  uncompressed,
 } from './transport.js';
 
 /** Pooled HTTP/1.1 connections; knows of every request whether it had begun to go out when it failed. */
@@ -28,7 +30,8 @@ export class UndiciTransport implements Transport {
     return new Promise((resolve, reject) => {
       const exchange = new Exchange(request, resolve, reject);
       if (!exchange.start()) return;
-      const { method, origin, path, headers, body } = request;
+      const { method, origin, path, body } = request;
+      const headers = { ...uncompressed, ...request.headers };
       this.#agent.dispatch({ method, origin, path, headers, body: body ?? null }, exchange);
     });
   }
@@ -95,7 +98,9 @@ class Exchange implements Dispatcher.DispatchHandler {
       const value = headers[name];
       return Array.isArray(value) ? value[0] : value;
     };
-    this.#resolve({ status, header, body: this.#body });
+    const codings = codingsOf(header('content-encoding'));
+    const body = codings.length > 0 ? new DecodedBody(this.#body, codings) : this.#body;
+    this.#resolve({ status, header, body });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {

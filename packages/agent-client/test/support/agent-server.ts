@@ -106,7 +106,7 @@ export async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Answers with JSON. */
+/** Answers with JSON. The envelope of a runtime, which names itself, names the invocation, too. */
 export function json(
   response: ServerResponse,
   status: number,
@@ -114,7 +114,9 @@ export function json(
   headers: Record<string, string> = {},
 ): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
-  response.end(JSON.stringify(body));
+  const metadata = { invocation_id: response.getHeader('x-invocation-id') };
+  const isEnvelope = 'x-runtime-instance' in headers && 'result' in Object(body) && 'status' in Object(body);
+  response.end(JSON.stringify(isEnvelope ? { metadata, ...Object(body) } : body));
 }
 
 /** Begins to answer with server-sent events, resumable ones on demand. */

@@ -6,8 +6,9 @@ import { createLinesDecoder } from './lines-decoder.js';
 import { createPlainDecoder, createResumableDecoder, type StreamPosition } from './sse-decoder.js';
 import { createWholeDecoder, type WholeOptions } from './whole-decoder.js';
 
-/** Whether a response is one of our own resumable streams. */
+/** Whether a response is one of our own resumable streams: a runtime that has them names itself, too. */
 export function isResumable(response: TransportResponse): boolean {
+  if (response.header(headers.runtimeInstance) === undefined) return false;
   return response.header(headers.streamProtocol) === resumableStream;
 }
 

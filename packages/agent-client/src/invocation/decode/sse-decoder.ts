@@ -1,12 +1,9 @@
-import {
-  createFrameDecoder,
-  donePayloadSchema,
-  type ErrorPayload,
-  errorPayloadSchema,
-  type Frame,
-} from '@sandpiper/protocol';
+import { createFrameDecoder, donePayloadSchema, errorPayloadSchema, type Frame } from '@sandpiper/protocol';
+import { describeBody } from '../../describe-body.js';
 import { TransportFailure } from '../../transport/transport.js';
+import { concatenate, toText } from '../bytes.js';
 import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
+import { readingFinalError } from './final-error.js';
 import { parseLast, parseOrText } from './parse-or-text.js';
 
 /** How far a resumable stream has been read; outlives the connections it takes. */
@@ -18,12 +15,21 @@ export interface StreamPosition {
 const newline = 0x0a;
 const carriageReturn = 0x0d;
 
+/** As much of a body as tells what it is, in bytes. */
+const headLength = 4096;
+/** A line that server-sent events have: a field, or a comment. */
+const lineOfEvents = /^\uFEFF?((data|event|id|retry)(:|$)|:)/m;
+
 /** Server-sent events of an agent that knows nothing of our protocol: ours without resume, AgentCore's, any other. */
-export function createPlainDecoder(sink: AnswerSink): AnswerDecoder {
+export function createPlainDecoder(reader: AnswerSink): AnswerDecoder {
+  const sink = readingFinalError(reader);
   let ended = false;
+  let isEvents = false;
+  let head: Uint8Array = new Uint8Array();
   /** Set for the frame that the end of the stream completes: whether its last line was whole. */
   let lastLine: 'whole' | 'open' | undefined;
   const onFrame = (frame: Frame): void => {
+    isEvents = true;
     if (ended) return;
     // How OpenAI's streams, and those that copy them, say that they are complete.
     if (frame.data === '[DONE]') {
@@ -34,15 +40,15 @@ export function createPlainDecoder(sink: AnswerSink): AnswerDecoder {
     const last = lastLine && parseLast(frame.data, lastLine === 'whole');
     if (lastLine && !last) throw broken('the stream ended in the middle of an event');
     const value = last ? last.value : parseOrText(frame.data);
-    const failure = inBandError(frame, value);
-    ended = failure !== undefined;
-    if (failure) sink.failed(failure);
+    ended = frame.event === 'error';
+    if (ended) sink.failed(errorPayloadSchema.safeParse(value).data ?? { error: frame.data });
     else sink.value(value);
   };
   const frames = createFrameDecoder({ onFrame });
   let lastByte: number | undefined;
   return {
     push(bytes) {
+      if (!isEvents && head.length < headLength) head = concatenate([head, bytes]).subarray(0, headLength);
       frames.push(bytes);
       lastByte = bytes.at(-1) ?? lastByte;
     },
@@ -50,6 +56,14 @@ export function createPlainDecoder(sink: AnswerSink): AnswerDecoder {
       // Not every server puts an empty line behind its last event.
       lastLine = lastByte === newline || lastByte === carriageReturn ? 'whole' : 'open';
       frames.push(Uint8Array.of(newline, newline));
+      const start = toText([head]);
+      if (!isEvents && start.trim() !== '' && !lineOfEvents.test(start)) {
+        throw new TransportFailure(
+          'unreadable',
+          true,
+          `it is called an event stream and has no event${describeBody(start)}`,
+        );
+      }
       if (!ended) sink.done(undefined);
     },
   };
@@ -89,13 +103,4 @@ export function createResumableDecoder(sink: AnswerSink, position: StreamPositio
 
 function broken(reason: string): TransportFailure {
   return new TransportFailure('network', true, reason);
-}
-
-/** A throw in mid-stream, as our runtime and AgentCore's tell it in plain frames. */
-function inBandError(frame: Frame, value: unknown): ErrorPayload | undefined {
-  const named = frame.event === 'error';
-  // Asked before the schema is, which would cost every value of every stream.
-  const shaped = typeof value === 'object' && value !== null && 'error' in value && 'error_type' in value;
-  if (!named && !shaped) return undefined;
-  return errorPayloadSchema.safeParse(value).data ?? (named ? { error: frame.data } : undefined);
 }
