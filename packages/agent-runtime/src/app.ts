@@ -169,17 +169,24 @@ export class PortableApp {
    * Listens, and resolves once it does. Rejects when the address is taken or a start hook fails. SIGTERM and SIGINT
    * close the app and end the process; a second one ends it at once.
    *
-   * @param address - Goes before `config` and the environment. Port 0 takes any free one.
+   * @param address - A port, or a port and a host; takes precedence over `config` and the environment. Port 0 takes any free one.
+   * @throws AgentRuntimeError when there is no handler to run: neither an entry point nor one of WebSockets.
+   * @example
+   * ```ts
+   * const { port } = await app.run(8080);
+   * ```
    */
   async run(
-    address: { port?: number | undefined; host?: string | undefined } = {},
+    address: number | { port?: number | undefined; host?: string | undefined } = {},
   ): Promise<AgentRuntimeServer> {
     const { platform } = this;
     if (!platform)
       throw new AgentRuntimeError('This platform opens no ports: use `export default app` instead of run().');
     if (this.#listener || this.#closed) throw new AgentRuntimeError('An app runs once; make another one.');
+    if (!this.#invocations.entrypoint && !this.#webSockets.handler) throw nothingToRun();
     const { config } = this.#services;
-    const { port, host } = resolveConfig({ port: config.port, host: config.host, ...address });
+    const given = typeof address === 'number' ? { port: address } : address;
+    const { port, host } = resolveConfig({ port: config.port, host: config.host, ...given });
     await this.#start();
     this.#listener = platform.listen({
       port,
@@ -297,4 +304,10 @@ export class PortableApp {
       outer.invocationId = call.invocationId;
     }
   }
+}
+
+function nothingToRun(): AgentRuntimeError {
+  return new AgentRuntimeError(
+    'No entrypoint is registered: call app.entrypoint(handler) before app.run(). A decorated method is registered when its class is instantiated.',
+  );
 }

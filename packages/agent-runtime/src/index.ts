@@ -22,7 +22,7 @@ export type { AgentRuntimeAppOptions, AgentRuntimeServer } from './app.js';
 export type { BindHook, Binding } from './binding/binder.js';
 export type { AuthConfig, JwtConfig, RetentionConfig, RuntimeConfig } from './config.js';
 export { AgentRuntimeContext } from './context/agent-runtime-context.js';
-export type { RequestContext } from './context/request-context.js';
+export { RequestContext } from './context/request-context.js';
 export type { EntrypointOptions, Handler } from './entrypoint/handler.js';
 export type { InputIssue, InputResult, InputSchema } from './entrypoint/input-schema.js';
 export type { RegisterEntrypoint } from './entrypoint/register-entrypoint.js';

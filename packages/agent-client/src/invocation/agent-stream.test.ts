@@ -280,7 +280,7 @@ describe('a stream', () => {
     const next = async (): Promise<string> => new TextDecoder().decode((await reader?.read())?.value);
     expect(await next()).toBe('data: 1\n\n');
     const quiet = next();
-    vi.advanceTimersByTime(15_000);
+    await vi.advanceTimersByTimeAsync(15_000);
     expect(await quiet).toBe(': ping\n\n');
     finish();
     expect(await next()).toBe('data: 2\n\n');

@@ -35,7 +35,8 @@ export function toEventResponse(
 ): Response {
   const headers = new Headers(init.headers);
   headers.set('content-type', 'text/event-stream; charset=utf-8');
-  headers.set('cache-control', 'no-cache');
+  // Middleware that compresses holds a stream back to its end otherwise.
+  headers.set('cache-control', 'no-cache, no-transform');
   headers.set('x-accel-buffering', 'no');
   for (const [name, value] of Object.entries(extraHeaders)) headers.set(name, value);
   return new Response(toBody(frames, cancel), { ...init, headers });
@@ -55,24 +56,26 @@ function toBody(frames: AsyncIterable<string>, cancel: () => Promise<void>): Rea
   let heartbeat: ReturnType<typeof setInterval> | undefined;
   return new ReadableStream<Uint8Array>(
     {
+      // Called when a reader waits, and so never for a response that nobody reads.
       async pull(controller) {
-        heartbeat ??= setInterval(() => {
-          // Only for a reader that waits: one that is behind has enough to read.
-          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(heartbeatFrame));
+        heartbeat = setInterval(() => {
+          // A reader that has not taken the last one is behind.
+          if (controller.desiredSize === 0) controller.enqueue(encoder.encode(heartbeatFrame));
         }, heartbeatMs);
-        const { done, value } = await texts.next();
-        if (!done) {
-          controller.enqueue(encoder.encode(value));
-          return;
+        try {
+          const { done, value } = await texts.next();
+          if (done) controller.close();
+          else controller.enqueue(encoder.encode(value));
+        } finally {
+          clearInterval(heartbeat);
         }
-        clearInterval(heartbeat);
-        controller.close();
       },
       cancel() {
         clearInterval(heartbeat);
         return cancel();
       },
     },
-    { highWaterMark: 1 },
+    // Nothing is read ahead of the reader.
+    { highWaterMark: 0 },
   );
 }

@@ -25,7 +25,8 @@ export class Retries {
   constructor(settings: CallSettings, facts: AgentRuntimeErrorOptions & { invocationId: string }) {
     this.#settings = settings;
     this.#facts = facts;
-    this.#deadline = settings.timeoutMs > 0 ? Date.now() + settings.timeoutMs : Number.POSITIVE_INFINITY;
+    this.#deadline =
+      settings.timeoutMs > 0 ? performance.now() + settings.timeoutMs : Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -53,7 +54,7 @@ export class Retries {
     const delayMs = this.#mayRetry(failure, keyHonoured) ? this.#delay(failure) : undefined;
     // Whoever says 429 has not taken it on.
     if (failure.again === 'with-key' && failure.error.status !== 429) this.mayHaveRun = true;
-    if (delayMs === undefined || Date.now() + delayMs >= this.#deadline) throw this.#final(failure);
+    if (delayMs === undefined || performance.now() + delayMs >= this.#deadline) throw this.#final(failure);
     if (failure.sandboxMissing) await target.recover(signal);
     const info = {
       attempt: this.attempts,

@@ -93,11 +93,11 @@ async function listWith(
   list: () => Promise<SandboxRow[]>,
   signal: AbortSignal,
 ): Promise<SandboxRow[]> {
-  const deadline = Date.now() + listedWithinMs;
+  const deadline = performance.now() + listedWithinMs;
   for (let delayMs = 20; ; delayMs = Math.min(delayMs * 1.5, 500)) {
     const rows = await list();
     if (rows.some((row) => row.sandboxId === sandboxId)) return rows;
-    if (Date.now() + delayMs >= deadline) {
+    if (performance.now() + delayMs >= deadline) {
       const message = `The platform does not list sandbox ${sandboxId} ${listedWithinMs / 1000} s after creating it, so nobody can tell whether there is another one of its name.`;
       throw new SandboxCreationError(message, { sandboxId, retryable: true });
     }

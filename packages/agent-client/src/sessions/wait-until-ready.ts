@@ -41,11 +41,11 @@ export async function waitUntilReady(
   signal: AbortSignal,
   process?: AgentProcess,
 ): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   let delayMs = firstDelayMs;
   let lastPing = 'none was answered';
   for (;;) {
-    const late = AbortSignal.timeout(Math.max(1, Math.min(pingTimeoutMs, deadline - Date.now())));
+    const late = AbortSignal.timeout(Math.max(1, Math.min(pingTimeoutMs, deadline - performance.now())));
     try {
       await attemptPing(target, AbortSignal.any([signal, late, ...(process ? [process.crashed] : [])]));
       return;
@@ -61,7 +61,7 @@ export async function waitUntilReady(
     if (process?.exit !== undefined) {
       throw new NotReady(`The agent did not come to answer: ${process.exit}.`, lastPing, process.lastLines);
     }
-    if (Date.now() + delayMs >= deadline) {
+    if (performance.now() + delayMs >= deadline) {
       const reason = `The agent did not answer within ${timeoutMs} ms (\`readyTimeoutMs\`); the last ping: ${lastPing}.`;
       throw new NotReady(reason, lastPing, process?.lastLines);
     }

@@ -1,4 +1,5 @@
 import { describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
+import { silent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 import { AgentRuntimeContext } from './agent-runtime-context.js';
@@ -130,4 +131,50 @@ test('the deadline is a time of today, also when the clock was set after the pro
   const { result } = await json(await app.fetch(new Request('http://agent/invocations', post({}))));
   expect(Number(result)).toBeLessThanOrEqual(setTo + 60_000);
   expect(Number(result)).toBeGreaterThan(setTo + 30_000);
+});
+
+describe('the reason of the signal', () => {
+  /** Answers with what its signal was aborted for. */
+  const waiting = (told: { name?: unknown }): AgentRuntimeApp => {
+    const app = new AgentRuntimeApp({ config: { timeoutMs: 200 }, logger: silent });
+    app.entrypoint(
+      (_request, { signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            told.name = signal.reason.name;
+            resolve('ended');
+          });
+        }),
+    );
+    return app;
+  };
+
+  eachDoor('is a TimeoutError at the deadline', async (serve) => {
+    const told: { name?: unknown } = {};
+    const send = await serve(waiting(told));
+    expect((await send('/invocations', post({}))).status).toBe(504);
+    expect(told.name).toBe('TimeoutError');
+  });
+
+  eachDoor('is an AbortError when the caller left', async (serve) => {
+    const told: { name?: unknown } = {};
+    const send = await serve(waiting(told));
+    const caller = new AbortController();
+    const answer = send('/invocations', { ...post({}), signal: caller.signal });
+    setTimeout(() => caller.abort(), 50);
+    await answer.catch(() => {});
+    await vi.waitFor(() => expect(told.name).toBe('AbortError'), 15_000);
+  });
+
+  test('is an AbortError too where the platform gives a text for a reason', async () => {
+    const told: { name?: unknown } = {};
+    const app = waiting(told);
+    await app.fetch(new Request('http://agent/ping'));
+    const caller = new AbortController();
+    const answer = app.fetch(new Request('http://agent/invocations', { ...post({}), signal: caller.signal }));
+    // As @hono/node-server does.
+    setTimeout(() => caller.abort('Error: aborted'), 20);
+    await answer;
+    await vi.waitFor(() => expect(told.name).toBe('AbortError'), 15_000);
+  });
 });

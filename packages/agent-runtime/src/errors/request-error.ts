@@ -14,6 +14,8 @@ export class RequestError extends AgentRuntimeError {
     options: AgentRuntimeErrorOptions & { headers?: Readonly<Record<string, string>> } = {},
   ) {
     super(message, { ...options, status });
+    // What ends an invocation is its signal's reason, and others know such reasons by their names, as `AbortError`.
+    this.name = type;
     this.headers = options.headers ?? {};
   }
 

@@ -97,6 +97,7 @@ export function toResponse(reply: Reply, incoming: WebIncoming, bufferBytes: num
       return new Response(body, { status: reply.status, headers });
     }
     case 'stream': {
+      if (incoming.method === 'HEAD') return new Response(null, { status: reply.status, headers });
       const sink = new WebSink(bufferBytes, () => incoming.gone());
       reply.open(sink);
       return new Response(sink.readable, { status: reply.status, headers });
@@ -112,22 +113,36 @@ class WebSink implements Sink {
   onDrain: (() => void) | undefined;
   readonly readable: ReadableStream<Uint8Array>;
   readonly #encoder = new TextEncoder();
+  readonly #bufferBytes: number;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #onRead: (() => void)[] | undefined = [];
 
-  constructor(highWaterMark: number, onCancel: () => void) {
+  constructor(bufferBytes: number, onCancel: () => void) {
+    this.#bufferBytes = bufferBytes;
     this.readable = new ReadableStream(
       {
         start: (controller) => {
           this.#controller = controller;
         },
-        pull: () => this.onDrain?.(),
+        pull: () => {
+          const callbacks = this.#onRead ?? [];
+          this.#onRead = undefined;
+          for (const callback of callbacks) callback();
+          this.onDrain?.();
+        },
         cancel: () => {
           this.#controller = undefined;
           onCancel();
         },
       },
-      { highWaterMark, size: (chunk) => chunk?.byteLength ?? 0 },
+      // With a mark of 0 it is pulled by a reader only, who has read all that was written.
+      { highWaterMark: 0, size: (chunk) => chunk?.byteLength ?? 0 },
     );
+  }
+
+  whenRead(callback: () => void): void {
+    if (this.#onRead) this.#onRead.push(callback);
+    else callback();
   }
 
   write(piece: string | Uint8Array): boolean {
@@ -136,7 +151,7 @@ class WebSink implements Sink {
   }
 
   get isBehind(): boolean {
-    return (this.#controller?.desiredSize ?? 1) <= 0;
+    return -(this.#controller?.desiredSize ?? 0) >= this.#bufferBytes;
   }
 
   end(): void {

@@ -14,6 +14,7 @@ import { unavailable } from '../errors/unavailable.js';
 import type { Call } from '../http/call.js';
 import { jsonReply, type Reply } from '../http/reply.js';
 import { toJson } from '../json/to-json.js';
+import { eventStreamHeaders } from '../stream/frames.js';
 import { callerGone, cancelled } from './endings.js';
 import { describeEntry, eventsReply } from './entry-view.js';
 import { fingerprint } from './fingerprint.js';
@@ -91,7 +92,12 @@ export class Invocations {
     const id = call.invocationId;
     const wishes: Wishes = { ...this.#wishes(call), resumable: true };
     if (wishes.after !== undefined && !this.#services.ledger.find(id)) throw expired(id);
-    return eventsReply(this.#find(id), call, { format: this.#services.config.responseFormat, wishes });
+    const entry = this.#find(id);
+    // Who asks for the head only does not wait for the invocation, and keeps none going.
+    if (call.incoming.method === 'HEAD') {
+      return { kind: 'stream', status: 200, headers: eventStreamHeaders(true), open: (sink) => sink.end() };
+    }
+    return eventsReply(entry, call, { format: this.#services.config.responseFormat, wishes });
   }
 
   /** `DELETE /invocations/{id}` */

@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { agent } from '../../test/agent.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
+import { AgentRuntimeApp } from '../node/node-app.js';
 
 eachDoor('what is to be done at the start is done before the first request, once', async (serve) => {
   const order: string[] = [];
@@ -43,5 +44,31 @@ test('an app whose start fails does not run', async () => {
     throw new Error('no model');
   });
   await expect(app.run({ port: 0, host: '127.0.0.1' })).rejects.toThrow('no model');
+  await app.close();
+});
+
+test('an app runs on a port that is given as a number', async () => {
+  const app = agent(() => 'ran');
+  onTestFinished(() => app.close());
+  const { port } = await app.run(0);
+  expect(port).toBeGreaterThan(0);
+  const taken = agent(() => 1);
+  await expect(taken.run(port)).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  const wrong = agent(() => 1);
+  await expect(wrong.run(70_000)).rejects.toThrow(/port.*65535/);
+});
+
+test('an app without a handler does not run, and says what to do', async () => {
+  const app = new AgentRuntimeApp();
+  await expect(app.run(0)).rejects.toThrow('No entrypoint is registered: call app.entrypoint(handler)');
+  app.entrypoint(() => 1);
+  await app.run(0);
+  await app.close();
+});
+
+test('an app that speaks WebSocket only runs', async () => {
+  const app = new AgentRuntimeApp();
+  app.websocket(() => {});
+  await app.run(0);
   await app.close();
 });

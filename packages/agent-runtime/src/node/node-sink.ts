@@ -20,6 +20,10 @@ export class NodeSink implements Sink {
     response.on('drain', () => this.#caughtUp());
   }
 
+  whenRead(callback: () => void): void {
+    callback();
+  }
+
   write(piece: string | Uint8Array): boolean {
     const response = this.#response;
     if (response.destroyed) return true;

@@ -6,10 +6,17 @@ const looks = 8;
 
 /** Writes a comment into a stream that has been silent for a while (contract, section 4). */
 export class Heartbeat {
-  readonly #timer: ReturnType<typeof setInterval>;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #isStopped = false;
   #silentLooks = 0;
 
   constructor(sink: Sink, everyMs: number) {
+    sink.whenRead(() => this.#start(sink, everyMs));
+  }
+
+  // Nobody may ever read a response that is only made, and then its timer would never end.
+  #start(sink: Sink, everyMs: number): void {
+    if (this.#isStopped) return;
     this.#timer = setInterval(() => {
       // To a reader that is behind the stream is not silent, and comments would pile up.
       if (sink.isBehind || ++this.#silentLooks < looks) return;
@@ -24,6 +31,7 @@ export class Heartbeat {
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearInterval(this.#timer);
   }
 }

@@ -30,7 +30,12 @@ export class Pump {
       while (!cancellation.reason) {
         const pending = this.#iterator.next();
         // A sync iterator costs no turn of the event loop.
-        const step = 'then' in pending ? await pending : pending;
+        const step = isPromise(pending) ? await pending : pending;
+        if (Object(step) !== step) {
+          throw new TypeError(
+            `next() of the iterator gave ${String(step)}, which is no object with "done" and "value".`,
+          );
+        }
         if (cancellation.reason) break;
         if (step.done) return this.#outlet.end();
         if (!this.#outlet.write(step.value)) await this.#untilDrained();
@@ -66,6 +71,10 @@ export class Pump {
       // As above.
     }
   }
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value;
 }
 
 /** A generator that never waits, with a reader that always takes, would keep the event loop from everything else. */

@@ -7,6 +7,8 @@ export interface Sink {
   onDrain: (() => void) | undefined;
   /** Whether the reader has yet to catch up with what was written. */
   readonly isBehind: boolean;
+  /** Calls back when somebody reads: at once where the reader is a connection. */
+  whenRead(callback: () => void): void;
   /** Takes a piece for the reader. False: the reader is behind, write no more until {@link Sink.onDrain}. */
   write(piece: string | Uint8Array): boolean;
   /** Ends the stream cleanly. */

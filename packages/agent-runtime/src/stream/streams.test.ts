@@ -350,3 +350,49 @@ test('a signal that already aborted says so at once', async () => {
   await eventually(() => expect(late).toBe(true));
   await app.close();
 });
+
+describe('an iterator that is none', () => {
+  const none: unknown[] = [undefined, null, 5, 'text', true];
+  for (const step of none) {
+    for (const kind of ['sync', 'async'] as const) {
+      eachDoor(`ends its stream with a TypeError: ${kind} next() gives ${step}`, async (serve) => {
+        const next = (): unknown => (kind === 'sync' ? step : Promise.resolve(step));
+        const symbol = kind === 'sync' ? Symbol.iterator : Symbol.asyncIterator;
+        const send = await serve(agent(() => ({ [symbol]: () => ({ next }) })));
+        const text = await (await send('/invocations', post({}))).text();
+        expect(text).toMatch(
+          /^data: \{"error":"next\(\) of the iterator gave [^"]+.*"error_type":"TypeError"\}\n\n$/,
+        );
+      });
+    }
+  }
+
+  for (const made of none) {
+    eachDoor(`is a TypeError, and no value: ${made}`, async (serve) => {
+      const send = await serve(agent(() => ({ [Symbol.asyncIterator]: () => made })));
+      const response = await send('/invocations', post({}));
+      expect([response.status, (await json(response)).error_type]).toEqual([500, 'TypeError']);
+    });
+  }
+});
+
+for (const middleware of [false, true]) {
+  eachDoor(`a text that a handler streams comes piece by piece, middleware: ${middleware}`, async (serve) => {
+    let write = (_text: string): void => {};
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        write = (text) => controller.enqueue(new TextEncoder().encode(text));
+        write('first');
+      },
+    });
+    const app = agent(() => new Response(body, { headers: { 'content-type': 'text/plain' } }));
+    if (middleware) app.middleware((request, next) => next(request));
+    const send = await serve(app);
+    const response = await send('/invocations', post({}));
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader?.read())?.value).toBe('first');
+    write('second');
+    expect((await reader?.read())?.value).toBe('second');
+    await reader?.cancel();
+  });
+}

@@ -12,16 +12,22 @@ export function toIterator(value: unknown): AnyIterator | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (value instanceof ReadableStream) return readerIterator(value);
   if (Symbol.asyncIterator in value && typeof value[Symbol.asyncIterator] === 'function') {
-    return (value as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    return iteratorOf((value as AsyncIterable<unknown>)[Symbol.asyncIterator]());
   }
   if (Array.isArray(value) || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)) {
     return undefined;
   }
   if (value instanceof String) return undefined;
   if (Symbol.iterator in value && typeof value[Symbol.iterator] === 'function') {
-    return (value as Iterable<unknown>)[Symbol.iterator]();
+    return iteratorOf((value as Iterable<unknown>)[Symbol.iterator]());
   }
   return undefined;
+}
+
+/** @throws TypeError for what is no iterator: taken for a value, it would be a success. */
+function iteratorOf(made: unknown): AnyIterator {
+  if (typeof Object(made).next === 'function') return made as AnyIterator;
+  throw new TypeError(`The value says that it is iterable, and gave ${String(made)}, which has no next().`);
 }
 
 /** Not every platform's `ReadableStream` is iterable. */

@@ -7,7 +7,7 @@ const app: AgentRuntimeApp = new AgentRuntimeApp({
   logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
 });
 
-const seen = { runs: 0, cleanUps: 0, aborts: 0 };
+const seen = { runs: 0, cleanUps: 0, aborts: 0, reason: '' };
 
 async function* count(to: number): AsyncGenerator<unknown> {
   try {
@@ -51,7 +51,10 @@ const actions: Record<string, (request: Record<string, unknown>, context: Reques
     yield 2;
   },
   wait: async (_, { signal }) => {
-    signal.addEventListener('abort', () => seen.aborts++);
+    signal.addEventListener('abort', () => {
+      seen.aborts++;
+      seen.reason = signal.reason.name;
+    });
     await sleep(60_000, undefined, { signal });
   },
 };

@@ -23,14 +23,17 @@ export function describeContract(
       server = await start(runtime.program);
     }, 60_000);
     afterAll(() => server?.stop());
-    describeBehaviour((path, init) => fetch(`${server.url}${path}`, init));
+    describeBehaviour(name, (path, init) => fetch(`${server.url}${path}`, init));
   });
 }
 
-function describeBehaviour(send: (path: string, init?: RequestInit) => Promise<Response>): void {
+function describeBehaviour(
+  name: string,
+  send: (path: string, init?: RequestInit) => Promise<Response>,
+): void {
   const invoke = (body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
     send('/invocations', { method: 'POST', body: JSON.stringify(body), headers });
-  const seen = async (): Promise<Record<'runs' | 'cleanUps' | 'aborts', number>> =>
+  const seen = async (): Promise<Record<'runs' | 'cleanUps' | 'aborts', number> & { reason?: string }> =>
     Object((await json(await invoke({ do: 'seen' }))).result);
   const ping = async (): Promise<Record<string, unknown>> => json(await send('/ping'));
 
@@ -219,6 +222,16 @@ function describeBehaviour(send: (path: string, init?: RequestInit) => Promise<R
     await reader?.cancel();
     await vi.waitFor(async () => expect((await seen()).cleanUps).toBe(before + 1), 15_000);
     await vi.waitFor(async () => expect((await ping()).status).toBe('Healthy'), 15_000);
+  });
+
+  test.skipIf(name === 'workerd')('a caller that leaves aborts its signal, for an AbortError', async () => {
+    const caller = new AbortController();
+    const init = { method: 'POST', body: JSON.stringify({ do: 'wait' }), signal: caller.signal };
+    const answer = send('/invocations', init).catch(() => {});
+    await vi.waitFor(async () => expect((await ping()).status).toBe('HealthyBusy'), 15_000);
+    caller.abort();
+    await answer;
+    await vi.waitFor(async () => expect((await seen()).reason).toBe('AbortError'), 15_000);
   });
 
   test('a handler may think for longer than a server that waits for ten seconds', async () => {
