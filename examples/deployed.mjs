@@ -27,7 +27,9 @@ export function deployed(name, deploy) {
     /** A session that is closed with its test. */
     session: async () => {
       const session = await place.client.createSession(name);
-      onTestFinished(async () => void (await session.close()));
+      onTestFinished(async () => {
+        await session.close();
+      });
       return session;
     },
     /** E2B's own view of a session's sandbox. */

@@ -33,7 +33,7 @@ export async function demo() {
 
   const host = await createSandboxHost({ dataDir: join(folder, 'host') });
   // Without its host everything that is under way fails soon; only then is nothing written any more.
-  stop.signal.addEventListener('abort', () => void host.close());
+  stop.signal.addEventListener('abort', () => host.close().catch(console.error));
   try {
     await converse(host, step, stop.signal);
   } catch (error) {

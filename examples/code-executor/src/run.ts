@@ -103,7 +103,7 @@ async function* follow(
   let leaving: ReturnType<typeof setInterval> | undefined;
   child.once('exit', () => {
     // What the code left behind would go on.
-    if (child.pid !== undefined) void endSession(child.pid);
+    if (child.pid !== undefined) endSession(child.pid).catch(console.error);
     // What hides in a session of its own may hold the output open: once all that came is read, nothing is waited for.
     leaving = setInterval(() => {
       for (const stream of [child.stdout, child.stderr]) if (!stream.isPaused()) stream.destroy();

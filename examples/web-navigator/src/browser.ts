@@ -32,7 +32,9 @@ export class SharedBrowser {
       const browser = await this.#start();
       const context = await browser.newContext({ viewport, acceptDownloads: false });
       const close = (): Promise<void> => context.close().catch(() => {});
-      const onAbort = (): void => void close();
+      const onAbort = (): void => {
+        close().catch(console.error);
+      };
       try {
         // Closing a context while it makes its page would have neither come to an end.
         const page = await context.newPage();

@@ -34,7 +34,7 @@ export async function* visit(
   // The limit is the whole visit’s, and kept by its signal.
   page.setDefaultTimeout(0);
   // A page that asks something would wait for ever.
-  page.on('dialog', (dialog) => void dialog.dismiss().catch(() => {}));
+  page.on('dialog', (dialog) => dialog.dismiss().catch(() => {}));
   const response = await page.goto(url, { waitUntil: 'load' });
   if (waitFor !== undefined) await page.waitForSelector(waitFor);
   yield { type: 'page', url: page.url(), status: response?.status() ?? null, title: await page.title() };

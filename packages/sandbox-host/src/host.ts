@@ -13,7 +13,7 @@ import { uploadRoute } from './api/upload-route.js';
 import { volumeContentRoutes } from './api/volume-content-routes.js';
 import { volumeRoutes } from './api/volume-routes.js';
 import type { ApiEvents } from './api-events.js';
-import { takeDataDirectory } from './data-directory.js';
+import { type DataDirectory, takeDataDirectory } from './data-directory.js';
 import { openDoors } from './doors.js';
 import type { Capabilities, Image } from './engines/engine.js';
 import { endLeftovers, type Isolation, startProcessEngine } from './engines/process/process-engine.js';
@@ -21,13 +21,14 @@ import { reportMachineChange, warnNotEnforced } from './engines/warn-not-enforce
 import { createEnvd } from './envd/envd.js';
 import { localEnvd } from './envd/local-envd.js';
 import { HostError } from './errors.js';
+import { everyStep, Undo } from './every-step.js';
 import { takeEvidence } from './evidence.js';
 import { createGateway } from './gateway/gateway.js';
 import type { GatewayEvents } from './gateway/gateway-events.js';
 import { GatewayTokens, loadGatewayKey } from './gateway/gateway-tokens.js';
 import { keptFile } from './kept-file.js';
 import type { TlsCertificate } from './listener/certificate.js';
-import { type Listener, listen } from './listener/listen.js';
+import { listen } from './listener/listen.js';
 import type { MachineEvents } from './machine-events.js';
 import { type PoolOption, Pools } from './pool/pools.js';
 import type { IdlePolicy } from './sandboxes/deadlines.js';
@@ -134,19 +135,18 @@ export interface SandboxHost extends AsyncDisposable {
  * ```
  */
 export async function createSandboxHost(options: SandboxHostOptions = {}): Promise<SandboxHost> {
-  const data = await takeDataDirectory(options.dataDir, endLeftovers);
+  const undo = new Undo();
   try {
-    return await startHost(options, data);
+    const data = await takeDataDirectory(options.dataDir, endLeftovers);
+    undo.add(() => data.release());
+    return await startHost(options, data, undo);
   } catch (error) {
-    await data.release();
+    await undo.all();
     throw error;
   }
 }
 
-async function startHost(
-  options: SandboxHostOptions,
-  data: Awaited<ReturnType<typeof takeDataDirectory>>,
-): Promise<SandboxHost> {
+async function startHost(options: SandboxHostOptions, data: DataDirectory, undo: Undo): Promise<SandboxHost> {
   const images = new ImageMap(options.images);
   const machineEvents: MachineEvents = new EventEmitter();
   machineEvents.on('change', reportMachineChange);
@@ -157,9 +157,11 @@ async function startHost(
     swapFileMB: options.swapFileMB,
     onMachineChange: (change) => machineEvents.emit('change', change),
   });
+  undo.add(() => engine.close());
   warnNotEnforced(engine.capabilities);
   const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));
   const stores = openStores(data.path);
+  undo.add(() => stores.close());
   const usedImages = (): Image[] => [
     ...catalog.images(),
     ...sandboxes.images(),
@@ -207,6 +209,7 @@ async function startHost(
   });
   const builder = new TemplateBuilder({ catalog, sandboxes, uploads, cache, logs, images });
   const pools = new Pools(sandboxes, catalog, stores.pools);
+  undo.add(() => pools.close());
   const apiEvents: ApiEvents = new EventEmitter();
   const gatewayEvents: GatewayEvents = new EventEmitter();
   const evidence = await takeEvidence({
@@ -218,7 +221,9 @@ async function startHost(
     pools: () => pools.list(),
     openMetrics: options.openMetrics ?? false,
   });
+  undo.add(() => evidence.close());
   const gateway = createGateway({ sandboxes, envd: createEnvd(), tokens, events: gatewayEvents, apiKey });
+  undo.add(() => gateway.close());
   const upload = uploadRoute(uploads, newToken(), () => origin);
   const api = createApi(
     [
@@ -258,42 +263,39 @@ async function startHost(
     domain: () => domain,
   });
 
-  let listener: Listener | undefined;
-  const closeParts = async (): Promise<void> => {
-    gateway.close();
-    await engine.close();
-    evidence.close();
-    stores.close();
-  };
-  const closeAll = async (): Promise<void> => {
-    listener?.refuse();
-    await pools.close();
-    await sandboxes.close();
-    await builder.close();
-    await listener?.close();
-    await closeParts();
-  };
-  try {
-    // Before anything is taken over: who cannot have the port leaves what runs to a host that can.
-    listener = await listen(options, data.path);
-  } catch (error) {
-    await closeParts();
-    throw error;
-  }
+  // Before anything is taken over: who cannot have the port leaves what runs to a host that can.
+  const listener = await listen(options, data.path);
+  undo.add(() => listener.close());
   ({ origin, domain } = listener);
+  const closeAll = (): Promise<void> =>
+    everyStep(
+      // Not waited for: connections end when what they are about has ended.
+      () => {
+        listener.refuse();
+      },
+      () => pools.close(),
+      () => sandboxes.close(),
+      () => builder.close(),
+      () => listener.close(),
+      () => gateway.close(),
+      () => engine.close(),
+      () => evidence.close(),
+      () => stores.close(),
+      () => data.release(),
+    );
   try {
     await sandboxes.recover();
     await engine.keepOnly(usedImages());
     await volumes.recover();
     pools.start(options.pools);
   } catch (error) {
-    await closeAll();
+    undo.instead(closeAll);
     throw error;
   }
   listener.answer(doors);
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= closeAll().then(() => data.release());
+    closed ??= closeAll();
     return closed;
   };
   return {

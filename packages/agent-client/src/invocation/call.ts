@@ -136,8 +136,9 @@ export class Call {
     );
     if (abandoned) this.#cancellation.abort(over);
     const cancels = abandoned && (asked || this.#callerSignal?.aborted === true);
-    // It never rejects, and nobody waits for it: the caller has left.
-    if (cancels && this.#requests > 0 && this.#target) cancelInvocation(this.#target, this.facts);
+    // Nobody waits for it: the caller has left.
+    if (cancels && this.#requests > 0 && this.#target)
+      cancelInvocation(this.#target, this.facts).catch(() => {});
     const lease = await this.#lease?.catch(() => undefined);
     await lease?.release();
   }

@@ -45,7 +45,8 @@ export class Orphans {
       (error) => this.#afterFailure(createId, error),
     );
     this.#compensating.add(done);
-    done.finally(() => this.#compensating.delete(done));
+    const remove = (): unknown => this.#compensating.delete(done);
+    done.then(remove, remove);
   }
 
   /** Kills a sandbox that was made in vain; what cannot be killed now is left to `reap`. Never throws. */

@@ -165,7 +165,8 @@ export class Invocation {
     const start = once(() => {
       this.#startDeadline();
       const pump = new Pump(iterator, outlet, this.#cancellation);
-      void this.#within(() => pump.run()).then(() => this.#release());
+      const release = (): void => this.#release();
+      this.#within(() => pump.run()).then(release, release);
     });
     this.#cancellation.onCancel(start);
     return start;

@@ -37,7 +37,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     fresh.delete(request.socket);
     if (!closing) respond(request, response);
-    else closing.then(() => response.destroyed || respond(request, response));
+    else closing.then(() => response.destroyed || respond(request, response)).catch(() => response.destroy());
   };
   // What Node would refuse by itself, with an empty body, is answered in JSON like everything else.
   const server = createServer({ requireHostHeader: false, highWaterMark: options.bufferBytes }, onRequest);

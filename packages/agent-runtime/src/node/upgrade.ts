@@ -41,7 +41,7 @@ async function open(
   webSockets.admit();
   (await server).handleUpgrade(request, socket, head, (connection) => {
     connection.on('error', () => connection.terminate());
-    void webSockets.serve(nodeSocket(connection), call);
+    webSockets.serve(nodeSocket(connection), call).catch(() => connection.terminate());
   });
 }
 

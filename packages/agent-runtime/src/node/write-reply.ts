@@ -26,7 +26,7 @@ export function writeReply(reply: Reply, request: IncomingMessage, response: Ser
       reply.open(new NodeSink(response));
       return;
     case 'passed':
-      void writePassed(reply, response);
+      writePassed(reply, response).catch(() => response.destroy());
   }
 }
 

@@ -58,7 +58,7 @@ export class Pump {
   }
 
   #cancelled(reason: Error): void {
-    void this.#returnIterator();
+    this.#returnIterator().catch(() => {});
     this.#outlet.end({ error: reason });
     this.#wake?.();
   }

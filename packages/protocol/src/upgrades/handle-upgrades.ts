@@ -17,7 +17,9 @@ export function handleUpgrades(
   handle: UpgradeHandler,
 ): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const onError = (): void => void socket.destroy();
+    const onError = (): void => {
+      socket.destroy();
+    };
     socket.on('error', onError);
     whenFree(socket, () => {
       if (socket.destroyed) return;

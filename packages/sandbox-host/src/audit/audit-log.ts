@@ -173,7 +173,14 @@ export class AuditLog {
     this.#bytes += line.length;
     this.head = head;
     this.#isDirty = true;
-    if (this.#bytes >= this.limits.fileBytes) this.#turnPage();
+    if (this.#bytes >= this.limits.fileBytes) {
+      try {
+        this.#turnPage();
+      } catch (error) {
+        // The line is written, and the next one tries again.
+        console.error('The audit log cannot be put aside, or its oldest file not removed:', error);
+      }
+    }
     return true;
   }
 

@@ -5,6 +5,7 @@ import { keyId } from '../key-id.js';
 import type { MachineEvents } from '../machine-events.js';
 import type { LifecycleEvents, Transition } from '../sandboxes/lifecycle-events.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
+import type { AuditEntry } from './audit-line.js';
 import type { AuditLog } from './audit-log.js';
 import { DecisionTally } from './decision-tally.js';
 
@@ -22,7 +23,15 @@ export interface AuditSources {
  */
 export function recordDecisions(log: AuditLog, sources: AuditSources): () => void {
   const { api, gateway, lifecycle, machine } = sources;
-  const tally = new DecisionTally((entry) => log.append(entry));
+  /** What is decided and done does not hang on whether it can be written down. */
+  const append = (entry: AuditEntry): void => {
+    try {
+      log.append(entry);
+    } catch (error) {
+      console.error('The audit log cannot be written:', error);
+    }
+  };
+  const tally = new DecisionTally(append);
 
   const onCall = (decision: ApiDecision): void => {
     const { actor, action, changes, sandboxId, status, requestId } = decision;
@@ -34,7 +43,7 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
       outcome: String(status),
       request: requestId,
     });
-    if (changes && actor !== undefined) log.append(entry());
+    if (changes && actor !== undefined) append(entry());
     else tally.add(`${actor} ${action} ${actor && status < 400 ? sandboxId : ''} ${status}`, entry);
   };
 
@@ -48,7 +57,7 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
   };
 
   const onStep = ({ sandbox, event, to, cause }: Transition): void => {
-    log.append({
+    append({
       actor: 'host',
       action: `sandbox.${event}`,
       sandbox: sandbox.id,
@@ -59,16 +68,16 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
 
   /** A step that its host had no time to write down is seen in what it led to. */
   const onAdopted = ({ id, state }: Sandbox): void => {
-    log.append({ actor: 'host', action: 'sandbox.adopted', sandbox: id, outcome: state, reason: 'recovery' });
+    append({ actor: 'host', action: 'sandbox.adopted', sandbox: id, outcome: state, reason: 'recovery' });
   };
 
   const onClaim = ({ sandbox, phase }: { sandbox: Sandbox; phase: string }): void => {
     if (phase !== 'claim') return;
-    log.append({ actor: 'host', action: 'sandbox.claim', sandbox: sandbox.id, outcome: sandbox.state });
+    append({ actor: 'host', action: 'sandbox.claim', sandbox: sandbox.id, outcome: sandbox.state });
   };
 
   const onChange = ({ what, outcome, reason }: MachineChange): void => {
-    log.append({ actor: 'machine', action: `machine.${what}`, outcome, reason });
+    append({ actor: 'machine', action: `machine.${what}`, outcome, reason });
   };
 
   api.on('decision', onCall);

@@ -60,7 +60,12 @@ export function createEnvd(): Envd {
     if (pathname === '/files/compose') return compose(sandbox, request, response);
     if (pathname.startsWith('/process.Process/')) cutWith(sandbox, response);
     // In its own time: a command may run for days.
-    void services.serve({ sandbox, username: basicUser(request) }, pathname, request, response);
+    services
+      .serve({ sandbox, username: basicUser(request) }, pathname, request, response)
+      .catch((error: unknown) => {
+        console.error(error);
+        response.destroy();
+      });
   };
   return async (sandbox, request, response) => {
     try {

@@ -52,10 +52,11 @@ export const processService: Handlers<typeof Process, Caller> = {
     const leftMs = context.timeoutMs;
     if (leftMs !== undefined) {
       const timer = setTimeout(
-        () => void started.process.kill('SIGKILL'),
+        () => started.process.kill('SIGKILL').catch(console.error),
         Math.min(Math.max(leftMs, 0), 2 ** 31 - 1),
       );
-      void started.process.ended.then(() => clearTimeout(timer));
+      const stop = (): void => clearTimeout(timer);
+      started.process.ended.then(stop, stop);
     }
     for await (const event of follow(started, context)) yield { event };
   },
@@ -112,7 +113,7 @@ export const processService: Handlers<typeof Process, Caller> = {
 function runningProcess(which: ProcessSelector | undefined, context: Context): SandboxProcess {
   const { sandbox } = callerOf(context);
   // Says first when the whole sandbox is paused.
-  void sandbox.engine;
+  sandbox.assertRunning();
   const found = sandbox.processes.findRunning(selector(which));
   if (!found) throw notFound(which);
   return found;

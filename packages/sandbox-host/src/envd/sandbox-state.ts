@@ -20,7 +20,7 @@ export async function readState(
 ): Promise<StateResponse | undefined> {
   if (path === '/health') {
     // Also says that the sandbox is not paused.
-    void sandbox.engine;
+    sandbox.assertRunning();
     return { status: 204 };
   }
   if (path !== '/envs' && path !== '/metrics') return undefined;

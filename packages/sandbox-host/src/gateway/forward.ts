@@ -122,7 +122,11 @@ class Exchange implements ConnectionUser, AnswerListener {
     const { socket } = this.connection;
     const interim = { status, reason, fields: endToEnd(headers) };
     // What was read before a pause is still handed on.
-    const resume = socket.isPaused() ? undefined : () => void socket.resume();
+    const resume = socket.isPaused()
+      ? undefined
+      : () => {
+          socket.resume();
+        };
     if (!writeInterim(this.forwarding.response, interim, resume)) socket.pause();
   }
 

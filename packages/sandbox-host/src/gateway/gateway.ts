@@ -112,7 +112,9 @@ export function createGateway({ sandboxes, envd, tokens, events, apiKey }: Gatew
         // Whoever left while the sandbox woke up wants nothing done any more.
         if (response.destroyed) return connection.release(undefined);
         admitted(sandbox, target);
-        const answered = (): void => void events.emit('answered', sandbox, performance.now() - begun);
+        const answered = (): void => {
+          events.emit('answered', sandbox, performance.now() - begun);
+        };
         const forwarding = { request, response, headers: sent, answered };
         try {
           await forward(connection, forwarding);
@@ -136,7 +138,10 @@ export function createGateway({ sandboxes, envd, tokens, events, apiKey }: Gatew
           apiKey,
         });
         const connection = await connectTo(sandbox, target.port);
-        if (socket.destroyed) return void connection.destroy();
+        if (socket.destroyed) {
+          connection.destroy();
+          return;
+        }
         admitted(sandbox, target);
         await upgrade(connection, { request, socket, head, headers: sent });
       } catch (error) {

@@ -30,7 +30,9 @@ export function upgrade(
       headers: [...headers, 'Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? ''],
       setHost: false,
     });
-    const gone = (): void => void upstream.destroy();
+    const gone = (): void => {
+      upstream.destroy();
+    };
     socket.once('close', gone);
     upstream.once('error', reject);
     upstream.on('information', ({ statusCode: status, statusMessage: reason, rawHeaders }) => {

@@ -19,12 +19,12 @@ export class SavedMemory {
   observe({ sandbox, to }: Transition, now: number = performance.now()): void {
     if (to === 'pausing') {
       // Told at once, while it still has all its memory.
-      void sandbox.sampler.take().catch(() => {});
+      sandbox.sampler.take().catch(() => {});
     } else if (to === 'paused' || to === 'hibernated') {
       const sleeper = this.#sleepers.get(sandbox);
       if (sleeper) this.#count(sandbox, sleeper, now);
       else this.#sleepers.set(sandbox, { usedBytes: usedBytes(sandbox), countedAt: now });
-      void sandbox.sampler.take().catch(() => {});
+      sandbox.sampler.take().catch(() => {});
     } else {
       const sleeper = this.#sleepers.get(sandbox);
       if (sleeper) this.#count(sandbox, sleeper, now);

@@ -196,6 +196,6 @@ export class Pools {
   }
 
   #end(ended: PooledSandbox[]): void {
-    for (const { sandbox } of ended) void this.manager.kill(sandbox.id).catch(console.error);
+    for (const { sandbox } of ended) this.manager.kill(sandbox.id).catch(console.error);
   }
 }

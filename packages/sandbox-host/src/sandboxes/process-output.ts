@@ -36,10 +36,12 @@ export class ProcessOutput {
     const type = process.resize ? 'pty' : 'stdout';
     process.stdout.on('data', (data: Uint8Array) => this.#take({ type, data }));
     process.stderr.on('data', (data: Uint8Array) => this.#take({ type: 'stderr', data }));
-    void process.ended.then((status) => {
-      this.#end = { type: 'end', status };
-      this.#take(this.#end);
-    });
+    process.ended
+      .then((status) => {
+        this.#end = { type: 'end', status };
+        this.#take(this.#end);
+      })
+      .catch(console.error);
   }
 
   /** Follows the output from what was kept to the end of the process. Breaking off leaves the process alone. */

@@ -77,11 +77,12 @@ export class ProcessTable {
   #add(request: ProcessRequest, process: EngineProcess): SandboxProcess {
     const entry = { pid: process.pid, request, process, output: new ProcessOutput(process) };
     this.#running.set(entry.pid, entry);
-    void process.ended.then(() => {
+    const ended = (): void => {
       this.#running.delete(entry.pid);
       this.#ended.push(entry);
       if (this.#ended.length > endedKept) this.#ended.shift();
-    });
+    };
+    process.ended.then(ended, ended);
     return entry;
   }
 

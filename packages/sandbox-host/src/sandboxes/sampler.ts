@@ -26,7 +26,7 @@ export class Sampler {
     private readonly stats: () => Promise<EngineStats>,
     private readonly cpuCount: number,
   ) {
-    this.#timer = setInterval(() => void this.take().catch(() => {}), intervalMs);
+    this.#timer = setInterval(() => this.take().catch(() => {}), intervalMs);
     this.#timer.unref();
   }
 

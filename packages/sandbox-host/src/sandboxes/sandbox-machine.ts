@@ -37,9 +37,11 @@ export class SandboxMachine {
       if (given < asked)
         this.log.add('warn', `The template asks for ${asked} ${what}; this machine gives ${given}.`);
     }
-    void engine.lost.then(() => {
-      if (this.#engine === engine) this.onLost();
-    });
+    engine.lost
+      .then(() => {
+        if (this.#engine === engine) this.onLost();
+      })
+      .catch(console.error);
   }
 
   /** Ends its processes; its files stay. */

@@ -63,9 +63,11 @@ export class SandboxManager {
         if (sandbox.state === 'gone') store.delete(sandbox.id);
         else store.put(sandbox.id, sandbox.record());
       },
-      changed: (transition) => this.events.emit('transition', transition),
-      strike: (sandbox) => void this.#strike(sandbox),
-      lost: (sandbox) => void this.#end(sandbox, 'lost'),
+      changed: (transition) => this.#emit('transition', transition),
+      strike: (sandbox) => {
+        this.#strike(sandbox).catch(console.error);
+      },
+      lost: (sandbox) => this.#endSoon(sandbox, 'lost'),
     };
   }
 
@@ -130,10 +132,11 @@ export class SandboxManager {
         return;
       }
       await sandbox.adopt(found);
-      this.events.emit('adopted', sandbox);
+      this.#emit('adopted', sandbox);
     } catch (error) {
       console.error(error);
-      await this.#end(sandbox, 'recovery');
+      // What cannot be ended now is no reason for a host not to start.
+      await this.#end(sandbox, 'recovery').catch(() => {});
     }
   }
 
@@ -203,7 +206,7 @@ export class SandboxManager {
     } catch (error) {
       // What fails because the sandbox was ended is not the reason.
       const reason: unknown = sandbox.signal.aborted ? sandbox.signal.reason : error;
-      await this.#end(sandbox, 'failed');
+      await this.#end(sandbox, 'failed').catch(() => {});
       throw reason;
     }
   }
@@ -222,7 +225,7 @@ export class SandboxManager {
   ): Promise<T> {
     const begun = performance.now();
     const sandbox = await work();
-    if (sandbox) this.events.emit('phase', { sandbox, phase, elapsedMs: performance.now() - begun });
+    if (sandbox) this.#emit('phase', { sandbox, phase, elapsedMs: performance.now() - begun });
     return sandbox;
   }
 
@@ -248,15 +251,43 @@ export class SandboxManager {
   /** Ends every sandbox, also those that are being made. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#sandboxes.values()].map((sandbox) => this.#end(sandbox, 'closing')));
+    const all = [...this.#sandboxes.values()];
+    const endings = await Promise.allSettled(all.map((sandbox) => this.#end(sandbox, 'closing')));
     await Promise.allSettled(this.#creating);
+    const reasons = endings.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+    if (reasons.length > 0)
+      throw new AggregateError(reasons, `${reasons.length} sandboxes could not be ended.`);
   }
 
+  /** @throws when its processes could not be ended; that is reported, and tried again. */
   async #end(sandbox: Sandbox, cause: Cause): Promise<boolean> {
-    const ended = await sandbox.kill(cause);
-    if (this.#sandboxes.delete(sandbox.id)) await this.#releaseImage(sandbox.image);
+    let ended: boolean;
+    try {
+      ended = await sandbox.kill(cause);
+    } catch (error) {
+      console.error(`Sandbox ${sandbox.id} could not be ended, which is tried again:`, error);
+      if (!this.#closed) setTimeout(() => this.#endSoon(sandbox, cause), retryMs).unref();
+      throw error;
+    }
+    if (this.#sandboxes.delete(sandbox.id)) await this.#releaseImage(sandbox.image).catch(console.error);
     return ended;
   }
+
+  /** Ends a sandbox while nobody waits for that. */
+  #endSoon(sandbox: Sandbox, cause: Cause): void {
+    // It has been reported, and is tried again.
+    this.#end(sandbox, cause).catch(() => {});
+  }
+
+  /** Tells what happened; what becomes of that is no matter of the sandbox's. */
+  #emit: LifecycleEvents['emit'] = (...event) => {
+    try {
+      return this.events.emit(...event);
+    } catch (error) {
+      console.error(error);
+      return true;
+    }
+  };
 
   async #strike(sandbox: Sandbox): Promise<void> {
     const { deadline } = sandbox;

@@ -135,6 +135,11 @@ export class Sandbox {
     return this.#machine.engine;
   }
 
+  /** @throws HostError 404 or 409 when it is not running. */
+  assertRunning(): void {
+    this.engine;
+  }
+
   /** What is to happen to it next unless something else happens before. */
   get deadline(): Deadline | undefined {
     return this.#life.deadline;
@@ -211,9 +216,11 @@ export class Sandbox {
         this.#run(found.sandbox);
         const processes = found.processes.then((list) => {
           for (const { request, output } of this.processes.adopt(list)) {
-            if (request.logged) void this.log.follow(output);
+            if (request.logged) this.log.follow(output).catch(console.error);
           }
         });
+        // What is frozen tells of them when it goes on.
+        processes.catch(console.error);
         if (state === 'running' || state === 'resuming') {
           // It may have been stopped for a moment, to copy its files.
           await found.sandbox.thaw();

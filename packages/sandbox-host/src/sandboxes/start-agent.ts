@@ -40,9 +40,11 @@ export async function startAgent(
     excerpt.add(line, source);
     onLine?.(line, source);
   });
-  void logged.then((status) => {
-    ended = status;
-  });
+  logged
+    .then((status) => {
+      ended = status;
+    })
+    .catch(console.error);
   if (!readyCmd) return;
   const failed = agent.process.ended.then(async ({ code }) => {
     if (code === 0) return new Promise<never>(() => {});

@@ -35,9 +35,10 @@ export async function launch(launcher: Launcher, command: Command): Promise<Engi
     child.once('error', () => resolve({ code: 127, signal: undefined }));
     child.once('close', (code, signal) => resolve({ code: code ?? undefined, signal: signal ?? undefined }));
   });
-  void closed.then(() => {
+  const endOutput = (): void => {
     for (const output of [stdout, stderr]) output.end();
-  });
+  };
+  closed.then(endOutput, endOutput);
   const ended = Promise.all([closed, once(stdout, 'end'), once(stderr, 'end')]).then(([status]) => status);
   const answer = await new Promise<string>((resolve) => {
     let received = '';

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError } from '../../errors.js';
 import { writeWhole } from '../../write-whole.js';
 import type { AdoptedSandbox, EngineProcess, EngineSandbox, LocalServer } from '../engine.js';
@@ -29,6 +30,7 @@ import {
   supervisorIdentitySchema,
   type VolumeMount,
 } from './supervisor/supervisor.js';
+import { takeDown } from './take-down.js';
 
 /** What a sandbox with namespaces of its own is made from. */
 export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> {
@@ -46,6 +48,8 @@ export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> 
 const supervisorFile = 'supervisor.json';
 const groupsFile = 'control-groups.json';
 const networkFile = 'network.json';
+/** So long is waited for the end of processes that are killed. */
+const endWithinMs = 30_000;
 
 /** Starts a sandbox with mount, process, IPC and host-name namespaces of its own. Needs root, Linux and Perl. */
 export async function startNamespacedSandbox(
@@ -126,7 +130,9 @@ export async function findKeptSlots(sandboxes: string): Promise<Map<string, numb
 /** Ends the processes of a sandbox that nobody has adopted. */
 export async function endLeftSandbox(directory: string): Promise<void> {
   const identity = await readIdentity(directory);
-  await endProcesses(identity, await ControlGroup.reopen(join(directory, groupsFile)));
+  const group = await ControlGroup.reopen(join(directory, groupsFile));
+  await endProcesses(identity, group);
+  await takeDown(basename(directory), { 'control groups': () => group?.remove() });
 }
 
 async function readIdentity(directory: string): Promise<SupervisorIdentity | undefined> {
@@ -146,20 +152,31 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
   // Held open, so that paths stay within this sandbox whatever process takes its number later.
   const rootFd = openSync(`/proc/${pid}/root`, 'r');
   const anchor = `/proc/self/fd/${rootFd}`;
-  let destroyed: Promise<void> | undefined;
   const standstill = new Standstill(
     () => group?.freeze() ?? supervisor.signalAll('SIGSTOP'),
     () => group?.thaw() ?? supervisor.signalAll('SIGCONT'),
   );
   // Of one that was paused when its host ended.
-  if (group?.isFrozen()) void standstill.hold('caller').catch(() => {});
+  if (group?.isFrozen()) standstill.hold('caller').catch(() => {});
   network?.heldBy({ hold: () => standstill.hold('walls'), release: () => standstill.release('walls') });
+  let destroying: Promise<void> | undefined;
+  let rootIsOpen = true;
+  const destroy = async (keepFiles: boolean): Promise<void> => {
+    if (rootIsOpen) closeSync(rootFd);
+    rootIsOpen = false;
+    await endProcesses(supervisor.identity, group);
+    await takeDown(id, {
+      'control groups': () => group?.remove(),
+      network: () => network?.close(),
+      files: async () => keepFiles || options.remove(directory),
+    });
+  };
   return {
     files: localFiles(anchor, { root: ids.base, user: ids.base + ids.user }),
     limits: { ...group?.limits, ...(diskMB !== undefined && { diskMB }) },
     pathInside: (path) => path,
     async exec(command) {
-      if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
+      if (destroying) throw new HostError(404, `The sandbox ${id} is not running any more.`);
       network?.check();
       const env = network
         ? { ...network.environment, ...command.env }
@@ -190,18 +207,21 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
       ...(await diskStats(anchor)),
     }),
     destroy({ keepFiles = false } = {}) {
-      destroyed ??= (async () => {
-        closeSync(rootFd);
-        await endProcesses(supervisor.identity, group);
-        await network?.close();
-        if (!keepFiles) await options.remove(directory);
-      })();
-      return destroyed;
+      destroying ??= destroy(keepFiles).catch((error: unknown) => {
+        // What still runs can be ended yet.
+        destroying = undefined;
+        throw error;
+      });
+      return destroying;
     },
   };
 }
 
-/** Ends a sandbox's processes: the first of a process namespace takes all the others with it. */
+/**
+ * Ends a sandbox's processes: the first of a process namespace takes all the others with it.
+ *
+ * @throws Error when that is not over in time, as when one waits for a device that does not answer.
+ */
 async function endProcesses(
   supervisor: SupervisorIdentity | undefined,
   group: ControlGroup | undefined,
@@ -210,8 +230,10 @@ async function endProcesses(
   if (supervisor && runs()) trySignal(supervisor.pid, 'SIGKILL');
   // What version 1 has frozen cannot die; a group that is gone holds nothing.
   await group?.thaw().catch(() => {});
-  while (runs()) await new Promise((resolve) => setTimeout(resolve, 2));
-  await group?.remove();
+  for (const until = Date.now() + endWithinMs; runs(); await sleep(2)) {
+    if (Date.now() > until)
+      throw new Error(`Process ${supervisor?.pid} did not end within ${endWithinMs} ms of SIGKILL.`);
+  }
 }
 
 /** Every process of a sandbox but its first, as the host counts. */

@@ -61,7 +61,11 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
   /** Programs see the host's paths, so these come back to us: they mean the same files. */
   const own = (path: string): string =>
     path.startsWith(`${directory}/`) ? path.slice(directory.length) : path;
-  let destroyed: Promise<void> | undefined;
+  let destroying: Promise<void> | undefined;
+  const destroy = async (keepFiles: boolean): Promise<void> => {
+    await killMarkedProcesses(id, groups);
+    if (!keepFiles) await options.remove(directory);
+  };
 
   return {
     pathInside,
@@ -77,7 +81,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
       watch: (path, recursive, onEvent) => inner.watch(own(path), recursive, onEvent),
     },
     async exec(command) {
-      if (destroyed) throw new HostError(404, `The sandbox ${id} is not running any more.`);
+      if (destroying) throw new HostError(404, `The sandbox ${id} is not running any more.`);
       const env = {
         ...withPorts(command.env, ports, options.portScripts),
         HOME: pathInside(command.env.HOME ?? '/home/user'),
@@ -86,7 +90,8 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
       };
       const process = await launch(launcher, { ...command, cwd: pathInside(command.cwd), env });
       groups.add(process.pid);
-      void process.ended.then(() => groups.delete(process.pid));
+      const forget = (): unknown => groups.delete(process.pid);
+      process.ended.then(forget, forget);
       return process;
     },
     // What cannot be kept to is refused before it comes here.
@@ -106,11 +111,12 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     lost: new Promise(() => {}),
     stats: async () => ({ ...(await processStats(await everyProcess())), ...(await diskStats(directory)) }),
     destroy({ keepFiles = false } = {}) {
-      destroyed ??= (async () => {
-        await killMarkedProcesses(id, groups);
-        if (!keepFiles) await options.remove(directory);
-      })();
-      return destroyed;
+      destroying ??= destroy(keepFiles).catch((error: unknown) => {
+        // What still runs can be ended yet.
+        destroying = undefined;
+        throw error;
+      });
+      return destroying;
     },
   };
 }

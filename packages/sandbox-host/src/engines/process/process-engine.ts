@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { requireDescriptors } from '../../descriptors.js';
 import { HostError } from '../../errors.js';
+import { everyStep, Undo } from '../../every-step.js';
 import { writeWhole } from '../../write-whole.js';
 import type {
   Capabilities,
@@ -36,6 +37,7 @@ import { run } from './shell.js';
 import { FirstProcesses } from './supervisor/first-processes.js';
 import { supervisorScript } from './supervisor/supervisor-script.js';
 import { openSwap, removeOrphanedSwap } from './swap-file.js';
+import { takeDown } from './take-down.js';
 import { findSandboxIds, sharedIds } from './user-ids.js';
 import { openVolumeDirectories } from './volumes/volume-directories.js';
 
@@ -76,6 +78,16 @@ const probePrefix = 'probe';
  * @throws Error when `isolation` is `namespaces` and this machine cannot make them.
  */
 export async function startProcessEngine(options: ProcessEngineOptions): Promise<ProcessEngine> {
+  const undo = new Undo();
+  try {
+    return await startEngine(options, undo);
+  } catch (error) {
+    await undo.all();
+    throw error;
+  }
+}
+
+async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<ProcessEngine> {
   const layers = join(options.directory, 'layers');
   const sandboxes = join(options.directory, 'sandboxes');
   const portScripts = join(options.directory, 'ports');
@@ -84,6 +96,7 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   await killOrphanedTools();
   await mkdir(options.directory, { recursive: true });
   const trash = await Trash.open(join(options.directory, 'trash'));
+  undo.add(() => trash.close());
   const { remove } = trash;
   const lostAndFound = join(options.directory, 'lost+found');
   // What a dead host left of running sandboxes is of no use without their processes.
@@ -124,7 +137,9 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
   const { groups: controlGroups, obstacle: groupsObstacle } = obstacle
     ? { groups: undefined, obstacle }
     : await openControlGroups(keepSandboxes ? options.directory : undefined);
+  undo.add(() => controlGroups?.close());
   const swap = await openSwap(options.directory, obstacle ? 0 : options.swapFileMB);
+  undo.add(() => swap.close());
   let networkObstacle = obstacle;
   const networks = obstacle
     ? undefined
@@ -135,12 +150,14 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
         networkObstacle = error instanceof Error ? error.message : String(error);
         return undefined;
       });
+  undo.add(() => networks?.close());
   const endWithHost = await run('setpriv', '--pdeathsig', 'KILL', 'true').then(
     () => true,
     () => false,
   );
 
   const firstProcesses = obstacle ? undefined : new FirstProcesses(ids.base);
+  undo.add(() => firstProcesses?.close());
 
   /** Sandboxes that were started or adopted here. */
   const known = new Set<string>();
@@ -203,10 +220,12 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       );
     } catch (error) {
       const group = await makingGroup?.catch(() => undefined);
-      await group?.remove();
       const network = await makingNetwork?.catch(() => undefined);
-      await network?.close();
-      if (!hadFiles) await remove(directory);
+      await takeDown(id, {
+        'control groups': () => group?.remove(),
+        network: () => network?.close(),
+        files: async () => hadFiles || remove(directory),
+      });
       throw error;
     }
   };
@@ -258,15 +277,21 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       return adopted && { ...adopted, sandbox: own(id, adopted.sandbox) };
     },
     async endOthers(withFilesKept) {
-      await controlGroups?.keepOnly(known);
       const others = (await readdir(sandboxes)).filter((id) => !known.has(id));
-      for (const id of others) {
+      const endOther = async (id: string): Promise<void> => {
         await endLeftSandbox(join(sandboxes, id));
-        if (withFilesKept.includes(id)) continue;
+        if (withFilesKept.includes(id)) return;
         if (id.startsWith(probePrefix)) await remove(join(sandboxes, id));
         else await putAside(join(sandboxes, id), lostAndFound);
-      }
-      await networks?.keepOnly([...known]);
+      };
+      // What cannot be ended is no reason for a host not to start.
+      await everyStep(
+        () => controlGroups?.keepOnly(known),
+        ...others.map((id) => () => endOther(id)),
+        () => networks?.keepOnly([...known]),
+      ).catch((error: unknown) =>
+        console.error('What a host before has left could not all be ended:', error),
+      );
     },
     remove,
     removeFiles: (id) => remove(join(sandboxes, id)),
@@ -289,12 +314,14 @@ export async function startProcessEngine(options: ProcessEngineOptions): Promise
       }
     },
     async close() {
-      await firstProcesses?.close();
-      if (!keepSandboxes) await remove(sandboxes);
-      await controlGroups?.close();
-      await networks?.close();
-      await swap.close();
-      await trash.close();
+      await everyStep(
+        () => firstProcesses?.close(),
+        () => keepSandboxes || remove(sandboxes),
+        () => controlGroups?.close(),
+        () => networks?.close(),
+        () => swap.close(),
+        () => trash.close(),
+      );
     },
   };
 }

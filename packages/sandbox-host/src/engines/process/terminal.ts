@@ -54,7 +54,8 @@ export async function launchInTerminal(
       output.write(Buffer.from(rest.join(mark), 'latin1'));
       resolve(said);
     });
-    void ended.then(() => resolve(''));
+    const none = (): void => resolve('');
+    ended.then(none, none);
   });
   const pid = Number(answer);
   if (!Number.isInteger(pid) || pid <= 0) {

@@ -59,12 +59,16 @@ export class ConnectServer<Caller> {
   ): Promise<void> {
     const procedure = this.#procedures.get(path);
     if (!procedure) return sendJson(response, 404, { code: 404, message: 'There is no such path.' });
-    if (request.method !== 'POST') return void response.writeHead(405, { allow: 'POST' }).end();
+    if (request.method !== 'POST') {
+      response.writeHead(405, { allow: 'POST' }).end();
+      return;
+    }
     const streams = procedure.method.methodKind !== 'unary';
     const type = contentTypes[request.headers['content-type']?.split(';')[0]?.toLowerCase() ?? ''];
     if (type?.streams !== streams) {
       const accepted = Object.keys(contentTypes).filter((name) => contentTypes[name]?.streams === streams);
-      return void response.writeHead(415, { 'accept-post': accepted.join(', ') }).end();
+      response.writeHead(415, { 'accept-post': accepted.join(', ') }).end();
+      return;
     }
     const ending = new AbortController();
     response.once('close', () => ending.abort(new Error('The caller has gone.')));

@@ -61,11 +61,13 @@ export class NamesProxy {
 
   private constructor(readonly address: string) {
     const timing = { headersTimeout: headMs, connectionsCheckingInterval: lookMs, requestTimeout: 0 };
-    this.#server = createServer(timing, (incoming, response) => void this.#forward(incoming, response));
+    this.#server = createServer(timing, (incoming, response) => {
+      this.#forward(incoming, response).catch(() => response.destroy());
+    });
     this.#server.maxConnections = Math.floor(connectionBudget() / 2);
     this.#server.on('connection', (socket) => this.#count(socket));
     this.#server.on('connect', (incoming, socket: Duplex, head: Buffer) => {
-      void this.#tunnel(incoming, socket, head);
+      this.#tunnel(incoming, socket, head).catch(() => socket.destroy());
     });
   }
 
@@ -213,7 +215,9 @@ export class NamesProxy {
     }
     const connection: Connection = { host, sockets: [] };
     open.add(connection);
-    const done = (): void => void open.delete(connection);
+    const done = (): void => {
+      open.delete(connection);
+    };
     try {
       const address = (await lookUp(host)).find((found) => isFit(client.rules, found));
       if (!address) {

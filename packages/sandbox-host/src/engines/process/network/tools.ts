@@ -81,6 +81,6 @@ export function inRounds<Item>(
   return (item) =>
     new Promise((resolve, reject) => {
       queue.push({ item, resolve, reject });
-      if (!working) void go();
+      if (!working) go().catch(reject);
     });
 }

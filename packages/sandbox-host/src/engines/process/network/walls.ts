@@ -52,8 +52,8 @@ export class Walls {
   constructor(private readonly options: WallsOptions) {
     this.#filter = inRounds<string>((texts) => nft(texts.join('')), mostAtOnce);
     this.#unwatch = watchRules(tableName(options.block), {
-      onGone: () => void this.#mend('the packet filter was flushed'),
-      onDoubt: () => void this.#mend(),
+      onGone: () => this.#mendSoon('the packet filter was flushed'),
+      onDoubt: () => this.#mendSoon(),
     });
   }
 
@@ -146,7 +146,12 @@ export class Walls {
 
   #tryAgain(): void {
     clearTimeout(this.#retry);
-    if (!this.#closed) this.#retry = setTimeout(() => void this.#mend(), retryMs).unref();
+    if (!this.#closed) this.#retry = setTimeout(() => this.#mendSoon(), retryMs).unref();
+  }
+
+  /** Mends them while nobody waits for that. */
+  #mendSoon(reason?: string): void {
+    this.#mend(reason).catch(console.error);
   }
 
   #text(entries: { text: string }[]): string {

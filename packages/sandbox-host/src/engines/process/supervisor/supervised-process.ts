@@ -41,10 +41,10 @@ export function superviseProcess(
   /** A sandbox that ends meanwhile answers no more, and no more is there to be asked for. */
   const tell = (what: string, ...fields: string[]): Promise<unknown> =>
     request(what, id, ...fields).catch(() => {});
-  const closeStdin = (): void => void tell('close_stdin');
+  const closeStdin = (): unknown => tell('close_stdin');
   const ended = Promise.all([exited, read(stdout), read(stderr)]).then(([status]) => {
     // Whoever waits for the end hears of it first.
-    setImmediate(() => void tell('release'));
+    setImmediate(() => tell('release'));
     return status;
   });
   return {
@@ -54,9 +54,13 @@ export function superviseProcess(
     stderr,
     ended,
     ...(isTerminal && {
-      resize: async ({ cols, rows }: TerminalSize) => void (await tell('resize', String(cols), String(rows))),
+      resize: async ({ cols, rows }: TerminalSize) => {
+        await tell('resize', String(cols), String(rows));
+      },
     }),
-    kill: async (signal) => void (await tell('kill', String(system.signals[signal]))),
+    kill: async (signal) => {
+      await tell('kill', String(system.signals[signal]));
+    },
   };
 }
 

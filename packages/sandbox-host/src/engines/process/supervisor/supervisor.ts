@@ -103,7 +103,8 @@ export class Supervisor {
         else if (what === 'call') this.#respond(first, rest[0] ?? '');
       };
       socket.on('data', frameReader(receive));
-      void this.lost.then(() => resolve(found));
+      const end = (): void => resolve(found);
+      this.lost.then(end, end);
     });
   }
 
