@@ -34,7 +34,7 @@ export async function deployAgent({ folder, metadata, resources, network, packag
     await rm(staged, { recursive: true, force: true });
   }
   const agent = { apiVersion: 'v1', kind: 'Agent', metadata, spec: { entrypoint: 'agent.js' } };
-  // As text, which is what metadata is at PPIO: so its client and ours both read it.
+  // As text, which is all that metadata can be at PPIO: its client and ours both read it.
   await describe(name, { agent_runtime: JSON.stringify(agent), ...(network && { network }) }, platform);
 }
 

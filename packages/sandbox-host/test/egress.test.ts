@@ -22,6 +22,7 @@ describe.skipIf(obstacle)(`E2B's rules for the network${unless(obstacle)}`, { ti
     internet = new Internet();
     const { addresses, resident } = internet;
     await resident.tell('http', { host: '0.0.0.0', port: 80, says: 'web' });
+    await resident.tell('count', { host: '0.0.0.0', port: 81 });
     await resident.tell('dns', { host: addresses.names, names: { 'allowed.test': addresses.open } });
     setServers([addresses.names]);
   }, 90_000);
@@ -60,6 +61,57 @@ describe.skipIf(obstacle)(`E2B's rules for the network${unless(obstacle)}`, { ti
       headers: { 'x-api-key': host.apiKey },
     });
     expect(await logs.text()).toContain('else.test:80');
+  });
+
+  test('frame what goes out through the proxy by what is sent', async () => {
+    const sandbox = await create({ network: { allowOut: ['allowed.test'], denyOut: [ALL_TRAFFIC] } });
+    const script = `
+import os, socket, sys, urllib.parse
+proxy = urllib.parse.urlparse(os.environ['http_proxy'])
+link = socket.create_connection((proxy.hostname, proxy.port), 20)
+link.sendall(sys.stdin.buffer.read())
+link.settimeout(20)
+said = b''
+while True:
+    piece = link.recv(65536)
+    if not piece: break
+    said += piece
+print(said.decode('latin1'))
+`;
+    await sandbox.files.write('ask.py', script);
+    const ask = async (line: string, headers: string[], body: string): Promise<string> => {
+      const lines = [`${line} HTTP/1.1`, 'host: allowed.test', ...headers, 'connection: close'];
+      await sandbox.files.write('request', `${lines.join('\r\n')}\r\n\r\n${body}`);
+      return (await sandbox.commands.run('python3 ask.py < request')).stdout;
+    };
+    const smuggled = 'GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n';
+    const chunks = `${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`;
+    const length = `content-length: ${smuggled.length}`;
+    const url = 'http://allowed.test:81';
+    await ask(`GET ${url}/chunks`, ['transfer-encoding: chunked'], chunks);
+    await ask(`DELETE ${url}/chunks`, ['transfer-encoding: chunked'], chunks);
+    await ask(
+      `POST ${url}/length`,
+      [length, 'connection: content-length, x-hop, authorization', 'x-hop: own', 'authorization: own'],
+      smuggled,
+    );
+    const refused = await ask(`POST ${url}/coding`, ['transfer-encoding: gzip, chunked'], chunks);
+    expect(refused).toMatch(/^HTTP\/1.1 501 /);
+    const said = await ask(`GET ${url}/seen`, [], '');
+    expect(said).toMatch(/^HTTP\/1.1 102 Processing\r\n\r\nHTTP\/1.1 200 OK/);
+    const seen = JSON.parse(said.slice(said.indexOf('['), said.lastIndexOf(']') + 1)) as {
+      method: string;
+      url: string;
+      headers: Record<string, string>;
+      body: string;
+    }[];
+    expect(seen.map(({ method, url: path, body }) => [method, path, body])).toEqual([
+      ['GET', '/chunks', smuggled],
+      ['DELETE', '/chunks', smuggled],
+      ['POST', '/length', smuggled],
+    ]);
+    expect(seen[2]?.headers).toMatchObject({ authorization: 'own', host: 'allowed.test:81' });
+    expect(seen[2]?.headers).not.toHaveProperty('x-hop');
   });
 
   test('refuse what cannot be meant, and then make no sandbox', async () => {

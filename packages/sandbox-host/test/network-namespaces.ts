@@ -23,6 +23,18 @@ const commands = {
     const server = http.createServer((request, response) => response.end(says + ' ' + request.headers.host + ' ' + request.url));
     server.listen(port, host, () => resolve('listening'));
   }),
+  count: ({ host, port }) => new Promise((resolve) => {
+    const seen = [];
+    const server = http.createServer((request, response) => {
+      let body = '';
+      request.on('data', (piece) => { body += piece; }).on('end', () => {
+        if (request.url !== '/seen') seen.push({ method: request.method, url: request.url, headers: request.headers, body });
+        response.writeProcessing();
+        response.end(JSON.stringify(seen));
+      });
+    });
+    server.listen(port, host, () => resolve('listening'));
+  }),
   dns: ({ host, names }) => new Promise((resolve) => {
     const server = dgram.createSocket('udp4');
     server.on('message', (query, from) => {
