@@ -47,6 +47,8 @@ export function requestHeaders(
 
 /** Whether a value is a key or holds it, as `Bearer <key>`, `a=b; token=<key>` and Basic credentials do. */
 function holdsKey(value: string, key: string): boolean {
+  // As most are.
+  if (value.length < key.length) return false;
   for (let at = value.indexOf(key); at >= 0; at = value.indexOf(key, at + 1)) {
     // A key that is a part of a word is not the key.
     const [before = '', after = ''] = [value[at - 1], value[at + key.length]];
