@@ -23,6 +23,7 @@ import { localEnvd } from './envd/local-envd.js';
 import { HostError } from './errors.js';
 import { everyStep, Undo } from './every-step.js';
 import { takeEvidence } from './evidence.js';
+import { checkMinFreeDiskMb, defaultMinFreeDiskMb, requireFreeDisk } from './free-disk.js';
 import { createGateway } from './gateway/gateway.js';
 import type { GatewayEvents } from './gateway/gateway-events.js';
 import { GatewayTokens, loadGatewayKey } from './gateway/gateway-tokens.js';
@@ -98,6 +99,11 @@ export interface SandboxHostOptions {
    * Default: only the image E2B's SDK starts from by itself, for which `base` stands.
    */
   images?: Record<string, string>;
+  /**
+   * What has to be free on the disk of `dataDir` for a sandbox to be created or anything to be built, in MB; 0: nothing.
+   * Below it both are a 507. Default: 256.
+   */
+  minFreeDiskMb?: number;
   /** Whether `GET /metrics` is answered without the API key. Default: false. */
   openMetrics?: boolean;
 }
@@ -150,6 +156,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   const images = new ImageMap(options.images);
   const machineEvents: MachineEvents = new EventEmitter();
   machineEvents.on('change', reportMachineChange);
+  const minFreeDiskMb = checkMinFreeDiskMb(options.minFreeDiskMb ?? defaultMinFreeDiskMb);
   const engine = await startProcessEngine({
     directory: data.path,
     isolation: options.isolation,
@@ -174,6 +181,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   let domain: string | undefined;
   const sandboxes: SandboxManager = new SandboxManager({
     engine,
+    requireRoom: () => requireFreeDisk(data.path, minFreeDiskMb),
     store: stores.sandboxes,
     releaseImage,
     platform: {
@@ -240,6 +248,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
         catalog,
         builder,
         logs,
+        requireRoom: () => requireFreeDisk(data.path, minFreeDiskMb),
         uploads,
         uploadUrl: upload.url,
         async remove(template) {

@@ -209,7 +209,7 @@ describeIsolated('on a disk that is full', () => {
     context = await mkdtemp(join(tmpdir(), 'large-context-'));
     await writeFile(join(context, 'large'), tooMuch);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk]);
-    host = await createSandboxHost({ dataDir: join(disk, 'data') });
+    host = await createSandboxHost({ dataDir: join(disk, 'data'), minFreeDiskMb: 0 });
   });
   afterAll(async () => {
     await host?.close();

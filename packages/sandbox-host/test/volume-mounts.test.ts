@@ -51,8 +51,8 @@ describeIsolated('volumes in sandboxes', () => {
     });
     expect(await runIn(two, 'cat ~/deep/data/from-inside; ls /other')).toMatchObject({ output: 'inside\n' });
     await one.destroy();
-    const { content } = await two.files.read('/home/user/deep/data/from-inside');
-    expect(await text(content)).toBe('inside\n');
+    const file = await two.files.read('/home/user/deep/data/from-inside');
+    expect(await text(file.stream())).toBe('inside\n');
     await two.destroy();
     const entries = await engine.volumes.files('shared').list('/', 1);
     expect(entries.map(({ name, type }) => `${name} ${type}`)).toEqual([

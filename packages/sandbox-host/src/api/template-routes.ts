@@ -69,6 +69,8 @@ export interface TemplateServices {
   catalog: TemplateCatalog;
   builder: TemplateBuilder;
   logs: BuildLogs;
+  /** Rejects when there is no room for another build. */
+  requireRoom: () => Promise<void>;
   uploads: UploadedFiles;
   /** Where archives are to be sent, so that only who asked can. */
   uploadUrl: (templateId: string, hash: string) => string;
@@ -81,6 +83,7 @@ export function templateRoutes({
   catalog,
   builder,
   logs,
+  requireRoom,
   uploads,
   uploadUrl,
   remove,
@@ -210,7 +213,8 @@ export function templateRoutes({
       summary: 'Start a build',
       body: startBuildSchema,
       status: 202,
-      handle: ({ params, body }) => {
+      handle: async ({ params, body }) => {
+        await requireRoom();
         const build = buildOf(params);
         if (build.status !== 'waiting')
           throw new HostError(409, `Build "${build.buildID}" was started already.`);

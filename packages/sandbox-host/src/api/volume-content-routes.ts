@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import * as z from 'zod';
 import type { VolumeEntry, VolumeFiles } from '../engines/volumes.js';
 import { HostError } from '../errors.js';
+import { fileResponse } from '../file-response.js';
 import { keyId } from '../key-id.js';
 import { readThrough } from '../read-through.js';
 import type { VolumeCatalog } from '../volumes/volume-catalog.js';
@@ -101,13 +102,19 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       query: pathQuery,
       status: 200,
       handle: async ({ query, ...call }) => {
-        const { size, content } = await open(call).read(query.path);
-        const headers = {
-          'content-type': 'application/octet-stream',
-          // One that was empty may have grown.
-          ...(size === 0 ? {} : { 'content-length': String(size) }),
-        };
-        return { content: Readable.toWeb(content) as ReadableStream<Uint8Array>, headers };
+        const file = await open(call).read(query.path);
+        const { incoming } = call.context.env;
+        const name = query.path.split('/').at(-1) ?? 'file';
+        const { status, headers, range } = fileResponse(incoming.headers, file, name);
+        // One that was empty may have grown.
+        const length = range ? range.end - range.start + 1 : file.size || undefined;
+        if (status !== 304 && status !== 416 && length !== undefined)
+          headers['content-length'] = String(length);
+        if (status === 304 || status === 416 || incoming.method === 'HEAD') {
+          await file.close();
+          return { status, headers };
+        }
+        return { status, headers, content: Readable.toWeb(file.stream(range)) as ReadableStream<Uint8Array> };
       },
     }),
     route({

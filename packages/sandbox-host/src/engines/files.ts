@@ -24,7 +24,11 @@ export interface FileEntry {
 export interface OpenFile {
   /** What it said when it was opened; 0 also for files that are made as they are read. */
   size: number;
-  content: Readable;
+  modifiedAt: Date;
+  /** Its bytes, all or from one to another; closes it in the end. */
+  stream(range?: { start: number; end: number }): Readable;
+  /** For who does not want to read it after all. */
+  close(): Promise<void>;
 }
 
 /** What happened to something in a watched directory. */

@@ -7,6 +7,7 @@ import * as z from 'zod';
 import type { FileEntry } from '../engines/files.js';
 import type { SandboxUser } from '../engines/user.js';
 import { HostError } from '../errors.js';
+import { fileResponse } from '../file-response.js';
 import { sendJson } from '../http.js';
 import { readThrough } from '../read-through.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
@@ -24,16 +25,20 @@ export async function download(
   response: ServerResponse,
 ): Promise<void> {
   const file = await sandbox.engine.files.read(resolvePath(path, user, sandbox));
-  const zip = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '') && file.size > 1024;
-  const name = encodeURIComponent(path.split('/').at(-1) ?? 'file');
-  response.writeHead(200, {
-    'content-type': 'application/octet-stream',
-    'content-disposition': `inline; filename*=utf-8''${name}`,
+  const { status, headers, range } = fileResponse(request.headers, file, path.split('/').at(-1) ?? 'file');
+  const zip = status === 200 && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '') && file.size > 1024;
+  const length = range ? range.end - range.start + 1 : status === 416 ? 0 : file.size;
+  response.writeHead(status, {
+    ...headers,
     ...(zip ? { 'content-encoding': 'gzip', vary: 'accept-encoding' } : {}),
-    ...(zip || file.size === 0 ? {} : { 'content-length': file.size }),
+    // One that says it is empty may be made as it is read, or have grown.
+    ...(zip || status === 304 || (status === 200 && length === 0) ? {} : { 'content-length': length }),
   });
-  if (zip) await pipeline(file.content, createGzip({ level: 1 }), response);
-  else await pipeline(file.content, response);
+  if (request.method === 'HEAD' || status === 304 || status === 416) {
+    await file.close();
+    response.end();
+  } else if (zip) await pipeline(file.stream(), createGzip({ level: 1 }), response);
+  else await pipeline(file.stream(range), response);
 }
 
 /** `POST /files`: one file as the body, or any number as a form. */
@@ -157,7 +162,7 @@ export async function compose(
   // A missing one is found before anything is written.
   for (const path of sources) await files.stat(path);
   async function* contents(): AsyncGenerator<Uint8Array> {
-    for (const path of sources) yield* (await files.read(path)).content;
+    for (const path of sources) yield* (await files.read(path)).stream();
   }
   const to = resolvePath(parsed.data.destination, user, sandbox);
   const { name, path } = await files.write(to, Readable.from(contents(), { objectMode: false }), user);

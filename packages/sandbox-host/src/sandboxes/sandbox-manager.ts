@@ -21,6 +21,8 @@ export interface SandboxManagerOptions {
   /** Told when a sandbox no longer needs what it was made from. */
   releaseImage: (image: Image) => Promise<void>;
   platform: Platform;
+  /** Rejects when there is no room for another sandbox. Default: there is. */
+  requireRoom?: () => Promise<void>;
   lifetimes?: Lifetimes;
   /** What programs of a sandbox reach on its loopback interface. Default: nothing. */
   localServer?: (sandbox: Sandbox) => LocalServer;
@@ -40,6 +42,7 @@ export class SandboxManager {
   readonly #store: Collection<SandboxRecord>;
   readonly #releaseImage: (image: Image) => Promise<void>;
   readonly #keeper: SandboxKeeper;
+  readonly #requireRoom: () => Promise<void>;
   readonly #localServer: SandboxManagerOptions['localServer'];
   readonly #sandboxes = new Map<string, Sandbox>();
   /** Creations under way, which a closing host has to wait for. */
@@ -47,7 +50,9 @@ export class SandboxManager {
   #lastStart = 0;
   #closed = false;
 
-  constructor({ engine, store, releaseImage, platform, lifetimes = {}, localServer }: SandboxManagerOptions) {
+  constructor(options: SandboxManagerOptions) {
+    const { engine, store, releaseImage, platform, requireRoom, lifetimes = {}, localServer } = options;
+    this.#requireRoom = requireRoom ?? (async () => {});
     this.#engine = engine;
     this.#store = store;
     this.#releaseImage = releaseImage;
@@ -161,6 +166,7 @@ export class SandboxManager {
     }
     const ready = settings.listed ? await this.#claim(image, settings) : undefined;
     if (ready) return ready;
+    await this.#requireRoom();
     const now = Date.now();
     const sandbox = new Sandbox(
       {

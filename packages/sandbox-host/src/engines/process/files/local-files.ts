@@ -125,9 +125,13 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
           throw error;
         }
         // So much and no more, should it grow meanwhile; files of /proc say that they have nothing in them.
-        const end = stats.size === 0 ? Number.POSITIVE_INFINITY : stats.size - 1;
-        const content = handle.createReadStream({ start: 0, end, highWaterMark: 256 * 1024 });
-        return { size: stats.size, content };
+        const all = { start: 0, end: stats.size === 0 ? Number.POSITIVE_INFINITY : stats.size - 1 };
+        return {
+          size: stats.size,
+          modifiedAt: stats.mtime,
+          stream: (range = all) => handle.createReadStream({ ...range, highWaterMark: 256 * 1024 }),
+          close: () => handle.close(),
+        };
       }),
 
     write: (path, content, owner, metadata = {}) =>
