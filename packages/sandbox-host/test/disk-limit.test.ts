@@ -123,7 +123,7 @@ describeIsolated('the disk of a sandbox', () => {
   test('is not mounted a second time while somebody still reads from it', async () => {
     const { id, sandbox } = await start();
     await runIn(sandbox, `head -c 8M /dev/zero | tr '\\0' x > /tmp/large`);
-    const { content } = await sandbox.files.read('/tmp/large');
+    const content = (await sandbox.files.read('/tmp/large')).stream();
     const chunks = content[Symbol.asyncIterator]();
     await chunks.next();
     await sandbox.destroy({ keepFiles: true });

@@ -18,6 +18,8 @@ describeHosts(
       await sandbox.files.write('watched/new.txt', 'new');
       await expectEvent('create new.txt');
       await expectEvent('write new.txt');
+      const ofNew = seen().filter((text) => text.endsWith(' new.txt'));
+      expect(ofNew).toEqual(['create new.txt', 'chmod new.txt', 'write new.txt']);
       await sandbox.commands.run('chmod 600 watched/old.txt');
       await expectEvent('chmod old.txt');
       await sandbox.files.rename('watched/new.txt', 'watched/moved.txt');

@@ -36,9 +36,9 @@ export async function findAgent(sandbox: Sandbox): Promise<FoundAgent | undefine
 
 async function readConfig(sandbox: Sandbox): Promise<string | undefined> {
   try {
-    const { size, content } = await sandbox.engine.files.read(file);
-    if (size <= maxBytes) return await text(content);
-    content.destroy();
+    const found = await sandbox.engine.files.read(file);
+    if (found.size <= maxBytes) return await text(found.stream());
+    await found.close();
   } catch (error) {
     if (HostError.isInstance(error) && error.status === 404) return undefined;
     throw error;

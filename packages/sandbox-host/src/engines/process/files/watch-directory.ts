@@ -111,6 +111,8 @@ export function watchDirectory(
     if (!before || before.ino !== now.ino) {
       const isWhole = isWrittenHere(now);
       if (!before || !isWhole) onEvent({ name: relative, type: 'create' });
+      // Given to its owner between the two, as E2B's envd reports it.
+      if (!before && isWhole) onEvent({ name: relative, type: 'chmod' });
       if (isWhole) onEvent({ name: relative, type: 'write' });
       if (recursive && now.isDirectory()) add(relative, true);
     } else if (before.mode !== now.mode || before.uid !== now.uid || before.gid !== now.gid) {
