@@ -21,6 +21,7 @@ describe('what the control plane answers becomes', () => {
   test.each([
     [401, 'unknown key', 'AuthenticationError', false],
     [403, 'team is blocked', 'AuthenticationError', false],
+    [403, 'quota of running sandboxes exceeded', 'QuotaExceededError', false],
     [402, 'no credit', 'QuotaExceededError', false],
     [404, 'template x was not found', 'TemplateNotFoundError', false],
     [429, 'too many requests', 'RateLimitError', true],
@@ -35,14 +36,64 @@ describe('what the control plane answers becomes', () => {
     expect(AgentClientError.isInstance(error)).toBe(true);
   });
 
-  test('an error of ours, when it is no JSON, as a proxy in between writes', async () => {
-    const server = createServer((_, response) => {
-      response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad gateway</h1>');
-    });
+  test.each([
+    [502, 'text/html', '<h1>Bad gateway</h1>', /status 502 is not E2B's API: HTML page from a proxy/],
+    [429, 'text/html', '<html><b>slow</b></html>', /status 429 is not E2B's API: HTML page from a proxy/],
+    [401, 'text/html', '<title>Log in</title>', /status 401 is not E2B's API: HTML page from a proxy/],
+    [
+      200,
+      'text/html',
+      '<!doctype html><p>Welcome</p>',
+      /the response is not E2B's API: HTML page from a proxy/,
+    ],
+    [200, 'application/json', '<p>Welcome</p>', /the response is not E2B's API: HTML page from a proxy/],
+    [200, 'text/plain', 'hello', /is not E2B's API: it has not the JSON/],
+    [200, 'text/plain', '', /is not E2B's API: it has not the JSON/],
+    [204, 'text/plain', '', /is not E2B's API: it has not the JSON/],
+  ])(
+    'an error of ours that quotes no markup, when it is a proxy’s %i %s %j',
+    async (status, type, body, message) => {
+      const server = createServer((_, response) => {
+        response.writeHead(status, { 'content-type': type }).end(body);
+      });
+      const client = new AgentRuntimeClient({ apiKey, apiUrl: await listen(server) });
+      const asks = [
+        () => client.listTemplates(),
+        () => client.createSession('x'),
+        () => client.getSession('x'),
+        () => client.reap(),
+      ];
+      for (const ask of asks) {
+        const error = await ask().catch((reason: unknown) => reason);
+        expect(AgentClientError.isInstance(error)).toBe(true);
+        expect(error).toMatchObject({ message: expect.stringMatching(message) });
+        expect(inspect(error, { depth: 10 })).not.toMatch(/<[!/a-z]/i);
+      }
+    },
+  );
+
+  test.each([
+    ['1', 1_000],
+    ['0', 0],
+    [new Date(Date.now() + 3_600_000).toUTCString(), 3_600_000],
+    [undefined, undefined],
+  ])('a RateLimitError that says how long to wait: Retry-After %s', async (retryAfter, ms) => {
+    const server = createServer((_, response) =>
+      json(
+        response,
+        429,
+        { code: 429, message: 'slow down' },
+        retryAfter === undefined ? {} : { 'retry-after': retryAfter },
+      ),
+    );
     const client = new AgentRuntimeClient({ apiKey, apiUrl: await listen(server) });
-    const error = await client.listTemplates().catch((reason: unknown) => reason);
-    expect(AgentClientError.isInstance(error)).toBe(true);
-    expect(error).toMatchObject({ status: 502 });
+    for (const ask of [() => client.createSession('x'), () => client.listTemplates()]) {
+      const error = await ask().catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ name: 'RateLimitError' });
+      const waits: unknown = Reflect.get(Object(error), 'retryAfterMs');
+      if (ms === undefined || ms < 10_000) expect(waits).toBe(ms);
+      else expect(waits).toBeGreaterThan(ms - 600_000);
+    }
   });
 
   test('a TimeoutError that names the option, when it does not come in time', async () => {

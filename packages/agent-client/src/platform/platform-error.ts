@@ -7,13 +7,15 @@ import { QuotaExceededError } from '../errors/quota-exceeded-error.js';
 import { RateLimitError } from '../errors/rate-limit-error.js';
 import { TimeoutError } from '../errors/timeout-error.js';
 import type { Platform } from './platform.js';
+import { lastRetryAfterMs } from './rate-limits.js';
 
 /** An answer of the control plane that is no success, where the SDK has no method and hence no error for it. */
 export class PlatformAnswer extends Error {
   readonly statusCode: number;
 
   constructor(statusCode: number, body: unknown) {
-    const said: unknown = Reflect.get(Object(body), 'message');
+    const said: unknown =
+      typeof body === 'string' && body !== '' ? body : Reflect.get(Object(body), 'message');
     super(typeof said === 'string' ? said : `status ${statusCode}`);
     this.name = 'PlatformAnswer';
     this.statusCode = statusCode;
@@ -33,7 +35,7 @@ export interface Attempted {
   signal?: AbortSignal | undefined;
 }
 
-/** E2B answers 429 for both, and only its words tell a full account from a hurried one. */
+/** E2B answers 429 for both, others 403, and only the words tell a full account from a hurried or a refused one. */
 const aboutQuota = /quota|maximum number|concurrent|limit of \d+/i;
 
 /** Translates what the E2B SDK throws, so that no error of a dependency and no secret reaches a user. */
@@ -41,13 +43,14 @@ export function translate(error: unknown, attempted: Attempted, platform: Platfo
   if (AgentRuntimeError.isInstance(error)) return error;
   const { doing, notFound, failed, sandboxId, signal } = attempted;
   if (signal?.aborted) return signal.reason;
-  const said = platform.auth.redact(reasonOf(error));
   const status = statusOf(error);
+  const said = platform.auth.redact(reasonOf(error, status));
   const options = { sandboxId, status, cause: plainCause(error, said) };
   const message = `The platform could not ${doing}: ${said}`;
   switch (status) {
     case 401:
     case 403:
+      if (status === 403 && aboutQuota.test(said)) return new QuotaExceededError(message, options);
       return new AuthenticationError(`${message}. Check \`apiKey\` (E2B_API_KEY, PPIO_API_KEY).`, options);
     case 402:
       return new QuotaExceededError(message, options);
@@ -56,7 +59,11 @@ export function translate(error: unknown, attempted: Attempted, platform: Platfo
     case 429:
       return aboutQuota.test(said)
         ? new QuotaExceededError(message, options)
-        : new RateLimitError(message, { ...options, retryable: true });
+        : new RateLimitError(message, {
+            ...options,
+            retryable: true,
+            retryAfterMs: lastRetryAfterMs(platform.apiOrigin),
+          });
     case 503:
       return new failed(message, { ...options, retryable: true });
   }
@@ -80,10 +87,21 @@ export function statusOf(error: unknown): number | undefined {
   return undefined;
 }
 
-/** `fetch failed` says nothing; what it was caused by does. */
-function reasonOf(error: unknown): string {
+/** What begins or ends an element of HTML. A parser's message quotes the start of what it could not read. */
+const markup = /<[!?/a-z]/i;
+
+/** `fetch failed` says nothing; what it was caused by does. A proxy's page says nothing to a program. */
+function reasonOf(error: unknown, status: number | undefined): string {
   if (!(error instanceof Error)) return String(error);
-  return error instanceof TypeError && error.cause instanceof Error ? error.cause.message : error.message;
+  if (error instanceof TypeError && error.cause instanceof Error) return error.cause.message;
+  const which = status === undefined ? 'the response' : `the response with status ${status}`;
+  if (markup.test(error.message)) return `${which} is not E2B's API: HTML page from a proxy`;
+  // The SDK reads what is not there: a success without the JSON that belongs to it.
+  const isMissing = error instanceof SyntaxError || (error instanceof TypeError && error.cause === undefined);
+  const isSuccess = status !== undefined && status < 300;
+  return isMissing || isSuccess
+    ? `${which} is not E2B's API: it has not the JSON that was expected`
+    : error.message;
 }
 
 /** Keeps what a cause says, and drops what it carries. */

@@ -1,15 +1,20 @@
 import { ApiClient, ConnectionConfig, type ConnectionOpts } from 'e2b';
 import type { AuthManager } from '../auth/auth-manager.js';
 import type { PlatformSettings } from './platform-settings.js';
+import { watchRateLimits } from './rate-limits.js';
 
 /** The one place where the E2B SDK is told who calls whom. */
 export class Platform {
   readonly settings: PlatformSettings;
   readonly auth: AuthManager;
+  /** Scheme, host and port of the control plane. */
+  readonly apiOrigin: string;
 
   constructor(settings: PlatformSettings, auth: AuthManager) {
     this.settings = settings;
     this.auth = auth;
+    this.apiOrigin = new URL(settings.apiUrl ?? `https://api.${settings.domain}`).origin;
+    watchRateLimits(this.apiOrigin);
   }
 
   /** Options for any call of the SDK. */
