@@ -30,6 +30,10 @@ const issueSchema = z.looseObject({ path: z.array(z.union([z.string(), z.number(
 /** Statuses that a busy or broken server in between answers with. */
 const passing = new Set([408, 502, 503, 504]);
 
+/** bedrock-agentcore 0.4.4 loses its own words, those for a missing session too, once `Accept` names an event stream. */
+const aboutAgentCore =
+  'An AgentCore app sends an empty 500 for any error before its first event, a refused request among them: its log says which.';
+
 /** What is known of a request whose response is read. */
 export interface Exchange {
   facts: AgentRuntimeErrorOptions;
@@ -110,7 +114,8 @@ function describe(response: TransportResponse, text: string): string {
   if (status < 400) {
     return `The agent answered ${status}${location ? ` to ${location.split('?')[0]}` : ''}: redirects are not followed. Check \`sandboxUrl\`, or the agent's own routes.`;
   }
-  return `The agent, or a gateway before it, answered ${status}${describeBody(text)}.`;
+  const said = `The agent, or a gateway before it, answered ${status}${describeBody(text)}.`;
+  return status === 500 && text === '' ? `${said} ${aboutAgentCore}` : said;
 }
 
 function detailsOf(body: unknown): unknown {

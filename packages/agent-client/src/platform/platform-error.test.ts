@@ -49,7 +49,6 @@ describe('what the control plane answers becomes', () => {
     [200, 'application/json', '<p>Welcome</p>', /the response is not E2B's API: HTML page from a proxy/],
     [200, 'text/plain', 'hello', /is not E2B's API: it has not the JSON/],
     [200, 'text/plain', '', /is not E2B's API: it has not the JSON/],
-    [204, 'text/plain', '', /is not E2B's API: it has not the JSON/],
   ])(
     'an error of ours that quotes no markup, when it is a proxy’s %i %s %j',
     async (status, type, body, message) => {
