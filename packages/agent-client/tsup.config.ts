@@ -3,7 +3,7 @@ import type { Options } from 'tsup';
 const options: Options = {
   entry: {
     index: 'src/index.ts',
-    'ai-sdk': 'src/integrations/ai-sdk.ts',
+    'ai-sdk': 'src/integrations/ai-sdk/index.ts',
     openai: 'src/integrations/openai.ts',
   },
   format: ['esm', 'cjs'],

@@ -6,11 +6,12 @@ export interface AnyIterator {
 
 /**
  * The iterator of a value that is to be streamed (contract, section 3): generators, async and sync iterables and
- * readable streams, but not arrays, strings, typed arrays, `Map` or `Set`, which are values.
+ * readable streams, and what the AI SDK's `streamText` gives, but not arrays, strings, typed arrays, `Map` or `Set`, which are values.
  */
 export function toIterator(value: unknown): AnyIterator | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (value instanceof ReadableStream) return readerIterator(value);
+  if (isStreamTextResult(value)) return toIterator(value.toUIMessageStream());
   if (Symbol.asyncIterator in value && typeof value[Symbol.asyncIterator] === 'function') {
     return iteratorOf((value as AsyncIterable<unknown>)[Symbol.asyncIterator]());
   }
@@ -28,6 +29,13 @@ export function toIterator(value: unknown): AnyIterator | undefined {
 function iteratorOf(made: unknown): AnyIterator {
   if (typeof Object(made).next === 'function') return made as AnyIterator;
   throw new TypeError(`The value says that it is iterable, and gave ${String(made)}, which has no next().`);
+}
+
+/** What the AI SDK's `streamText` gives: by itself no stream, but it has several. A browser's chat reads this one. */
+function isStreamTextResult(value: object): value is { toUIMessageStream(): unknown } {
+  return (
+    'fullStream' in value && 'toUIMessageStream' in value && typeof value.toUIMessageStream === 'function'
+  );
 }
 
 /** Not every platform's `ReadableStream` is iterable. */

@@ -1,0 +1,5 @@
+export {
+  toUIMessageStream,
+  toUIMessageStreamResponse,
+  type UIMessageStreamOptions,
+} from './ui-message-stream.js';
