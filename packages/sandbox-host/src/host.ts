@@ -235,13 +235,13 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   const upload = uploadRoute(uploads, newToken(), () => origin);
   const api = createApi(
     [
+      ...observationRoutes(sandboxes),
       ...sandboxRoutes(sandboxes, catalog, volumes, engine.capabilities),
       ...volumeRoutes(volumes, () => domain),
       ...volumeContentRoutes(volumes),
       ...lifecycleRoutes(sandboxes),
       ...poolRoutes(pools),
       ...evidence.routes,
-      ...observationRoutes(sandboxes),
       ...snapshotRoutes(sandboxes, catalog),
       ...absentRoutes,
       ...templateRoutes({

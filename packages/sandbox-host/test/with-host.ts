@@ -1,12 +1,13 @@
 import * as e2b from 'e2b';
 import * as olderE2b from 'e2b-older';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import {
   createSandboxHost,
   type Isolation,
   type SandboxHost,
   type SandboxHostOptions,
 } from '../src/index.js';
+import { ResponseRecorder } from './e2b-spec/response-recorder.js';
 import { canIsolate, isolationObstacle, unless } from './machine.js';
 import { leadHere } from './name-service.js';
 
@@ -17,6 +18,8 @@ export interface HostFixture {
   /** The SDK to drive it with. */
   readonly sdk: typeof e2b;
   readonly connection: { apiUrl: string; apiKey: string; sandboxUrl?: string; domain?: string };
+  /** What the host has responded with so far. */
+  readonly responses: ResponseRecorder;
   create(template?: string, options?: Parameters<typeof e2b.Sandbox.create>[1]): Promise<e2b.Sandbox>;
 }
 
@@ -63,23 +66,32 @@ function describeHost(
   describe.skipIf(obstacle)(`${name} (isolation: ${isolation})${unless(obstacle)}`, () => {
     let host: SandboxHost | undefined;
     let forgetNames: (() => void) | undefined;
+    let recorder: ResponseRecorder | undefined;
     const running = (): SandboxHost => {
       if (!host) throw new Error('The host has not been started.');
       return host;
     };
     beforeAll(async () => {
       host = await createSandboxHost({ ...options, isolation, ...(tls && { tls, domain: testDomain }) });
+      recorder = new ResponseRecorder(portOf(host));
       if (host.certificate) forgetNames = leadHere(testDomain, host.certificate);
     });
     afterAll(async () => {
       await host?.close();
       forgetNames?.();
+      recorder?.[Symbol.dispose]();
+      // Whatever the tests asked for: E2B's SDKs in other languages read no other shapes.
+      expect([...(recorder?.problems ?? [])], "responses that differ from E2B's documents").toEqual([]);
     });
     suite({
       isolation,
       sdk,
       get host() {
         return running();
+      },
+      get responses() {
+        if (!recorder) throw new Error('The host has not been started.');
+        return recorder;
       },
       get connection() {
         const { apiUrl, sandboxUrl, apiKey, domain } = running();
@@ -90,4 +102,8 @@ function describeHost(
       },
     });
   });
+}
+
+function portOf({ apiUrl, domain }: SandboxHost): number {
+  return Number(new URL(domain ? `https://${domain}` : apiUrl).port || 443);
 }
