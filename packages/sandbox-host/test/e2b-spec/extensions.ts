@@ -3,19 +3,22 @@
 /** Fields that are added, by the schema. E2B's SDKs ignore what they do not know. */
 export const extraFields: Record<string, string[]> = {
   SandboxDetail: ['capabilities', 'limits'],
-  Template: ['metadata'],
+  Template: ['builds', 'metadata'],
   TemplateWithBuilds: ['metadata'],
 };
 
 /** Statuses of refusals that are added, by the operation; E2B's own service has most of them without documenting them. */
 export const extraStatuses: Record<string, number[]> = {
-  // What is not understood is refused, on every route: the body, the query, its length.
-  'control plane': [400, 413],
+  // What is not understood is refused, on every route: the body, the query, its length. What this host does not have is
+  // 501, a host that is full or stops 503, a full disk 507.
+  'control plane': [400, 413, 501, 503, 507],
   // The token is missing or wrong; a method that is none of the path's; what E2B's proxy in front says of a sandbox that is
   // not there, starts, or has too many waiting.
   envd: [400, 401, 405, 413, 429, 502, 503, 504],
   // The volume's token is missing or wrong, something is in the way, the disk is full.
-  volumecontent: [401, 403, 409, 507],
+  volumecontent: [400, 401, 403, 409, 413, 507],
+  // A sandbox has it.
+  'DELETE /volumes/{volumeID}': [409],
   // The template, or a build with that tag, was not found.
   'POST /sandboxes': [404],
   'POST /v2/sandboxes': [404],
