@@ -11,6 +11,7 @@ import { diskSize } from './disk/disks.js';
 import { localFiles } from './files/local-files.js';
 import { hibernate } from './hibernate.js';
 import { makeLayer } from './layers.js';
+import type { MachineWatch } from './machine-watch.js';
 import { trySignal } from './marked-processes.js';
 import { keptSlot, type SandboxNetwork } from './network/sandbox-networks.js';
 import { dialPort } from './ports/dial-port.js';
@@ -42,6 +43,18 @@ export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> 
   network: SandboxNetwork | undefined;
   /** What programs reach on the loopback interface, where it is the sandbox's own. */
   localServer: LocalServer | undefined;
+  /** Where it is looked after what the machine does to it. */
+  watch: MachineWatch;
+  onLimits: (found: LimitsChange) => void;
+}
+
+/** What was found out about the limits of a sandbox. */
+export interface LimitsChange {
+  id: string;
+  /** What was changed, and put back. */
+  mended?: string;
+  /** Why it could not be put back. */
+  obstacle?: string;
 }
 
 /** What the next host needs to find the sandbox again: its first process, and its control groups. */
@@ -162,6 +175,7 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
   let destroying: Promise<void> | undefined;
   let rootIsOpen = true;
   const destroy = async (keepFiles: boolean): Promise<void> => {
+    unwatch();
     if (rootIsOpen) closeSync(rootFd);
     rootIsOpen = false;
     await endProcesses(supervisor.identity, group);
@@ -171,6 +185,20 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
       files: async () => keepFiles || options.remove(directory),
     });
   };
+  const everyPid = async (): Promise<number[]> => [pid, ...(await pidsInNamespace(pid))];
+  const unwatch = options.watch.add(async () => {
+    if (!group || !rootIsOpen || !isRunning(supervisor.identity)) return;
+    try {
+      const mended = await group.mend(pid, everyPid);
+      if (!rootIsOpen) return;
+      if (mended !== undefined) await standstill.renew();
+      options.onLimits({ id, ...(mended !== undefined && { mended }) });
+    } catch (error) {
+      // It may be ending just now.
+      if (rootIsOpen)
+        options.onLimits({ id, obstacle: error instanceof Error ? error.message : String(error) });
+    }
+  });
   return {
     files: localFiles(anchor, { root: ids.base, user: ids.base + ids.user }),
     limits: { ...group?.limits, ...(diskMB !== undefined && { diskMB }) },
@@ -239,6 +267,10 @@ async function endProcesses(
 /** Every process of a sandbox but its first, as the host counts. */
 async function sandboxPids(supervisor: number, group: ControlGroup | undefined): Promise<number[]> {
   if (group) return group.pids().filter((pid) => pid !== supervisor);
+  return pidsInNamespace(supervisor);
+}
+
+async function pidsInNamespace(supervisor: number): Promise<number[]> {
   const space = await readlink(`/proc/${supervisor}/ns/pid`);
   const found: number[] = [];
   for (const name of await readdir('/proc')) {

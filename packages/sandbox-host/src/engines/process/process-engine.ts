@@ -20,11 +20,13 @@ import { Disks } from './disk/disks.js';
 import { putAside } from './files/lost-and-found.js';
 import { type Remove, Trash } from './files/trash.js';
 import { isUnfinishedLayer } from './layers.js';
+import { MachineWatch } from './machine-watch.js';
 import { killMarkedProcesses, killOrphanedTools } from './marked-processes.js';
 import {
   adoptNamespacedSandbox,
   endLeftSandbox,
   findKeptSlots,
+  type LimitsChange,
   startNamespacedSandbox,
 } from './namespaced-sandbox.js';
 import { SandboxNetworks } from './network/sandbox-networks.js';
@@ -36,7 +38,7 @@ import { makeSkeleton } from './root-fs.js';
 import { run } from './shell.js';
 import { FirstProcesses } from './supervisor/first-processes.js';
 import { supervisorScript } from './supervisor/supervisor-script.js';
-import { openSwap, removeOrphanedSwap } from './swap-file.js';
+import { hasSwap, openSwap, removeOrphanedSwap } from './swap-file.js';
 import { takeDown } from './take-down.js';
 import { findSandboxIds, sharedIds } from './user-ids.js';
 import { openVolumeDirectories } from './volumes/volume-directories.js';
@@ -159,6 +161,28 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
   const firstProcesses = obstacle ? undefined : new FirstProcesses(ids.base);
   undo.add(() => firstProcesses?.close());
 
+  const watch = new MachineWatch();
+  undo.add(() => watch.close());
+  if (networks) watch.add(() => networks.look());
+  /** Why the limits of some are not what was promised. */
+  const unlimited = new Map<string, string>();
+  const onLimits =
+    ({ onNotice = () => {} }: StartOptions) =>
+    ({ id, mended, obstacle: lack }: LimitsChange): void => {
+      const before = unlimited.get(id);
+      if (lack === undefined) unlimited.delete(id);
+      else unlimited.set(id, lack);
+      const reason = lack ?? mended;
+      if (reason === undefined || (lack !== undefined && before !== undefined)) return;
+      onNotice(
+        lack === undefined
+          ? `Its limits are in force again: ${reason}.`
+          : `Its limits are not in force any more: ${reason}.`,
+      );
+      const outcome = lack === undefined ? 'restored' : 'lost';
+      options.onMachineChange?.({ what: 'limits', outcome, reason, sandboxes: 1, elapsedMs: 0 });
+    };
+
   /** Sandboxes that were started or adopted here. */
   const known = new Set<string>();
   const own = (id: string, sandbox: EngineSandbox): EngineSandbox => {
@@ -166,6 +190,7 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
     const destroy: EngineSandbox['destroy'] = async (given) => {
       await sandbox.destroy(given);
       known.delete(id);
+      unlimited.delete(id);
     };
     const exec: EngineSandbox['exec'] = async (command) => {
       requireDescriptors();
@@ -216,6 +241,8 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
           volumes: mounts,
           firstProcesses,
           localServer: given.localServer,
+          watch,
+          onLimits: onLimits(given),
         }),
       );
     } catch (error) {
@@ -251,6 +278,16 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
       const lost = networks?.obstacle;
       return lost === undefined ? proven.network : { level: 'absent', reason: lost };
     },
+    get limits(): Capability {
+      const [lost] = unlimited.values();
+      return lost === undefined
+        ? proven.limits
+        : { level: 'advisory', reason: `not for all sandboxes: ${lost}` };
+    },
+    get hibernate(): Capability {
+      if (proven.hibernate.level !== 'enforced' || hasSwap()) return proven.hibernate;
+      return { level: 'absent', reason: 'the machine has no swap any more: what is paused stays in memory' };
+    },
   };
 
   return {
@@ -272,6 +309,8 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
         network,
         remove,
         localServer: given.localServer,
+        watch,
+        onLimits: onLimits(given),
       });
       if (!adopted) await network?.close();
       return adopted && { ...adopted, sandbox: own(id, adopted.sandbox) };
@@ -314,6 +353,7 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
       }
     },
     async close() {
+      watch.close();
       await everyStep(
         () => firstProcesses?.close(),
         () => keepSandboxes || remove(sandboxes),

@@ -30,6 +30,11 @@ export class Standstill {
     });
   }
 
+  /** Stops it again where it should stand still: what is moved to another control group goes on. */
+  async renew(): Promise<void> {
+    if (this.#holders.size > 0) await this.#inTurn(this.freeze);
+  }
+
   /** Without a moment's wait where nothing is under way: what is to be stopped at once is. */
   #inTurn(work: () => Promise<void>): Promise<void> {
     const turn = this.#last.then(work);

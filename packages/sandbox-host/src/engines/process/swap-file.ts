@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ownerTag, ownerTagPattern, stateOfOwner } from '../../owner.js';
@@ -41,10 +42,19 @@ export async function openSwap(directory: string, megabytes: number | undefined)
   }
 }
 
+/** Whether the machine has swap at this moment. */
+export function hasSwap(): boolean {
+  return swapIn(readFileSync('/proc/meminfo', 'utf8')) > 0;
+}
+
 /** In kilobytes. */
+function swapIn(meminfo: string): number {
+  return Number(/^SwapTotal:\s+(\d+)/m.exec(meminfo)?.[1] ?? 0);
+}
+
 async function swapTotal(): Promise<number> {
   const text = await readFile('/proc/meminfo', 'utf8').catch(() => '');
-  return Number(/^SwapTotal:\s+(\d+)/m.exec(text)?.[1] ?? 0);
+  return swapIn(text);
 }
 
 /** What is in use cannot be removed: it stays where there is no room for what it holds. */

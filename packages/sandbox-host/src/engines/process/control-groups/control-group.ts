@@ -63,35 +63,73 @@ export class ControlGroup {
   /** Makes the groups and sets the limits. */
   async make(): Promise<void> {
     for (const { directory } of this.places) await mkdir(directory);
+    for (const { directory, file, value, optional } of this.#settings())
+      await writeGroupFile(directory, file, value).catch((error: unknown) => {
+        if (!optional) throw error;
+      });
+  }
+
+  /**
+   * Puts back what another program of the machine changed: processes that were moved out of the groups, groups that were
+   * removed, limits that were set to something else.
+   *
+   * @param first - The sandbox's first process, by which it is seen: who moves one of a unit's processes moves them all.
+   * @param pids - All there are, wherever they are.
+   * @returns what had been changed; undefined where nothing was.
+   * @throws Error when it cannot be put back.
+   */
+  async mend(first: number, pids: () => Promise<number[]>): Promise<string | undefined> {
+    const changed = new Set<string>();
+    for (const { directory, file, value, optional } of this.#settings()) {
+      const found = readGroupFile(directory, file).trim();
+      // What only some kernels have, and what hibernation changes, is set but not looked at.
+      if (optional || found === value) continue;
+      changed.add(found === '' ? 'its control group was removed' : `${file} was set to ${found}`);
+    }
+    if (this.places.some(({ directory }) => !pidsIn(directory).includes(first)))
+      changed.add('its processes were moved out of its control group');
+    if (changed.size === 0) return undefined;
+    for (const { directory } of this.places) await mkdir(directory, { recursive: true });
+    const all = await pids();
+    for (const { directory } of this.places) {
+      for (const pid of all)
+        await writeGroupFile(directory, 'cgroup.procs', String(pid)).catch((error: unknown) => {
+          if (existsSync(`/proc/${pid}`)) throw error;
+        });
+    }
+    for (const { directory, file, value, optional } of this.#settings())
+      await writeGroupFile(directory, file, value).catch((error: unknown) => {
+        if (!optional) throw error;
+      });
+    return [...changed].join(', ');
+  }
+
+  #settings(): { directory: string; file: string; value: string; optional?: boolean }[] {
     const { cpu, memory, pids } = this.jobs;
     const { cpuCount, memoryMB } = this.limits;
     const quotaUs = Math.max(1_000, Math.round(cpuCount * periodUs));
     const bytes = String(memoryMB * 2 ** 20);
-    const write = (
-      group: Group | undefined,
-      v1: string,
-      v2: string,
-      value: string,
-    ): Promise<void> | undefined =>
-      group && writeGroupFile(group.directory, group.version === 2 ? v2 : v1, value);
-    await write(
-      cpu,
-      'cpu.cfs_quota_us',
-      'cpu.max',
-      cpu?.version === 2 ? `${quotaUs} ${periodUs}` : `${quotaUs}`,
-    );
-    await write(memory, 'memory.limit_in_bytes', 'memory.max', bytes);
-    // Version 1 limits memory and swap together, so what is pushed out is counted on; version 2 each by itself.
-    await write(
-      memory,
-      'memory.memsw.limit_in_bytes',
-      'memory.swap.max',
-      memory?.version === 2 ? '0' : bytes,
-    )?.catch(
-      // Kernels without swap accounting.
-      () => {},
-    );
-    await write(pids, 'pids.max', 'pids.max', String(this.limits.pids));
+    return [
+      ...(cpu?.version === 2
+        ? [{ ...cpu, file: 'cpu.max', value: `${quotaUs} ${periodUs}` }]
+        : cpu
+          ? [{ ...cpu, file: 'cpu.cfs_quota_us', value: `${quotaUs}` }]
+          : []),
+      ...(memory?.version === 2
+        ? [
+            { ...memory, file: 'memory.max', value: bytes },
+            // Not with kernels without swap accounting.
+            { ...memory, file: 'memory.swap.max', value: '0', optional: true },
+          ]
+        : memory
+          ? [
+              { ...memory, file: 'memory.limit_in_bytes', value: bytes },
+              // Memory and swap together, so what is pushed out is counted on.
+              { ...memory, file: 'memory.memsw.limit_in_bytes', value: bytes, optional: true },
+            ]
+          : []),
+      ...(pids ? [{ ...pids, file: 'pids.max', value: String(this.limits.pids) }] : []),
+    ];
   }
 
   /** Writes down where the groups are, for a host that comes after this one. */

@@ -16,6 +16,16 @@ function namespaceName(block: number, slot: number): string {
   return `sandpiper-${block}-${slot}`;
 }
 
+/** The sandbox's end of its link, run inside with the host's and the sandbox's address. */
+const innerEnd = `
+ip -batch - <<END
+link set lo up
+address add $2/31 dev eth0
+link set eth0 up
+route add default via $1
+END
+`;
+
 /**
  * Run inside, with the host's and the sandbox's address. What comes in is led to the loopback address, so that
  * servers that listen on `localhost` are reached like those that listen everywhere.
@@ -26,12 +36,6 @@ echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet
 echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
 off=/proc/sys/net/ipv6/conf/all/disable_ipv6
 [ ! -e $off ] || echo 1 > $off
-ip -batch - <<END
-link set lo up
-address add $2/31 dev eth0
-link set eth0 up
-route add default via $1
-END
 nft -f - <<END
 table ip sandpiper {
  chain arriving {
@@ -44,22 +48,9 @@ END
 
 /** Makes network namespaces with a loopback and a link to the host each. Leaves none when one fails. */
 export async function makeNamespaces(block: number, slots: number[]): Promise<void> {
-  const outside = slots.flatMap((slot) => {
-    const link = linkName(block, slot);
-    return [
-      `netns add ${namespaceName(block, slot)}`,
-      `link add ${link} type veth peer name eth0 netns ${namespaceName(block, slot)}`,
-      `address add ${linkAddresses(block, slot).outer}/31 dev ${link}`,
-      `link set ${link} up`,
-    ];
-  });
-  const enter = slots.map((slot) => {
-    const { outer, inner } = linkAddresses(block, slot);
-    return `nsenter --net=${namespacePath(block, slot)} sh -ec "$inside" sh ${outer} ${inner}`;
-  });
-  const script = ['ip -batch - <<END', ...outside, 'END', 'inside=$1', ...enter].join('\n');
+  const names = slots.map((slot) => `netns add ${namespaceName(block, slot)}`);
   try {
-    await runOn('', 'sh', '-ec', script, 'sh', inside);
+    await connect(block, slots, { before: names, inside: inside + innerEnd });
   } catch (error) {
     // At once, links too: the same slot may be tried again.
     const undo = slots.flatMap((slot) => [
@@ -69,6 +60,33 @@ export async function makeNamespaces(block: number, slots: number[]): Promise<vo
     await runOn(undo.join(''), 'ip', '-force', '-batch', '-').catch(() => {});
     throw error;
   }
+}
+
+/** Makes links again that were deleted, for namespaces that are there. */
+export function makeLinks(block: number, slots: number[]): Promise<void> {
+  return connect(block, slots, { before: [], inside: innerEnd });
+}
+
+/** Makes links to namespaces, and sets them up at both ends. */
+async function connect(
+  block: number,
+  slots: number[],
+  { before, inside: script }: { before: string[]; inside: string },
+): Promise<void> {
+  const links = slots.flatMap((slot) => {
+    const link = linkName(block, slot);
+    return [
+      `link add ${link} type veth peer name eth0 netns ${namespaceName(block, slot)}`,
+      `address add ${linkAddresses(block, slot).outer}/31 dev ${link}`,
+      `link set ${link} up`,
+    ];
+  });
+  const enter = slots.map((slot) => {
+    const { outer, inner } = linkAddresses(block, slot);
+    return `nsenter --net=${namespacePath(block, slot)} sh -ec "$inside" sh ${outer} ${inner}`;
+  });
+  const all = ['ip -batch - <<END', ...before, ...links, 'END', 'inside=$1', ...enter].join('\n');
+  await runOn('', 'sh', '-ec', all, 'sh', script);
 }
 
 /** Removes namespaces, and with them their links, those that are not there aside. */

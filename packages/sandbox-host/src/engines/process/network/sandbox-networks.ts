@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { writeWhole } from '../../../write-whole.js';
@@ -6,17 +7,32 @@ import type { MachineChange, NetworkPolicy } from '../../engine.js';
 import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
 import { claimBlock, releaseBlock, releaseOrphans } from './claim.js';
 import { type EgressRules, opensAnything, readPolicy } from './egress-rules.js';
-import { checkForwarding, enableForwarding, guardText, restoreForwarding } from './forwarding.js';
+import {
+  checkForwarding,
+  enableForwarding,
+  guardText,
+  isForwarding,
+  restoreForwarding,
+} from './forwarding.js';
 import { writeResolvConf } from './name-servers.js';
 import { NamesProxy } from './names-proxy.js';
 import {
   findNamespaces,
   linkIsThere,
+  makeLinks,
   makeNamespaces,
   namespacePath,
   removeNamespaces,
 } from './namespaces.js';
-import { readSlots, sandboxText, tableName, tableText, withoutSandboxText } from './packet-filter.js';
+import {
+  linkName,
+  readSlots,
+  sandboxText,
+  tableName,
+  tableText,
+  withoutSandboxText,
+} from './packet-filter.js';
+import { addServiceAddress } from './service-addresses.js';
 import { inRounds, nft, runOn } from './tools.js';
 import { Walls } from './walls.js';
 
@@ -266,6 +282,20 @@ export class SandboxNetworks {
   /** Why sandboxes cannot be walled in at present; undefined where they are. */
   get obstacle(): string | undefined {
     return this.#walls.obstacle;
+  }
+
+  /** Looks at what nothing tells of, and puts it back: the address of the proxy, forwarding, links. */
+  async look(): Promise<void> {
+    const { block } = this;
+    const own = Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address));
+    if (!own.includes(serviceAddress(block))) await addServiceAddress(block);
+    if (this.#forwarding && !(await isForwarding())) await this.#forward();
+    const links = new Set(await readdir('/sys/class/net'));
+    const gone = this.#walls.slots().filter((slot) => !links.has(linkName(block, slot)));
+    if (gone.length === 0) return;
+    await makeLinks(block, gone);
+    for (const slot of gone)
+      this.#walls.notice(slot, 'Its link to the machine had gone; there is a new one.');
   }
 
   async #forward(): Promise<void> {

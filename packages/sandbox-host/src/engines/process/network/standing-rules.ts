@@ -1,5 +1,5 @@
 /** How many rules a text for `nft -f` leaves in each chain of its table. */
-export function rulesIn(text: string): Map<string, number> {
+function rulesIn(text: string): Map<string, number> {
   const counts = new Map<string, number>();
   for (const [, chain = ''] of text.matchAll(/^(?:add|flush) (?:chain|rule) inet \S+ (\S+)/gm))
     if (!counts.has(chain)) counts.set(chain, 0);
@@ -9,7 +9,7 @@ export function rulesIn(text: string): Map<string, number> {
 }
 
 /** How many rules each chain has, as `nft -a list table` shows them. */
-export function rulesListed(listed: string): Map<string, number> {
+function rulesListed(listed: string): Map<string, number> {
   const counts = new Map<string, number>();
   let chain: string | undefined;
   for (const line of listed.split('\n')) {

@@ -92,6 +92,15 @@ export class Walls {
     await this.#filter(text).catch(() => this.#mend());
   }
 
+  /** Those that have been walled in. */
+  slots(): number[] {
+    return [...this.#standing].filter(([, { laid }]) => laid).map(([slot]) => slot);
+  }
+
+  notice(slot: number, message: string): void {
+    this.#standing.get(slot)?.onNotice(message);
+  }
+
   /** @throws HostError 503 where there are no walls. */
   check(): void {
     if (this.#obstacle !== undefined)

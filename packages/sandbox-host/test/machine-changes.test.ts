@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describeNetwork } from './machine.js';
+import { OwnMachine } from './own-machine.js';
+
+/** It is looked at every quarter of a minute. */
+const soon = { timeout: 60_000, interval: 250 };
+
+describeNetwork('what other programs of the machine change under a sandbox', { timeout: 120_000 }, () => {
+  let machine: OwnMachine;
+  let id: string;
+  beforeAll(async () => {
+    machine = await OwnMachine.make();
+    await machine.start();
+    id = await machine.order<string>('create');
+  }, 120_000);
+  afterAll(() => machine.end(), 120_000);
+
+  const kept = (file: string) =>
+    JSON.parse(readFileSync(join(machine.dataDir, 'sandboxes', id, file), 'utf8'));
+  const logs = async (): Promise<string> => (await machine.call('GET', `/v2/sandboxes/${id}/logs`)).body;
+  const audit = async (): Promise<string> => (await machine.call('GET', '/x/audit?limit=100')).body;
+
+  test('limits are set again, and it is said', async ({ skip }) => {
+    const { jobs } = kept('control-groups.json');
+    skip(!jobs.pids, 'this machine cannot limit processes');
+    const file = join(jobs.pids.directory, 'pids.max');
+    const limit = readFileSync(file, 'utf8');
+    await machine.run('sh', '-c', `echo max > ${file}`);
+    await expect.poll(() => readFileSync(file, 'utf8'), soon).toBe(limit);
+    await expect.poll(logs, soon).toContain('Its limits are in force again: pids.max was set to max.');
+    expect(await audit()).toMatch(/machine\.limits.*restored/);
+  });
+
+  test('processes come back to their control groups, and stay paused', async () => {
+    const { pid } = kept('supervisor.json');
+    const { directory } = kept('control-groups.json').jobs.freeze;
+    const procs = (): string[] => readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n');
+    expect(procs()).toContain(String(pid));
+    expect((await machine.call('POST', `/sandboxes/${id}/pause`)).status).toBe(204);
+    await machine.run('sh', '-c', `echo ${pid} > ${dirname(dirname(directory))}/cgroup.procs`);
+    expect(procs()).not.toContain(String(pid));
+    await expect.poll(procs, soon).toContain(String(pid));
+    await expect.poll(logs, soon).toContain('its processes were moved out of its control group');
+    expect(await machine.order('exec', { id, script: 'echo lives' })).toBe('lives\n');
+  });
+
+  test('a link that was deleted is made again, as is the address of the proxy', async () => {
+    const links = async (): Promise<string> => machine.run('ip', '-o', 'link');
+    const { slot } = kept('network.json');
+    const { block } = JSON.parse(readFileSync(join(machine.dataDir, 'network.json'), 'utf8'));
+    const link = `sand${block}-${slot}`;
+    const service = / inet (\S+) .*lo:sandpiper/.exec(
+      await machine.run('ip', '-o', 'address', 'show', 'dev', 'lo'),
+    )?.[1];
+    await machine.run('ip', 'link', 'delete', link);
+    await machine.run('ip', 'address', 'delete', service ?? '', 'dev', 'lo');
+    await expect.poll(links, soon).toContain(`${link}@`);
+    await expect
+      .poll(() => machine.order('exec', { id, script: 'cat /proc/net/route' }), soon)
+      .toMatch(/eth0\t00000000/);
+    await expect.poll(logs, soon).toContain('Its link to the machine had gone; there is a new one.');
+    expect(await machine.run('ip', '-o', 'address', 'show', 'dev', 'lo')).toContain(service);
+  });
+
+  test('names of its namespaces that were removed keep nobody from ending it', async () => {
+    await machine.run('sh', '-c', 'umount /run/netns/sandpiper-*; rm -f /run/netns/sandpiper-*');
+    expect((await machine.call('DELETE', `/sandboxes/${id}`)).status).toBe(204);
+    // Those that were kept ready have gone, too.
+    await expect.poll(() => machine.order('create').catch(String), { timeout: 60_000 }).toMatch(/^\w{20,}$/);
+  });
+});
