@@ -14,7 +14,9 @@ export class MachineWatch {
   /** @returns what takes it out again. */
   add(check: () => Promise<void>): () => void {
     this.#checks.add(check);
-    return () => void this.#checks.delete(check);
+    return () => {
+      this.#checks.delete(check);
+    };
   }
 
   close(): void {
@@ -23,7 +25,7 @@ export class MachineWatch {
   }
 
   #rearm(): void {
-    if (!this.#closed) this.#timer = setTimeout(() => void this.#look(), everyMs).unref();
+    if (!this.#closed) this.#timer = setTimeout(() => this.#look().catch(console.error), everyMs).unref();
   }
 
   /** Never rejects: what cannot be looked at is next time. */
