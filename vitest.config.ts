@@ -16,7 +16,11 @@ const config: ViteUserConfig = {
   },
   test: {
     reporters: ['default', './scripts/skipped-tests.mjs'],
-    include: ['packages/*/{src,test}/**/*.test.ts', 'examples/*/**/*.test.{ts,mjs}', 'scripts/**/*.test.ts'],
+    include: [
+      'packages/*/{src,test}/**/*.test.ts',
+      'examples/*/**/*.test.{ts,mjs}',
+      'scripts/**/*.test.{ts,mjs}',
+    ],
     exclude: ['**/node_modules/**', '**/dist/**'],
     // Generous: a busy machine takes ten times as long, and nothing that passes waits for it.
     testTimeout: 60_000,

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { missingValues } from './declared-values.mjs';
 import { root } from './run.mjs';
 import { setUp } from './setup.mjs';
 
@@ -19,6 +20,9 @@ try {
   const tarballs = [];
   for (const name of published) {
     const path = join(root, 'packages', name);
+    const missing = await missingValues(path);
+    if (missing.length > 0) throw new Error(`${name}: ${missing.join('; ')}`);
+    console.log(`${name}: what is declared is there … ok`);
     await step(`${name}: publint`, bin('publint'), [path, '--strict', '--pack', 'npm']);
     const packed = await step(`${name}: npm pack`, 'npm', [
       'pack',

@@ -6,10 +6,10 @@ export {
   type AgentRuntimeErrorOptions,
   type AgentSpec,
   type AgentStatus,
-  type DeploymentPhase,
+  DeploymentPhase,
   type InvocationRequest,
   type PingResponse,
-  type PingStatus,
+  PingStatus,
   type RuntimeSpec,
   type SandboxSpec,
   ValidationError,
@@ -58,6 +58,6 @@ export {
 } from './sessions/sandbox-session.js';
 export type { SessionOptions } from './sessions/session-behaviour.js';
 export type { ClosedSession } from './sessions/session-manager.js';
-export type { SessionStatus } from './sessions/session-status.js';
+export { SessionStatus } from './sessions/session-status.js';
 export type { AgentTemplate } from './templates/agent-template.js';
 export { type ListTemplatesOptions, TemplateManager } from './templates/template-manager.js';
