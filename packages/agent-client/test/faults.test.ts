@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { connect, type TestAgent } from './support/agent-server.js';
 import { countingAgent } from './support/counting-agent.js';
 import { type Fault, type FaultyProxy, faultyProxy } from './support/faulty-proxy.js';
+import { seeded } from './support/seeded.js';
 
 /** A caller that has pinged its agent, and so knows that it honours keys. */
 async function acquainted(
@@ -86,15 +87,6 @@ describe('an answer cut at every byte', () => {
     }
   }, 300_000);
 });
-
-/** A generator of numbers that a failed run can be repeated with. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 test('of 500 faulty invocations none runs twice, every success is complete and every failure typed', async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
