@@ -40,20 +40,25 @@ async function agentProcesses(): Promise<{ start(): Promise<number>; runs(): Pro
   await writeFile(program, await bundleAgent(fileURLToPath(new URL('agents/counting.ts', import.meta.url))));
   await writeFile(log, '');
   let running: ChildProcess | undefined;
+  let starting = Promise.resolve(0);
   onTestFinished(async () => {
     running?.kill('SIGKILL');
     await rm(folder, { recursive: true, force: true });
   });
   return {
-    async start() {
-      running?.kill('SIGKILL');
-      const child = spawn(process.execPath, [program, log], { stdio: ['ignore', 'pipe', 'ignore'] });
-      running = child;
-      for await (const line of createInterface({ input: child.stdout })) {
-        const port = /^listening on (\d+)$/.exec(line)?.[1];
-        if (port) return Number(port);
-      }
-      throw new Error('The agent ended before it listened.');
+    start() {
+      // One after the other: each ends the one before it.
+      starting = starting.then(async () => {
+        running?.kill('SIGKILL');
+        const child = spawn(process.execPath, [program, log], { stdio: ['ignore', 'pipe', 'ignore'] });
+        running = child;
+        for await (const line of createInterface({ input: child.stdout })) {
+          const port = /^listening on (\d+)$/.exec(line)?.[1];
+          if (port) return Number(port);
+        }
+        throw new Error('The agent ended before it listened.');
+      });
+      return starting;
     },
     async runs() {
       const counts = new Map<string, number>();
