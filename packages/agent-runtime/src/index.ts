@@ -23,6 +23,7 @@ export type { BindHook, Binding } from './binding/binder.js';
 export type { AuthConfig, JwtConfig, RetentionConfig, RuntimeConfig } from './config.js';
 export { AgentRuntimeContext } from './context/agent-runtime-context.js';
 export { RequestContext } from './context/request-context.js';
+export type { Usage } from './context/usage.js';
 export type { EntrypointOptions, Handler } from './entrypoint/handler.js';
 export type { InputIssue, InputResult, InputSchema } from './entrypoint/input-schema.js';
 export type { RegisterEntrypoint } from './entrypoint/register-entrypoint.js';

@@ -11,6 +11,8 @@ export const headers = {
   invocationId: 'x-invocation-id',
   /** Which request of its key this is, from 1 on. A runtime that may have forgotten the key refuses every one but the first. */
   invocationAttempt: 'x-invocation-attempt',
+  /** What the invocation used, as JSON of the envelope's fields, where the body is no envelope. */
+  usage: 'x-agent-usage',
   /** The sandbox the agent runs in. */
   sandboxId: 'x-sandbox-id',
   /** New at each start of the runtime's process; on every response. */

@@ -6,6 +6,7 @@ import { environment } from '../environment.js';
 import type { Call } from '../http/call.js';
 import { withFields } from '../log/logger.js';
 import type { Tasks } from '../work/tasks.js';
+import { toWireUsage, type Usage, type WireUsage } from './usage.js';
 
 /** Headers that are credentials of the platform, not words of the caller (contract, section 2). */
 const withheld: readonly string[] = [
@@ -25,6 +26,9 @@ export interface ContextServices {
 /** Keeps a request going on platforms that end it with its answer; for the runtime, not for handlers. */
 export let keepAlive: (context: RequestContext, until: Promise<unknown>) => void;
 
+/** What a handler said that it used, for its response; undefined when it said nothing. */
+export let usageOf: (context: RequestContext) => WireUsage | undefined;
+
 /** What a handler knows of the request it answers. */
 export class RequestContext {
   /** Names this request; echoed to the caller as `X-Request-Id`. */
@@ -36,10 +40,12 @@ export class RequestContext {
   readonly #runtime: ContextServices;
   readonly #cancellation: Cancellation;
   #log: Logger | undefined;
+  #usage: WireUsage | undefined;
   #headers: Readonly<Record<string, string>> | undefined;
 
   static {
     keepAlive = (context, until) => context.#call.keepAlive?.(until);
+    usageOf = (context) => context.#usage;
   }
 
   /** @internal */
@@ -115,6 +121,20 @@ export class RequestContext {
   waitUntil(promise: Promise<unknown>): void {
     const settled = this.#runtime.tasks.run('waitUntil', () => promise, this.log).catch(() => {});
     keepAlive(this, settled);
+  }
+
+  /**
+   * Says what the invocation used; a later call replaces what it names. The caller reads it beside the result: in the
+   * envelope, in the header `X-Agent-Usage` of a bare value or a `Response`, or in the last frame of a resumable stream.
+   *
+   * @throws TypeError for other names, and for what is no number from 0 on.
+   * @example
+   * ```ts
+   * context.usage({ tokensUsed: 1200, cost: 0.004 });
+   * ```
+   */
+  usage(usage: Usage): void {
+    this.#usage = { ...this.#usage, ...toWireUsage(usage) };
   }
 
   /** W3C trace context of the caller. */

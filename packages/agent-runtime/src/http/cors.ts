@@ -2,7 +2,13 @@ import { headers as names } from '@sandpiper/protocol';
 import type { Incoming } from './incoming.js';
 import type { BodyReply, ReplyHeaders } from './reply.js';
 
-const exposed = [names.requestId, names.invocationId, names.runtimeInstance, names.streamProtocol].join(', ');
+const exposed = [
+  names.requestId,
+  names.invocationId,
+  names.runtimeInstance,
+  names.streamProtocol,
+  names.usage,
+].join(', ');
 
 /** What a browser must be told before it lets a page read an answer; nothing for callers that are not pages. */
 export function corsHeaders(incoming: Incoming, origins: readonly string[]): ReplyHeaders {

@@ -73,9 +73,9 @@ function writeEvents(
   const { after = 0 } = wishes;
   if (outcome.kind === 'values') followValues(outcome, { call, sink, frames, after });
   if (outcome.kind !== 'answer') return;
-  const { failure, requestId, seconds } = outcome;
+  const { failure, requestId, seconds, usage } = outcome;
   if (!failure && after < 1) frames.write(toJson(resultOf(outcome, format)), 1);
-  const value = ofOneValue(finalFrame({ requestId, invocationId: id }, seconds, failure));
+  const value = ofOneValue(finalFrame({ requestId, invocationId: id }, seconds, { thrown: failure, usage }));
   const last = failure ? 1 : 2;
   frames.end(after < last ? { value, id: last } : undefined);
 }

@@ -1,7 +1,7 @@
 import type { InvocationState } from '@sandpiper/protocol';
 import type { Cancellation } from '../cancellation/cancellation.js';
 import { runInContext } from '../context/agent-runtime-context.js';
-import type { RequestContext } from '../context/request-context.js';
+import { type RequestContext, usageOf } from '../context/request-context.js';
 import { describeError } from '../errors/describe-error.js';
 import { withCachePolicy } from '../http/cache-policy.js';
 import type { Call } from '../http/call.js';
@@ -13,7 +13,7 @@ import { Pump } from '../stream/pump.js';
 import { type AnyIterator, readerIterator, toIterator } from '../stream/to-iterator.js';
 import { type InvocationSpan, startSpan } from '../trace/invocation-span.js';
 import { isUnwanted, timedOut } from './endings.js';
-import { errorReply, finalFrame, successBody } from './envelope.js';
+import { errorReply, finalFrame, successBody, usageHeader } from './envelope.js';
 import type { Entry } from './ledger/entry.js';
 import type { EventLog } from './ledger/event-log.js';
 import { LogOutlet } from './log-outlet.js';
@@ -92,8 +92,12 @@ export class Invocation {
       else {
         const json = toJson(value);
         const seconds = this.#call.seconds();
-        const body = successBody(this.#services.config.responseFormat, json, this.#call, seconds);
-        this.#openAnswer(jsonReply(200, body), seconds);
+        const usage = usageOf(this.#context);
+        const reply =
+          this.#services.config.responseFormat === 'raw'
+            ? jsonReply(200, json, ...usageHeader(usage))
+            : jsonReply(200, successBody(json, this.#call, { seconds, usage }));
+        this.#openAnswer(reply, seconds);
         this.#release();
       }
     } catch (error) {
@@ -117,7 +121,8 @@ export class Invocation {
     this.#isOpen = true;
     const { requestId } = this.#call;
     const bytes = body.length;
-    this.#entry.open({ kind: 'answer', status, headers, body, bytes, requestId, seconds, failure });
+    const usage = usageOf(this.#context);
+    this.#entry.open({ kind: 'answer', status, headers, body, bytes, requestId, seconds, usage, failure });
     this.#services.metrics?.answered(seconds);
     this.#settle(failure, seconds);
   }
@@ -126,7 +131,7 @@ export class Invocation {
     const log = this.#services.ledger.createLog<string, FinalFrame>(this.#entry.isRecorded);
     const start = this.#starter(iterator, log, {
       item: toJson,
-      end: (thrown, seconds) => finalFrame(this.#call, seconds, thrown),
+      end: (thrown, seconds) => finalFrame(this.#call, seconds, { thrown, usage: usageOf(this.#context) }),
     });
     this.#isOpen = true;
     this.#entry.open({ kind: 'values', log, start, bytes: 0, forget: log.forget.bind(log) });
@@ -137,7 +142,7 @@ export class Invocation {
     const { status, body } = response;
     if (status === 0)
       throw new TypeError('The handler returned Response.error(), which no caller can be sent.');
-    const headers = withCachePolicy(response);
+    const headers = [...withCachePolicy(response), ...usageHeader(usageOf(this.#context))];
     if (!body) {
       this.#openAnswer({ status, headers, body: '' }, this.#call.seconds());
       this.#release();
@@ -175,7 +180,8 @@ export class Invocation {
   #fail(error: unknown): void {
     const { responseFormat, debug } = this.#services.config;
     const seconds = this.#call.seconds();
-    this.#openAnswer(errorReply(responseFormat, error, this.#call, debug, seconds), seconds, { error });
+    const told = { seconds, usage: usageOf(this.#context) };
+    this.#openAnswer(errorReply(responseFormat, error, this.#call, debug, told), seconds, { error });
   }
 
   /** What came of it is known. */

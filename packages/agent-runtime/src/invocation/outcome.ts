@@ -1,3 +1,4 @@
+import type { WireUsage } from '../context/usage.js';
 import type { ReplyHeaders } from '../http/reply.js';
 import type { FinalFrame } from '../stream/frames.js';
 import type { Thrown } from '../stream/outlet.js';
@@ -16,6 +17,8 @@ export interface Answer extends Remembered {
   readonly requestId: string;
   /** How long it took. */
   readonly seconds: number;
+  /** What the handler said that it used. */
+  readonly usage?: WireUsage | undefined;
   /** What the handler threw, when that is what is answered. */
   readonly failure?: Thrown | undefined;
 }
