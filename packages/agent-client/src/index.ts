@@ -8,6 +8,7 @@ export {
   type AgentStatus,
   DeploymentPhase,
   type InvocationRequest,
+  type InvocationState,
   type PingResponse,
   PingStatus,
   type RuntimeSpec,

@@ -96,18 +96,30 @@ export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposab
   }
 
   /** Stops the agent, where it can be told, and frees what the call holds. Does nothing after the end. */
-  async cancel(): Promise<void> {
-    if (this.#ended) return;
-    this.#claimed = true;
-    this.#cancelled = true;
-    this.#ended = true;
-    this.#settle?.reject(new DOMException('The stream was cancelled.', 'AbortError'));
-    await this.#reader.close(true);
+  cancel(): Promise<void> {
+    return this.#leave(true);
+  }
+
+  /**
+   * Stops reading and lets the agent work on. Our runtime keeps the invocation for its `resumeGraceMs` (30 s by default),
+   * in which `session.attach(stream.invocationId)` goes on with it; then it is ended. Does nothing after the end.
+   */
+  detach(): Promise<void> {
+    return this.#leave(false);
   }
 
   /** The same as {@link AgentStream.cancel}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.cancel();
+  }
+
+  async #leave(cancels: boolean): Promise<void> {
+    if (this.#ended) return;
+    this.#claimed = true;
+    this.#cancelled = true;
+    this.#ended = true;
+    this.#settle?.reject(new DOMException('The stream was cancelled.', 'AbortError'));
+    await this.#reader.close(cancels);
   }
 
   /** Costs no turn of the event loop while values that came in one piece are left. */

@@ -17,6 +17,9 @@ import { strayFailure } from './stray-failure.js';
 import { traceHeaders } from './trace-headers.js';
 import { fromTransport } from './transport-failure.js';
 
+/** In the place of an input: the invocation of the key exists, and is joined as it is. Nothing is run for it. */
+export const joined: unique symbol = Symbol('joined');
+
 /** Why a call that nobody listens to any more is given up. */
 const over = Symbol('over');
 
@@ -33,7 +36,8 @@ export class Call {
   readonly settings: CallSettings;
   readonly retries: Retries;
   readonly startedAt: number = performance.now();
-  readonly #body: string;
+  /** What is sent; undefined where an invocation is joined that somebody else sent. */
+  readonly #body: string | undefined;
   readonly #extraHeaders: Record<string, string>;
   readonly #accept: string;
   readonly #leaseAgent: LeaseAgent;
@@ -55,13 +59,14 @@ export class Call {
   /** @throws ValidationError when the input is no JSON object, or an option is not valid. */
   constructor(
     leaseAgent: LeaseAgent,
-    input: InvocationInput,
+    input: InvocationInput | typeof joined,
     settings: CallSettings,
     options: CallOptions,
     accept: string,
   ) {
     checkOptions('call', options);
-    this.#body = encodeInput(input);
+    this.#body = input === joined ? undefined : encodeInput(input);
+    this.#follows = input === joined;
     this.#leaseAgent = leaseAgent;
     this.#extraHeaders = { ...traceHeaders(), ...options.headers };
     this.#accept = accept;
@@ -97,6 +102,7 @@ export class Call {
       const events = await this.#exchange(target, { method: 'GET', path }, lastEventId);
       if (events) return events;
     }
+    if (this.#body === undefined) throw this.#notThere();
     const posted = { method: 'POST', path: '/invocations', body: this.#body } as const;
     const response = await this.#exchange(target, posted, lastEventId);
     if (response) return response;
@@ -114,7 +120,8 @@ export class Call {
     await this.retries.after(failure, this.#target, this.#instance !== undefined, this.#cancellation.signal);
     // Not every gateway lets the events through.
     const barred = this.#follows && failure.stray && notRouted.has(failure.error.status ?? 0);
-    this.#follows = this.retries.mayHaveRun && this.#instance !== undefined && !barred;
+    this.#follows =
+      this.#body === undefined || (this.retries.mayHaveRun && this.#instance !== undefined && !barred);
   }
 
   /**
@@ -225,6 +232,16 @@ export class Call {
     const message = 'Another process of the agent answered than the one that was asked.';
     const error = new InvocationError(message, { ...this.facts, outcome: 'unknown' });
     throw new AttemptFailure(error, 'never');
+  }
+
+  #notThere(): AttemptFailure {
+    const message = `The agent knows no invocation ${this.invocationId}, or does not keep its events any more.`;
+    const error = new InvocationError(message, {
+      ...this.facts,
+      outcome: 'unknown',
+      errorType: refusals.notFound,
+    });
+    return new AttemptFailure(error, 'never');
   }
 
   #tooLate(): TimeoutError {

@@ -1,13 +1,17 @@
-import type { PingResponse } from '@sandpiper/protocol';
+import type { InvocationState, PingResponse } from '@sandpiper/protocol';
 import { checkOptions } from '../check-options.js';
+import type { AgentTarget } from '../invocation/agent-lease.js';
 import { AgentStream } from '../invocation/agent-stream.js';
-import { Call } from '../invocation/call.js';
+import { Call, joined } from '../invocation/call.js';
 import {
   acceptAnswer,
   acceptStream,
   type CallOptions,
   type CallSettings,
 } from '../invocation/call-options.js';
+import { cancelInvocation } from '../invocation/cancel-invocation.js';
+import { Cancellation } from '../invocation/cancellation.js';
+import { invocationState } from '../invocation/invocation-state.js';
 import { invoke } from '../invocation/invoke.js';
 import { checkOutput, type OutputSchema } from '../invocation/output-schema.js';
 import type { InvocationInput } from '../invocation/request.js';
@@ -170,6 +174,38 @@ export class SandboxSession implements AsyncDisposable {
   }
 
   /**
+   * Goes on with an invocation that another request, or another process, began: all its values, from the first on. Runs
+   * nothing.
+   *
+   * @throws InvocationError (to the reader of the stream) with `errorType: 'not_found'` for an invocation that the agent
+   * does not know, or whose values it does not keep any more.
+   */
+  attach(invocationId: string, options: Omit<CallOptions, 'idempotencyKey'> = {}): AgentStream {
+    const call = { ...options, idempotencyKey: invocationId };
+    return new AgentStream(this.#call(joined, call, acceptStream), (value) => value);
+  }
+
+  /** Where an invocation stands; undefined when the agent does not know it. Resumes a paused sandbox as a call does. */
+  async getInvocationState(
+    invocationId: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<InvocationState | undefined> {
+    return this.#withAgent(options.signal, (target, signal) =>
+      invocationState(target, { invocationId, signal }),
+    );
+  }
+
+  /** Ends an invocation, whoever began it: its handler's `signal` aborts. Does nothing where there is none. */
+  async cancelInvocation(
+    invocationId: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    await this.#withAgent(options.signal, (target) =>
+      cancelInvocation(target, { invocationId, requestId: crypto.randomUUID() }),
+    );
+  }
+
+  /**
    * Stops the sandbox and keeps its state.
    *
    * @returns whether it was running before.
@@ -235,7 +271,26 @@ export class SandboxSession implements AsyncDisposable {
     await this.close();
   }
 
-  #call(request: InvocationInput, options: CallOptions, accept: string): Call {
+  async #withAgent<T>(
+    caller: AbortSignal | undefined,
+    ask: (target: AgentTarget, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const late = AbortSignal.timeout(this.#calls.timeoutMs > 0 ? this.#calls.timeoutMs : 60_000);
+    const signal = caller ? AbortSignal.any([caller, late]) : late;
+    const cancellation = new Cancellation();
+    const onAbort = (): void => cancellation.abort(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    const lease = await this.#use.lease(cancellation);
+    try {
+      return await ask(lease.target, signal);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      await lease.release();
+    }
+  }
+
+  #call(request: InvocationInput | typeof joined, options: CallOptions, accept: string): Call {
     return new Call((cancellation) => this.#use.lease(cancellation), request, this.#calls, options, accept);
   }
 }
