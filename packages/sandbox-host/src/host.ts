@@ -27,6 +27,7 @@ import { checkMinFreeDiskMb, defaultMinFreeDiskMb, requireFreeDisk } from './fre
 import { createGateway } from './gateway/gateway.js';
 import type { GatewayEvents } from './gateway/gateway-events.js';
 import { GatewayTokens, loadGatewayKey } from './gateway/gateway-tokens.js';
+import { checkHostOptions } from './host-options.js';
 import { keptFile } from './kept-file.js';
 import type { TlsCertificate } from './listener/certificate.js';
 import { listen } from './listener/listen.js';
@@ -141,6 +142,7 @@ export interface SandboxHost extends AsyncDisposable {
  * ```
  */
 export async function createSandboxHost(options: SandboxHostOptions = {}): Promise<SandboxHost> {
+  checkHostOptions(options);
   const undo = new Undo();
   try {
     const data = await takeDataDirectory(options.dataDir, endLeftovers);

@@ -254,5 +254,5 @@ test('a pool that fails again and again stops for a while and says why, and othe
 test('a pool of no template, or of less at most than at least, is refused', async () => {
   expect((await setPool('nothing-like-it', { min: 1 })).status).toBe(404);
   expect((await setPool('base', { min: 2, max: 1 })).status).toBe(400);
-  await expect(createSandboxHost({ pools: { base: { min: 2, max: 1 } } })).rejects.toThrow(/"pools".*"base"/);
+  await expect(createSandboxHost({ pools: { base: { min: 2, max: 1 } } })).rejects.toThrow(/pools\.base/);
 });

@@ -121,3 +121,10 @@ describe('a journal', () => {
     },
   );
 });
+
+test('an empty file is damaged, since a journal always has its first line, and is refused by its name', () => {
+  const path = join(directory, 'empty.jsonl');
+  writeFileSync(path, '');
+  expect(() => openJournal(path, 'things', schema)).toThrow(`${path} is empty, so it is damaged`);
+  expect(readFileSync(path, 'utf8')).toBe('');
+});

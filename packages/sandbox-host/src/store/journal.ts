@@ -135,7 +135,12 @@ function openLineFile(path: string): LineFile {
 function read<T>(path: string, name: string, schema: z.ZodType<T>): Map<string, T> {
   const records = new Map<string, T>();
   const text = readIfThere(path);
-  if (text === '') return records;
+  if (text === undefined) return records;
+  if (text === '') {
+    throw new Error(
+      `${path} is empty, so it is damaged: put back a copy, or remove it to begin without ${name}; what it named is then put aside.`,
+    );
+  }
   // What follows the last line break was being written when its process ended.
   const [first = '', ...rest] = text
     .slice(0, text.lastIndexOf('\n') + 1)
@@ -171,11 +176,11 @@ function parse(text: string): unknown {
   }
 }
 
-function readIfThere(path: string): string {
+function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
 }
