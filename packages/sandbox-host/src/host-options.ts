@@ -26,6 +26,7 @@ const fields = {
   // The map checks its entries, in the words of images.
   images: z.record(z.string(), z.string()),
   openMetrics: z.boolean(),
+  minFreeDiskMb: z.number().min(0),
 } satisfies Record<keyof SandboxHostOptions, z.ZodType>;
 
 const schema = z.strictObject(fields).partial();
