@@ -37,7 +37,9 @@ export class Platform {
   /** Aborts when one request to the control plane has taken too long. */
   requestSignal(): AbortSignal {
     const { requestTimeoutMs } = this.settings;
-    return requestTimeoutMs > 0 ? AbortSignal.timeout(requestTimeoutMs) : new AbortController().signal;
+    return requestTimeoutMs > 0
+      ? AbortSignal.timeout(Math.ceil(requestTimeoutMs))
+      : new AbortController().signal;
   }
 
   /** The control plane's own API, for what the SDK has no method for. */

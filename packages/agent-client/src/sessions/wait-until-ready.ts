@@ -45,7 +45,9 @@ export async function waitUntilReady(
   let delayMs = firstDelayMs;
   let lastPing = 'none was answered';
   for (;;) {
-    const late = AbortSignal.timeout(Math.max(1, Math.min(pingTimeoutMs, deadline - performance.now())));
+    // Node takes whole milliseconds only.
+    const leftMs = Math.ceil(deadline - performance.now());
+    const late = AbortSignal.timeout(Math.max(1, Math.min(pingTimeoutMs, leftMs)));
     try {
       await attemptPing(target, AbortSignal.any([signal, late, ...(process ? [process.crashed] : [])]));
       return;
