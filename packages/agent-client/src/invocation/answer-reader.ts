@@ -6,7 +6,14 @@ import { AttemptFailure } from './attempt-failure.js';
 import type { Call } from './call.js';
 import type { AnswerDecoder, AnswerSink } from './decode/answer-decoder.js';
 import { chooseDecoder, isResumable } from './decode/choose-decoder.js';
-import { asEnvelope, type InvocationFacts, type InvocationSummary, toSummary } from './response.js';
+import {
+  asEnvelope,
+  type InvocationFacts,
+  type InvocationSummary,
+  readUsage,
+  toSummary,
+  type Usage,
+} from './response.js';
 import { fromTransport } from './transport-failure.js';
 
 /** Heartbeats come every 15 s by default; four of them missing is a dead connection. */
@@ -30,6 +37,8 @@ export class AnswerReader implements AnswerSink {
   /** Whether the answer, in the attempt that got furthest, was a stream that can be taken up where it was cut. */
   #resumable = false;
   #anyValue = false;
+  /** What a bare value used, by the response's header. */
+  #usage: Usage = {};
   /** Whether the response that is read is one of our runtime's: others in its place have been refused before. */
   #isFromRuntime = false;
 
@@ -91,7 +100,7 @@ export class AnswerReader implements AnswerSink {
     }
     // The value may have come before, as the one event of an invocation that was joined.
     if (!this.#anyValue) this.#values.push(envelope ? envelope.result : value);
-    this.#ending = { summary: toSummary(envelope ?? {}, this.#facts()) };
+    this.#ending = { summary: toSummary(envelope ?? this.#usage, this.#facts()) };
   }
 
   done(payload: DonePayload | undefined): void {
@@ -132,6 +141,7 @@ export class AnswerReader implements AnswerSink {
     const response = await this.#call.send(this.#resumable ? this.#position.lastEventId : undefined);
     const { settings } = this.#call;
     this.#isFromRuntime = response.header(headers.runtimeInstance) !== undefined;
+    this.#usage = readUsage(response.header(headers.usage));
     this.#resumable ||= isResumable(response);
     response.body.idleTimeoutMs = settings.idleTimeoutMs ?? (this.#resumable ? defaultIdleTimeoutMs : 0);
     return {

@@ -1,4 +1,6 @@
 import { type InvocationEnvelope, invocationEnvelopeSchema } from '@sandpiper/protocol';
+import * as z from 'zod';
+import { parseOrText } from './decode/parse-or-text.js';
 
 /** The fields of an envelope, PPIO's among them (contract, section 3). */
 const fields: ReadonlySet<string> = new Set([
@@ -77,4 +79,19 @@ export function toSummary(wire: Partial<InvocationEnvelope>, facts: InvocationFa
   if (wire.tokens_used != null) summary.tokensUsed = wire.tokens_used;
   if (wire.cost != null) summary.cost = wire.cost;
   return summary;
+}
+
+/** The fields of an envelope that say what an invocation used. */
+export type Usage = Pick<InvocationEnvelope, 'processing_time' | 'queue_time' | 'tokens_used' | 'cost'>;
+
+const usageSchema: z.ZodType<Usage> = z.object({
+  processing_time: z.number().optional(),
+  queue_time: z.number().optional(),
+  tokens_used: z.number().optional(),
+  cost: z.number().optional(),
+});
+
+/** Reads what a runtime says of a bare value's use; what is none says nothing. */
+export function readUsage(header: string | undefined): Usage {
+  return usageSchema.safeParse(parseOrText(header ?? '')).data ?? {};
 }
