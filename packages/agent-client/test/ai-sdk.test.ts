@@ -96,11 +96,12 @@ describe.each(aiSdks)('useChat of AI SDK $major', ({ major, missing, load }) => 
             { type: 'reasoning-delta', id: 'r', delta: 'Hm.' },
             { type: 'reasoning-end', id: 'r' },
             { type: 'source', sourceType: 'url', id: 's', url: 'https://example.com', title: 'Example' },
-            {
+            // JSON sees other fields of a file that was given as bytes than of one given as text.
+            ...['iVBORw0=', new Uint8Array([137, 80, 78, 71])].map((data) => ({
               type: 'file',
               mediaType: 'image/png',
-              data: major < 7 ? 'iVBORw0=' : { type: 'data', data: 'iVBORw0=' },
-            },
+              data: major < 7 ? data : { type: 'data', data },
+            })),
             ...toolCall('weather', { city: 'Oslo' }),
           ],
           reason: 'tool-calls' as const,
