@@ -127,8 +127,13 @@ test.skipIf(skipped)(
       expect([kind, refused?.status, refused?.headers.get('retry-after')]).toEqual([kind, 503, '1']);
       host.child.kill('SIGWINCH');
     }
-    const last = await request(host, 'POST', '/v2/sandboxes', { templateID: 'base' });
-    expect(last.status).toBe(201);
+    // Meanwhile the packet filter could not be looked at either, and nothing is started before it is.
+    await expect
+      .poll(async () => (await request(host, 'POST', '/v2/sandboxes', { templateID: 'base' })).status, {
+        timeout: 60_000,
+        interval: 500,
+      })
+      .toBe(201);
     expect(host.child.exitCode).toBe(null);
   },
   180_000,

@@ -222,9 +222,9 @@ describeHosts('a program that wants out of its sandbox', (fixture) => {
       skip,
     }) => {
       skip(!enforced(), fixture.host.capabilities.network.reason);
-      const script = `use Socket; $| = 1;
-socket(my $a, AF_INET, SOCK_STREAM, 0) && bind($a, pack_sockaddr_in(34567, INADDR_ANY)) && listen($a, 5) or die $!;
-socket(my $b, AF_UNIX, SOCK_STREAM, 0) && bind($b, pack_sockaddr_un("\\0sandpiper-escape")) && listen($b, 5) or die $!;
+      const script = `use Socket; $| = 1; my ($tcp, $unix);
+socket($tcp, AF_INET, SOCK_STREAM, 0) && bind($tcp, pack_sockaddr_in(34567, INADDR_ANY)) && listen($tcp, 5) or die $!;
+socket($unix, AF_UNIX, SOCK_STREAM, 0) && bind($unix, pack_sockaddr_un("\\0sandpiper-escape")) && listen($unix, 5) or die $!;
 print "up\\n"; sleep 600`;
       await other.files.write('/tmp/listen.pl', script);
       let output = '';

@@ -332,9 +332,9 @@ describe('a request', () => {
 });
 
 describe('without an entry point', () => {
-  eachDoor('an invocation is a 500 that says so', async (serve) => {
-    const send = await serve(new AgentRuntimeApp());
-    const response = await send('/invocations', post({}));
+  // Without a socket: such an app is not to listen at all (lifespan.test.ts).
+  test('an invocation is a 500 that says so', async () => {
+    const response = await new AgentRuntimeApp().fetch(new Request('http://agent/invocations', post({})));
     expect([response.status, (await json(response)).error]).toEqual([500, 'No entrypoint registered']);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
+import { agent } from '../../test/agent.js';
 import { decorated } from '../../test/compile-decorated.js';
 import { eachDoor, json, post } from '../../test/each-door.js';
 import { PingStatus } from '../index.js';
@@ -49,7 +50,7 @@ describe('ping', () => {
   });
 
   eachDoor('stamps the last change, not the last look', async (serve) => {
-    const app = new AgentRuntimeApp();
+    const app = agent(() => undefined);
     let status: PingStatus = PingStatus.Healthy;
     app.ping(() => status);
     const send = await serve(app);
@@ -75,7 +76,7 @@ describe('ping', () => {
   ];
   for (const [what, handler, expected] of answers) {
     eachDoor(`of one's own may say ${what}`, async (serve) => {
-      const app = new AgentRuntimeApp();
+      const app = agent(() => undefined);
       expect(app.ping(handler)).toBe(handler);
       const response = await (await serve(app))('/ping');
       expect([response.status, await response.json()]).toMatchObject([200, expected]);
@@ -83,7 +84,7 @@ describe('ping', () => {
   }
 
   eachDoor("of one's own that throws is a 500, busy, with the message", async (serve) => {
-    const app = new AgentRuntimeApp();
+    const app = agent(() => undefined);
     app.ping(() => {
       throw new Error('disk full');
     });
@@ -93,7 +94,7 @@ describe('ping', () => {
   });
 
   eachDoor("of one's own that throws is automatic in the raw family", async (serve) => {
-    const app = new AgentRuntimeApp({ config: { responseFormat: 'raw' } });
+    const app = agent(() => undefined, { responseFormat: 'raw' });
     app.ping(() => {
       throw new Error('disk full');
     });

@@ -31,6 +31,15 @@ export const extraStatuses: Record<string, number[]> = {
   'DELETE /templates/tags': [403],
 };
 
+/**
+ * Responses about parts of files (RFC 9110, sections 14 and 15) that are added, by the operation: a part, a file that has
+ * not changed, and, without a body, a part that the file does not have.
+ */
+export const partStatuses: Record<string, number[]> = {
+  'GET /files': [206, 304, 416],
+  'GET /volumecontent/{volumeID}/file': [206, 304, 416],
+};
+
 /** Paths that are this host's own. */
 export const ownPaths: RegExp[] = [
   /^\/x\//,

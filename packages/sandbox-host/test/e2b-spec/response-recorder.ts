@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { findTarget } from '../../src/gateway/target.js';
-import { extraStatuses, ownPaths } from './extensions.js';
+import { extraStatuses, ownPaths, partStatuses } from './extensions.js';
 import { controlPlane, envd, findOperation, type Operation } from './operations.js';
 import { error as errorSchema } from './schemas.js';
 
@@ -96,6 +96,7 @@ export class ResponseRecorder implements Disposable {
 
 function problemOf(operation: Operation, response: RecordedResponse): string | undefined {
   const { status, contentType, body } = response;
+  if (partStatuses[operation.name]?.includes(status)) return undefined;
   if (status >= 400) {
     const { refusals, name, part } = operation;
     const statuses = [refusals, extraStatuses[part], extraStatuses[name]].flat();
