@@ -35,7 +35,9 @@ export async function proveCapabilities(options: ProofOptions): Promise<Capabili
   try {
     const first = await probeInTime(options);
     const second = disproved(first).length > 0 ? await probeInTime(options) : first;
-    if (String(disproved(second)) === String(disproved(first))) await keepFindings(key, second);
+    // How much memory goes out hangs on what else the machine does at the moment, also twice in a row.
+    const lasts = second.hibernate === undefined && String(disproved(second)) === String(disproved(first));
+    if (lasts) await keepFindings(key, second);
     return lower(lower(described, first), second);
   } catch (error) {
     return withdraw(described, error instanceof Error ? error.message : String(error));
