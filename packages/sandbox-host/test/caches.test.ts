@@ -1,7 +1,7 @@
-import { Sandbox } from 'e2b';
+import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { addressOf, exchange, headOf, serve } from './raw-http.js';
+import type { SandboxHost } from '../src/index.js';
+import { addressOf, exchange, headOf, hostServing } from './raw-http.js';
 
 /** Answers with the headers that its query names. */
 const server = `require('node:http').createServer((request, response) => {
@@ -13,11 +13,8 @@ let host: SandboxHost;
 let sandbox: Sandbox;
 let token: string;
 beforeAll(async () => {
-  host = await createSandboxHost({ isolation: 'none' });
-  const { apiUrl, sandboxUrl, apiKey } = host;
-  sandbox = await Sandbox.create({ apiUrl, sandboxUrl, apiKey, timeoutMs: 600_000 });
+  ({ host, sandbox } = await hostServing(server));
   token = Reflect.get(sandbox, 'envdAccessToken') as string;
-  await serve(sandbox, server);
 });
 afterAll(() => host?.close());
 

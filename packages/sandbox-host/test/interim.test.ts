@@ -1,7 +1,7 @@
-import { Sandbox } from 'e2b';
+import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { addressOf, exchange, headOf, serve } from './raw-http.js';
+import type { SandboxHost } from '../src/index.js';
+import { addressOf, exchange, headOf, hostServing } from './raw-http.js';
 
 /**
  * Sends interim answers first. Under /once it answers a connection's first request and ends the connection when the
@@ -35,10 +35,7 @@ require('node:net').createServer((socket) => {
 let host: SandboxHost;
 let sandbox: Sandbox;
 beforeAll(async () => {
-  host = await createSandboxHost({ isolation: 'none' });
-  const { apiUrl, sandboxUrl, apiKey } = host;
-  sandbox = await Sandbox.create({ apiUrl, sandboxUrl, apiKey, timeoutMs: 600_000 });
-  await serve(sandbox, server);
+  ({ host, sandbox } = await hostServing(server));
 });
 afterAll(() => host?.close());
 

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
-import type { Sandbox } from 'e2b';
+import { Sandbox } from 'e2b';
 import { expect, vi } from 'vitest';
+import { createSandboxHost, type SandboxHost } from '../src/index.js';
 
 /** Writes bytes as they are and collects what comes back, until the connection ends or that is enough. */
 export function exchange(
@@ -33,6 +34,20 @@ export function headOf(line: string, headers: Record<string, string> | string[])
 /** The headers that lead to a port of a sandbox. */
 export function addressOf(sandbox: Sandbox, port = 8080): Record<string, string> {
   return { host: 'a', 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': String(port) };
+}
+
+/** A host without walls, for a test of what lies before them, and a sandbox whose server has said `up`. */
+export async function hostServing(program: string): Promise<{ host: SandboxHost; sandbox: Sandbox }> {
+  const host = await createSandboxHost({ isolation: 'none' });
+  try {
+    const { apiUrl, sandboxUrl, apiKey } = host;
+    const sandbox = await Sandbox.create({ apiUrl, sandboxUrl, apiKey, timeoutMs: 600_000 });
+    await serve(sandbox, program);
+    return { host, sandbox };
+  } catch (error) {
+    await host.close();
+    throw error;
+  }
 }
 
 /** Runs a server in a sandbox and waits until it says `up`. */

@@ -1,7 +1,7 @@
-import { Sandbox } from 'e2b';
+import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { addressOf, exchange, headOf, serve } from './raw-http.js';
+import type { SandboxHost } from '../src/index.js';
+import { addressOf, exchange, headOf, hostServing } from './raw-http.js';
 
 /** Keeps what it was asked, as it understood it. */
 const recorder = `
@@ -29,10 +29,7 @@ interface Seen {
 let host: SandboxHost;
 let sandbox: Sandbox;
 beforeAll(async () => {
-  host = await createSandboxHost({ isolation: 'none' });
-  const { apiUrl, sandboxUrl, apiKey } = host;
-  sandbox = await Sandbox.create({ apiUrl, sandboxUrl, apiKey, timeoutMs: 600_000 });
-  await serve(sandbox, recorder);
+  ({ host, sandbox } = await hostServing(recorder));
 });
 afterAll(() => host?.close());
 

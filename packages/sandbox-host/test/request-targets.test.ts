@@ -1,7 +1,7 @@
 import { Sandbox } from 'e2b';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, type MockInstance, test, vi } from 'vitest';
-import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { addressOf, exchange, headOf, serve } from './raw-http.js';
+import type { SandboxHost } from '../src/index.js';
+import { addressOf, exchange, headOf, hostServing } from './raw-http.js';
 
 const echo = `require('node:http').createServer((request, response) => {
   response.end(JSON.stringify({ url: request.url, host: request.headers.host }));
@@ -11,10 +11,7 @@ let host: SandboxHost;
 let sandbox: Sandbox;
 let errors: MockInstance<typeof console.error>;
 beforeAll(async () => {
-  host = await createSandboxHost({ isolation: 'none' });
-  const { apiUrl, sandboxUrl, apiKey } = host;
-  sandbox = await Sandbox.create({ apiUrl, sandboxUrl, apiKey, timeoutMs: 600_000 });
-  await serve(sandbox, echo);
+  ({ host, sandbox } = await hostServing(echo));
 });
 afterAll(() => host?.close());
 beforeEach(() => {

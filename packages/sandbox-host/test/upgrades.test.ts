@@ -1,7 +1,7 @@
-import { Sandbox } from 'e2b';
+import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { addressOf, exchange, headOf, serve } from './raw-http.js';
+import type { SandboxHost } from '../src/index.js';
+import { addressOf, exchange, headOf, hostServing } from './raw-http.js';
 
 /** Answers with what it was asked, and speaks WebSocket no further than its first words. */
 const server = `
@@ -20,10 +20,7 @@ require('node:net').createServer((socket) => socket.end('inside')).on('error', (
 let host: SandboxHost;
 let sandbox: Sandbox;
 beforeAll(async () => {
-  host = await createSandboxHost({ isolation: 'none' });
-  const { apiUrl, sandboxUrl, apiKey } = host;
-  sandbox = await Sandbox.create({ apiUrl, sandboxUrl, apiKey, timeoutMs: 600_000 });
-  await serve(sandbox, server);
+  ({ host, sandbox } = await hostServing(server));
 });
 afterAll(() => host?.close());
 

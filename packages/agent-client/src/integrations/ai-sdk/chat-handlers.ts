@@ -58,6 +58,17 @@ export function createChatHandlers(options: ChatHandlersOptions): ChatHandlers {
     }
   };
 
+  /** The invocation that answers the chat that a request names, and its session; a response where there is none. */
+  const answeredIn = async (
+    request: Request,
+  ): Promise<{ found: SandboxSession; invocationId: string } | Response> => {
+    const chatId = chatIdOf(request);
+    const invocationId = chatId && (await invocations.get(chatId));
+    if (!chatId || !invocationId) return nothing();
+    const found = await session(chatId, request);
+    return found instanceof Response ? found : { found, invocationId };
+  };
+
   return {
     async POST(request) {
       const body: unknown = await request.json().catch(() => undefined);
@@ -76,27 +87,23 @@ export function createChatHandlers(options: ChatHandlersOptions): ChatHandlers {
     },
 
     async GET(request) {
-      const chatId = chatIdOf(request);
-      const invocationId = chatId && (await invocations.get(chatId));
-      if (!chatId || !invocationId) return new Response(undefined, { status: 204 });
-      const found = await session(chatId, request);
-      if (found instanceof Response) return found;
+      const answered = await answeredIn(request);
+      if (answered instanceof Response) return answered;
+      const { found, invocationId } = answered;
       const { signal } = request;
       // The message of one that has ended is the application's own to show.
       const state = await found.getInvocationState(invocationId, { signal });
-      if (state !== 'running') return new Response(undefined, { status: 204 });
+      if (state !== 'running') return nothing();
       const stream = found.attach(invocationId);
       return respond(stream, { onError }, {}, () => stream.detach());
     },
 
     async DELETE(request) {
-      const chatId = chatIdOf(request);
-      const invocationId = chatId && (await invocations.get(chatId));
-      if (!chatId || !invocationId) return new Response(undefined, { status: 204 });
-      const found = await session(chatId, request);
-      if (found instanceof Response) return found;
+      const answered = await answeredIn(request);
+      if (answered instanceof Response) return answered;
+      const { found, invocationId } = answered;
       await found.cancelInvocation(invocationId);
-      return new Response(undefined, { status: 204 });
+      return nothing();
     },
   };
 }
@@ -114,6 +121,10 @@ function chatIdOf(request: Request): string | undefined {
 function isChatBody(body: unknown): body is ChatBody {
   if (typeof body !== 'object' || body === null) return false;
   return 'id' in body && typeof body.id === 'string' && 'messages' in body && Array.isArray(body.messages);
+}
+
+function nothing(): Response {
+  return new Response(undefined, { status: 204 });
 }
 
 function refusal(status: number, error: string): Response {
