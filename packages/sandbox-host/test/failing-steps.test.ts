@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Sandbox } from 'e2b';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AuditLog } from '../src/audit/audit-log.js';
-import { ControlGroup } from '../src/engines/process/control-groups/control-group.js';
+import { ControlGroup } from '../src/engines/linux/control-groups/control-group.js';
 import { createSandboxHost, type Isolation, type SandboxHost } from '../src/index.js';
-import { Pools } from '../src/pool/pools.js';
+import { Pools } from '../src/pools/pools.js';
 import { SandboxManager } from '../src/sandboxes/sandbox-manager.js';
 import { VolumeCatalog } from '../src/volumes/volume-catalog.js';
 import { canIsolate } from './machine.js';
@@ -16,37 +16,42 @@ const { faults, withFaults, withFaultyMethod } = await vi.hoisted(async () => {
   const faults: import('./faults-in-steps.js').StepFaults = { fails: () => false, seen: new Set() };
   return { faults, ...(await import('./faults-in-steps.js')) };
 });
-vi.mock('../src/data-directory.js', (real) => withFaults(faults, 'data-directory', real));
-vi.mock('../src/kept-file.js', (real) => withFaults(faults, 'kept-file', real));
-vi.mock('../src/write-whole.js', (real) => withFaults(faults, 'write-whole', real));
-vi.mock('../src/evidence.js', (real) => withFaults(faults, 'evidence', real));
-vi.mock('../src/listener/listen.js', (real) => withFaults(faults, 'listen', real));
+vi.mock('../src/storage/data-directory.js', (real) => withFaults(faults, 'data-directory', real));
+vi.mock('../src/storage/read-or-create.js', (real) => withFaults(faults, 'read-or-create', real));
+vi.mock('../src/engine/write-file-atomically.js', (real) =>
+  withFaults(faults, 'write-file-atomically', real),
+);
+vi.mock('../src/host/observability.js', (real) => withFaults(faults, 'evidence', real));
+vi.mock('../src/server/listen.js', (real) => withFaults(faults, 'listen', real));
 vi.mock('../src/gateway/gateway-tokens.js', (real) => withFaults(faults, 'gateway-tokens', real));
-vi.mock('../src/engines/process/root-fs.js', (real) => withFaults(faults, 'root-fs', real));
-vi.mock('../src/engines/process/swap-file.js', (real) => withFaults(faults, 'swap-file', real));
-vi.mock('../src/engines/process/marked-processes.js', (real) => withFaults(faults, 'marked-processes', real));
-vi.mock('../src/engines/process/files/remove-tree.js', (real) => withFaults(faults, 'remove-tree', real));
-vi.mock('../src/engines/process/network/tools.js', (real) => withFaults(faults, 'network', real));
-vi.mock('../src/engines/process/ports/port-scripts.js', (real) => withFaults(faults, 'port-scripts', real));
-vi.mock('../src/engines/process/probe/prove-capabilities.js', (real) => withFaults(faults, 'probe', real));
-vi.mock('../src/engines/process/control-groups/control-groups.js', (real) =>
+vi.mock('../src/engines/linux/root-fs.js', (real) => withFaults(faults, 'root-fs', real));
+vi.mock('../src/engines/linux/swap-file.js', (real) => withFaults(faults, 'swap-file', real));
+vi.mock('../src/engine/local/tagged-processes.js', (real) => withFaults(faults, 'tagged-processes', real));
+vi.mock('../src/engine/local/files/remove-tree.js', (real) => withFaults(faults, 'remove-tree', real));
+vi.mock('../src/engines/linux/network/tools.js', (real) => withFaults(faults, 'network', real));
+vi.mock('../src/engine/local/ports/port-scripts.js', (real) => withFaults(faults, 'port-scripts', real));
+vi.mock('../src/engines/linux/probe/prove-capabilities.js', (real) => withFaults(faults, 'probe', real));
+vi.mock('../src/engines/linux/control-groups/control-groups.js', (real) =>
   withFaults(faults, 'control-groups', real),
 );
-vi.mock('../src/engines/process/volumes/volume-directories.js', (real) =>
+vi.mock('../src/engine/local/volumes/volume-directories.js', (real) =>
   withFaults(faults, 'volume-directories', real),
 );
-vi.mock('../src/store/journal.js', async (real: () => Promise<typeof import('../src/store/journal.js')>) => {
-  const wrapped = await withFaults(faults, 'journal', real);
-  return {
-    ...wrapped,
-    openJournal: (...args: Parameters<typeof wrapped.openJournal>) => {
-      const journal = wrapped.openJournal(...args);
-      for (const method of ['put', 'delete', 'close'])
-        withFaultyMethod(faults, `journal.${method}`, journal, method);
-      return journal;
-    },
-  };
-});
+vi.mock(
+  '../src/storage/journal.js',
+  async (real: () => Promise<typeof import('../src/storage/journal.js')>) => {
+    const wrapped = await withFaults(faults, 'journal', real);
+    return {
+      ...wrapped,
+      openJournal: (...args: Parameters<typeof wrapped.openJournal>) => {
+        const journal = wrapped.openJournal(...args);
+        for (const method of ['put', 'delete', 'close'])
+          withFaultyMethod(faults, `journal.${method}`, journal, method);
+        return journal;
+      },
+    };
+  },
+);
 
 let errors: ReturnType<typeof vi.spyOn>;
 const rejected: unknown[] = [];
@@ -76,9 +81,9 @@ afterEach(() => {
 
 /** What a host does, in this order or another, to end a sandbox. */
 const endingSteps = {
-  none: ['marked-processes.killMarkedProcesses', 'remove-tree.moveTree', 'remove-tree.removeBusyTree'],
+  none: ['tagged-processes.killMarkedProcesses', 'remove-tree.moveTree', 'remove-tree.removeBusyTree'],
   namespaces: [
-    'marked-processes.trySignal',
+    'tagged-processes.trySignal',
     'control-group.remove',
     'network.nft',
     'remove-tree.moveTree',
@@ -87,7 +92,7 @@ const endingSteps = {
 };
 const everywhere = ['journal.put', 'journal.delete', 'audit-log.append'];
 /** Without these its processes are still there. */
-const deadly = ['marked-processes.killMarkedProcesses', 'marked-processes.trySignal'];
+const deadly = ['tagged-processes.killMarkedProcesses', 'tagged-processes.trySignal'];
 
 describe.each(['namespaces', 'none'] as const)(
   'a sandbox that ends (isolation: %s)',

@@ -10,7 +10,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { describeIsolated } from './machine.js';
 import { runIn, smallLimits } from './with-engine.js';
 
-const syscalls = '../src/engines/process/supervisor/syscalls.js';
+const syscalls = '../src/engines/linux/supervisor/syscalls.js';
 
 describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
   afterEach(() => {
@@ -24,11 +24,11 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
   ])('%s', async (_how, clone3) => {
     if (clone3) {
       vi.doMock(syscalls, async (original) => {
-        const module = await original<typeof import('../src/engines/process/supervisor/syscalls.js')>();
+        const module = await original<typeof import('../src/engines/linux/supervisor/syscalls.js')>();
         return { ...module, supervisorCalls: { ...module.supervisorCalls, clone3: [clone3, clone3] } };
       });
     }
-    const { startProcessEngine } = await import('../src/engines/process/process-engine.js');
+    const { startProcessEngine } = await import('../src/engines/process-engine.js');
     const directory = await mkdtemp(join(tmpdir(), 'first-'));
     const engine = await startProcessEngine({ directory });
     try {
@@ -59,10 +59,10 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
   test('waits for its sandbox no longer than its host lives', async () => {
     const { outputFiles } = await build({
       stdin: {
-        contents: `import { FirstProcesses } from './first-processes.js';
+        contents: `import { FirstProcesses } from './init-processes.js';
           const waiting = new FirstProcesses(0);
           setInterval(() => waiting, 1000);`,
-        resolveDir: fileURLToPath(new URL('../src/engines/process/supervisor', import.meta.url)),
+        resolveDir: fileURLToPath(new URL('../src/engines/linux/supervisor', import.meta.url)),
       },
       bundle: true,
       write: false,

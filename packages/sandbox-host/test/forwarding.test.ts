@@ -34,7 +34,7 @@ describe.skipIf(obstacle)(`forwarding on a machine that does not${unless(obstacl
       stdin: {
         contents: `import * as forwarding from './forwarding.js';
           await forwarding[process.argv[2]]();`,
-        resolveDir: fileURLToPath(new URL('../src/engines/process/network', import.meta.url)),
+        resolveDir: fileURLToPath(new URL('../src/engines/linux/network', import.meta.url)),
       },
       bundle: true,
       write: false,

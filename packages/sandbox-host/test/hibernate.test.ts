@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import type { EngineSandbox } from '../src/engines/engine.js';
-import { endLeftovers } from '../src/engines/process/process-engine.js';
-import { ownerTag } from '../src/owner.js';
+import type { EngineSandbox } from '../src/engine/engine.js';
+import { ownerTag } from '../src/engine/owner.js';
+import { endLeftovers } from '../src/engines/process-engine.js';
 import { describeIsolated } from './machine.js';
 import { smallLimits, useEngine } from './with-engine.js';
 

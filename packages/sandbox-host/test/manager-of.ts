@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import type { Engine } from '../src/engines/engine.js';
+import type { Engine } from '../src/engine/engine.js';
 import { SandboxManager, type SandboxManagerOptions } from '../src/sandboxes/sandbox-manager.js';
 import { type SandboxRecord, sandboxRecordSchema } from '../src/sandboxes/sandbox-record.js';
-import { type Journal, openJournal } from '../src/store/journal.js';
+import { type Journal, openJournal } from '../src/storage/journal.js';
 
 /** Where a manager of sandboxes keeps its books. */
 export function recordsIn(directory: string): Journal<SandboxRecord> {

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { NetworkPolicy } from '../src/engines/engine.js';
-import { linkAddresses, serviceAddress } from '../src/engines/process/network/address-plan.js';
-import { claimBlock, releaseBlock, releaseOrphans } from '../src/engines/process/network/claim.js';
-import { type SandboxNetwork, SandboxNetworks } from '../src/engines/process/network/sandbox-networks.js';
-import { ownerTag } from '../src/owner.js';
+import type { NetworkPolicy } from '../src/engine/engine.js';
+import { ownerTag } from '../src/engine/owner.js';
+import { linkAddresses, serviceAddress } from '../src/engines/linux/network/address-plan.js';
+import { claimBlock, releaseBlock, releaseOrphans } from '../src/engines/linux/network/claim.js';
+import { type SandboxNetwork, SandboxNetworks } from '../src/engines/linux/network/sandbox-networks.js';
 import { describeNetwork } from './machine.js';
 import { Internet, Resident, run } from './network-namespaces.js';
 import { stillThere, tracesOfBlock } from './traces.js';
@@ -316,7 +316,7 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
             await Promise.all([kept.ready, other.ready]);
             console.log(JSON.stringify(kept));
             setInterval(() => {}, 1000);`,
-          resolveDir: fileURLToPath(new URL('../src/engines/process/network', import.meta.url)),
+          resolveDir: fileURLToPath(new URL('../src/engines/linux/network', import.meta.url)),
         },
         bundle: true,
         write: false,

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
-import type { EngineSandbox } from '../src/engines/engine.js';
-import { refusedCalls } from '../src/engines/process/supervisor/seccomp-filter.js';
-import { machines } from '../src/engines/process/supervisor/syscalls.js';
+import type { EngineSandbox } from '../src/engine/engine.js';
+import { refusedCalls } from '../src/engines/linux/supervisor/seccomp-filter.js';
+import { machines } from '../src/engines/linux/supervisor/syscalls.js';
 import { describeIsolated } from './machine.js';
 import { runIn, useEngine } from './with-engine.js';
 

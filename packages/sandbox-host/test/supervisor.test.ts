@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
-import type { Command, EngineProcess, EngineSandbox } from '../src/engines/engine.js';
+import type { Command, EngineProcess, EngineSandbox } from '../src/engine/engine.js';
 import { describeIsolated } from './machine.js';
 import { runIn, useEngine } from './with-engine.js';
 

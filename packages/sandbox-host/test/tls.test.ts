@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { Sandbox } from 'e2b';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createSandboxHost, type SandboxHost, type SandboxHostOptions } from '../src/index.js';
-import { takeCertificate } from '../src/listener/certificate.js';
+import { takeCertificate } from '../src/server/certificate.js';
 import { leadHere } from './name-service.js';
 
 let dataDir: string;

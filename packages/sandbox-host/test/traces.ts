@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { durableName } from '../src/engines/process/control-groups/host-names.js';
+import { durableName } from '../src/engines/linux/control-groups/host-names.js';
 import { missingTools } from './machine.js';
 
 /** Numbers of processes with this text in their command line. */

@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { EngineProcess, EngineSandbox } from '../src/engines/engine.js';
-import { findSandboxIds } from '../src/engines/process/user-ids.js';
+import type { EngineProcess, EngineSandbox } from '../src/engine/engine.js';
+import { findSandboxIds } from '../src/engines/linux/user-ids.js';
 import { isolationObstacle, unless } from './machine.js';
 import { runIn, useEngine } from './with-engine.js';
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { EngineSandbox, Image } from '../src/engines/engine.js';
-import { type ProcessEngine, startProcessEngine } from '../src/engines/process/process-engine.js';
+import type { EngineSandbox, Image } from '../src/engine/engine.js';
+import { type ProcessEngine, startProcessEngine } from '../src/engines/process-engine.js';
 import { describeIsolated } from './machine.js';
 import { runIn } from './with-engine.js';
 

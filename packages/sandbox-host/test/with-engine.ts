@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll } from 'vitest';
-import type { EngineSandbox, ExitStatus, Limits } from '../src/engines/engine.js';
+import type { EngineSandbox, ExitStatus, Limits } from '../src/engine/engine.js';
 import {
   type ProcessEngine,
   type ProcessEngineOptions,
   startProcessEngine,
-} from '../src/engines/process/process-engine.js';
+} from '../src/engines/process-engine.js';
 
 /** Limits that harm no machine, whatever runs in the sandbox. */
 export const smallLimits: Limits = { cpuCount: 1, memoryMB: 128, pids: 64 };

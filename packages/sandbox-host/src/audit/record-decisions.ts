@@ -1,8 +1,8 @@
-import type { ApiDecision, ApiEvents } from '../api-events.js';
-import type { MachineChange } from '../engines/engine.js';
-import type { GatewayDecision, GatewayEvents } from '../gateway/gateway-events.js';
-import { keyId } from '../key-id.js';
-import type { MachineEvents } from '../machine-events.js';
+import type { MachineChange } from '../engine/engine.js';
+import type { ApiDecision, ApiEvents } from '../events/api-events.js';
+import type { GatewayDecision, GatewayEvents } from '../events/gateway-events.js';
+import { keyId } from '../events/key-id.js';
+import type { MachineEvents } from '../events/machine-events.js';
 import type { LifecycleEvents, Transition } from '../sandboxes/lifecycle-events.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { AuditEntry } from './audit-line.js';

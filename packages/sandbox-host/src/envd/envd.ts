@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HostError } from '../errors.js';
-import { headerOf, sendJson, targetOf } from '../http.js';
+import { HostError } from '../engine/host-error.js';
+import { shortageOf } from '../engine/shortage.js';
+import { headerOf, sendJson, targetOf } from '../http/messages.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
-import { shortageOf } from '../shortage.js';
 import { hasToken, requireToken } from './access-token.js';
 import type { Caller } from './caller.js';
 import { ConnectServer } from './connect/connect-server.js';

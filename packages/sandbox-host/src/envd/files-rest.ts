@@ -4,12 +4,12 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import busboy from '@fastify/busboy';
 import * as z from 'zod';
-import type { FileEntry } from '../engines/files.js';
-import type { SandboxUser } from '../engines/user.js';
-import { HostError } from '../errors.js';
-import { fileResponse } from '../file-response.js';
-import { sendJson } from '../http.js';
-import { readThrough } from '../read-through.js';
+import type { FileEntry } from '../engine/files.js';
+import { HostError } from '../engine/host-error.js';
+import type { SandboxUser } from '../engine/user.js';
+import { readThrough } from '../http/discard-unread.js';
+import { fileResponse } from '../http/file-response.js';
+import { sendJson } from '../http/messages.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { parseUser, resolvePath } from './paths.js';
 

@@ -1,5 +1,5 @@
-import type { SandboxUser } from '../engines/user.js';
-import { HostError } from '../errors.js';
+import { HostError } from '../engine/host-error.js';
+import type { SandboxUser } from '../engine/user.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 const homes: Record<SandboxUser, string> = { user: '/home/user', root: '/root' };

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { targetOf } from '../http.js';
+import { targetOf } from '../http/messages.js';
 import { sameToken } from './access-token.js';
 
 /** The signature of a URL, which opens one file for one purpose, perhaps for a time. */

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { endToEnd, endToEndTrailers } from '../end-to-end.js';
-import { writeInterim } from '../interim.js';
-import { type AnswerListener, AnswerParser } from './answer-parser.js';
+import { endToEnd, endToEndTrailers } from '../engine/http/hop-by-hop.js';
+import { writeInterim } from '../engine/http/interim-responses.js';
 import { responseHeaders } from './headers.js';
+import { type AnswerListener, AnswerParser } from './response-parser.js';
 import type { Connection, ConnectionUser } from './upstream.js';
 
 /** One request on its way into a sandbox. */

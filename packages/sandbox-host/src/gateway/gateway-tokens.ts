@@ -7,7 +7,7 @@ import {
 } from 'node:crypto';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
-import { keptFile } from '../kept-file.js';
+import { keptFile } from '../storage/read-or-create.js';
 
 /** How long a token holds, in seconds; it is made anew when half of that is over. */
 const lifetimeSeconds = 300;

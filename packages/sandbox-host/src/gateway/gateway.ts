@@ -2,23 +2,23 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { headers } from '@sandpiper/protocol';
+import { HostError } from '../engine/host-error.js';
 import { type Envd, envdPort } from '../envd/envd.js';
-import { HostError } from '../errors.js';
-import { headerOf } from '../http.js';
-import { hasBody } from '../listener/let-go-by.js';
+import type { GatewayEvents } from '../events/gateway-events.js';
+import { headerOf } from '../http/messages.js';
 import type { Holder } from '../sandboxes/activity.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
+import { hasBody } from '../server/discard-body.js';
 import { forward, StaleConnectionError } from './forward.js';
-import type { GatewayEvents } from './gateway-events.js';
 import type { GatewayTokens } from './gateway-tokens.js';
 import { requestHeaders } from './headers.js';
-import { Parking } from './parking.js';
 import { NotRunningError, refuse, refuseUpgrade } from './refusal.js';
 import { SignedUrls } from './signed-urls.js';
 import type { Target } from './target.js';
 import { upgrade } from './upgrade.js';
 import { connectTo, Upstream } from './upstream.js';
+import { Parking } from './wake-queue.js';
 
 /** The door to the ports of sandboxes. */
 export interface Gateway {

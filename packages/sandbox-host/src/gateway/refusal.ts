@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { HostError } from '../engine/host-error.js';
+import { shortageOf } from '../engine/shortage.js';
 import { envdPort } from '../envd/envd.js';
-import { HostError } from '../errors.js';
-import { refuseOn, sendJson } from '../http.js';
-import { shortageOf } from '../shortage.js';
+import { refuseOn, sendJson } from '../http/messages.js';
 import { refusalPage } from './refusal-page.js';
 import type { Target } from './target.js';
 import { PortClosedError } from './upstream.js';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { headers } from '@sandpiper/protocol';
-import { HostError } from '../errors.js';
-import { headerOf } from '../http.js';
+import { HostError } from '../engine/host-error.js';
+import { headerOf } from '../http/messages.js';
 import { bareId } from '../sandboxes/identifiers.js';
 
 /** Which port of which sandbox a request is for. */

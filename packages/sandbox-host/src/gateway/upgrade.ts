@@ -1,8 +1,8 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { endToEnd } from '../end-to-end.js';
-import { interimHead } from '../interim.js';
+import { endToEnd } from '../engine/http/hop-by-hop.js';
+import { interimHead } from '../engine/http/interim-responses.js';
 
 /** A request to change protocols, such as a WebSocket's. */
 export interface UpgradeRequest {

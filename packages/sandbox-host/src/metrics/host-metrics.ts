@@ -1,11 +1,11 @@
 import { Registry } from 'prom-client';
-import type { ApiEvents } from '../api-events.js';
-import type { GatewayEvents } from '../gateway/gateway-events.js';
-import type { PoolStatus } from '../pool/pool.js';
+import type { ApiEvents } from '../events/api-events.js';
+import type { GatewayEvents } from '../events/gateway-events.js';
+import type { PoolStatus } from '../pools/pool.js';
 import type { LifecycleEvents } from '../sandboxes/lifecycle-events.js';
-import { measureDoors } from './measure-doors.js';
 import { measurePools } from './measure-pools.js';
 import { measureProcess } from './measure-process.js';
+import { measureDoors } from './measure-requests.js';
 import { measureSandboxes } from './measure-sandboxes.js';
 
 /** What is measured. */

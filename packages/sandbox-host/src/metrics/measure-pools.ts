@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { PoolStatus } from '../pool/pool.js';
+import type { PoolStatus } from '../pools/pool.js';
 import { boundedLabels } from './bounded-labels.js';
 
 /** Measures how well pools serve. */

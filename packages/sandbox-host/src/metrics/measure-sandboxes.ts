@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { GatewayEvents } from '../gateway/gateway-events.js';
+import type { GatewayEvents } from '../events/gateway-events.js';
 import type { LifecycleEvents, Transition } from '../sandboxes/lifecycle-events.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { boundedLabels } from './bounded-labels.js';

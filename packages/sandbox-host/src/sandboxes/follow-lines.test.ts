@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { EngineProcess, ExitStatus } from '../engines/engine.js';
+import type { EngineProcess, ExitStatus } from '../engine/engine.js';
 import { followLines } from './follow-lines.js';
 import { ProcessOutput } from './process-output.js';
 

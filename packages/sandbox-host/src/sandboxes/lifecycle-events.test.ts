@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { managerOf } from '../../test/manager-of.js';
-import { type ProcessEngine, startProcessEngine } from '../engines/process/process-engine.js';
+import { type ProcessEngine, startProcessEngine } from '../engines/process-engine.js';
 import type { SandboxManager } from './sandbox-manager.js';
 import { defaultSettings } from './sandbox-settings.js';
 

@@ -1,4 +1,4 @@
-import type { EngineProcess, ExitStatus } from '../engines/engine.js';
+import type { EngineProcess, ExitStatus } from '../engine/engine.js';
 
 /** A piece of what a process wrote, or its end. */
 export type OutputEvent =

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { AdoptedProcess, EngineProcess, EngineSandbox, TerminalSize } from '../engines/engine.js';
-import type { SandboxUser } from '../engines/user.js';
+import type { AdoptedProcess, EngineProcess, EngineSandbox, TerminalSize } from '../engine/engine.js';
+import type { SandboxUser } from '../engine/user.js';
 import { ProcessOutput } from './process-output.js';
 
 /** What a process was asked to be. */

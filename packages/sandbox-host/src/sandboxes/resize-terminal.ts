@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TerminalSize } from '../engines/engine.js';
+import type { TerminalSize } from '../engine/engine.js';
 
 /** Longer than readline takes between its two calls. */
 const settleMs = 50;

@@ -1,4 +1,4 @@
-import type { EngineStats } from '../engines/engine.js';
+import type { EngineStats } from '../engine/engine.js';
 
 /** What a sandbox used at one moment. */
 export interface Sample {

@@ -1,4 +1,4 @@
-import { HostError } from '../errors.js';
+import { HostError } from '../engine/host-error.js';
 import { Alarm } from './alarm.js';
 import { type Deadline, type IdlePolicy, nextDeadline } from './deadlines.js';
 import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';

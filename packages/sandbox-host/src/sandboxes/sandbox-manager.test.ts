@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { managerOf } from '../../test/manager-of.js';
-import { type ProcessEngine, startProcessEngine } from '../engines/process/process-engine.js';
+import { type ProcessEngine, startProcessEngine } from '../engines/process-engine.js';
 import { defaultSettings } from './sandbox-settings.js';
 
 let directory: string;

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
-import type { Engine, EngineSandbox, Image, LocalServer, StartOptions } from '../engines/engine.js';
-import { HostError } from '../errors.js';
-import type { Collection } from '../store/journal.js';
+import type { Engine, EngineSandbox, Image, LocalServer, StartOptions } from '../engine/engine.js';
+import { HostError } from '../engine/host-error.js';
+import type { Collection } from '../storage/journal.js';
 import { askAgent } from './agent-status.js';
 import type { Deadline, Lifetimes } from './deadlines.js';
 import { newId, newToken } from './identifiers.js';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { defaultDiskMB } from '../engines/disk-limit.js';
-import type { Image } from '../engines/engine.js';
+import { defaultDiskMB } from '../engine/disk-limit.js';
+import type { Image } from '../engine/engine.js';
 import type { IdlePolicy } from './deadlines.js';
 import type { SandboxState } from './lifecycle.js';
 import type { SandboxSettings } from './sandbox-settings.js';

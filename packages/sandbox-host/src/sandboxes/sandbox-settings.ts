@@ -1,7 +1,7 @@
-import { defaultDiskMB } from '../engines/disk-limit.js';
-import type { NetworkPolicy } from '../engines/engine.js';
-import type { SandboxUser } from '../engines/user.js';
-import type { MountedVolume } from '../engines/volumes.js';
+import { defaultDiskMB } from '../engine/disk-limit.js';
+import type { NetworkPolicy } from '../engine/engine.js';
+import type { SandboxUser } from '../engine/user.js';
+import type { MountedVolume } from '../engine/volumes.js';
 
 /** What may reach a sandbox and what it may reach, as it was asked for. */
 export interface NetworkRules {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { managerOf, recordsIn } from '../../test/manager-of.js';
-import { type ProcessEngine, startProcessEngine } from '../engines/process/process-engine.js';
+import { type ProcessEngine, startProcessEngine } from '../engines/process-engine.js';
 import type { Sandbox } from './sandbox.js';
 import type { SandboxManager } from './sandbox-manager.js';
 import { defaultSettings } from './sandbox-settings.js';

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import type { AdoptedSandbox, EngineSandbox, EngineStats, Image, Limits } from '../engines/engine.js';
-import { HostError } from '../errors.js';
+import type { AdoptedSandbox, EngineSandbox, EngineStats, Image, Limits } from '../engine/engine.js';
+import { HostError } from '../engine/host-error.js';
 import { Activity } from './activity.js';
 import type { Deadline, IdlePolicy } from './deadlines.js';
 import { newToken } from './identifiers.js';

@@ -1,4 +1,4 @@
-import { HostError } from '../errors.js';
+import { HostError } from '../engine/host-error.js';
 import type { OnLine } from './follow-lines.js';
 import { OutputExcerpt } from './output-excerpt.js';
 import { readyCheck } from './ready-check.js';

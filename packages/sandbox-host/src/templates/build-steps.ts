@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { SandboxUser } from '../engines/user.js';
+import { HostError } from '../engine/host-error.js';
+import type { SandboxUser } from '../engine/user.js';
 import { parseUser } from '../envd/paths.js';
-import { HostError } from '../errors.js';
 import { describeExit } from '../sandboxes/describe-exit.js';
 import { followLines } from '../sandboxes/follow-lines.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';

@@ -1,4 +1,4 @@
-import { HostError } from '../errors.js';
+import { HostError } from '../engine/host-error.js';
 import { isTemplateReference } from './template-catalog.js';
 
 /** The image the SDK starts from when nothing is said. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { Image } from '../engines/engine.js';
-import type { Collection } from '../store/journal.js';
+import type { Image } from '../engine/engine.js';
+import type { Collection } from '../storage/journal.js';
 import type { BuildState, BuildStep } from './build-steps.js';
 
 /** What a step of a build made, and how it is found again. */

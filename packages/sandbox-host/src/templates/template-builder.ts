@@ -1,11 +1,11 @@
-import type { Image } from '../engines/engine.js';
-import { HostError } from '../errors.js';
+import type { Image } from '../engine/engine.js';
+import { HostError } from '../engine/host-error.js';
+import { shortageOf } from '../engine/shortage.js';
 import type { OnLine } from '../sandboxes/follow-lines.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { defaultSettings } from '../sandboxes/sandbox-settings.js';
 import { startAgent } from '../sandboxes/start-agent.js';
-import { shortageOf } from '../shortage.js';
 import type { BuildLogs } from './build-logs.js';
 import { applyStep, type BuildState, type BuildStep, runStep } from './build-steps.js';
 import { findAgent } from './find-agent.js';

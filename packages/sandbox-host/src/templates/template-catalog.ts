@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { defaultDiskMB } from '../engines/disk-limit.js';
-import type { Image } from '../engines/engine.js';
-import { HostError } from '../errors.js';
+import { defaultDiskMB } from '../engine/disk-limit.js';
+import type { Image } from '../engine/engine.js';
+import { HostError } from '../engine/host-error.js';
 import { newId } from '../sandboxes/identifiers.js';
-import type { Collection } from '../store/journal.js';
+import type { Collection } from '../storage/journal.js';
 import type { BuildLogs } from './build-logs.js';
 import type { Build, BuildResult, Resources, Template } from './template.js';
 

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { diskMBSchema } from '../engines/disk-limit.js';
-import { type Requirements, requirementsSchema } from '../engines/requirements.js';
-import { HostError } from '../errors.js';
+import { diskMBSchema } from '../engine/disk-limit.js';
+import { HostError } from '../engine/host-error.js';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
+import { type Requirements, requirementsSchema } from './requirements.js';
 import type { Resources, Template } from './template.js';
 
 /** What a sandbox may reach. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { defaultDiskMB } from '../engines/disk-limit.js';
-import type { Image } from '../engines/engine.js';
-import type { SandboxUser } from '../engines/user.js';
+import { defaultDiskMB } from '../engine/disk-limit.js';
+import type { Image } from '../engine/engine.js';
+import type { SandboxUser } from '../engine/user.js';
 
 /** How much a line of a log matters, least first. */
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;

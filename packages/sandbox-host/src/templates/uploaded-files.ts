@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { HostError } from '../errors.js';
-import { readThrough } from '../read-through.js';
+import { HostError } from '../engine/host-error.js';
+import { shortageOf } from '../engine/shortage.js';
+import { readThrough } from '../http/discard-unread.js';
 import { newId } from '../sandboxes/identifiers.js';
-import { shortageOf } from '../shortage.js';
 
 /** The archives that COPY steps take their files from, by template and by the hash the SDK computed. */
 export class UploadedFiles {

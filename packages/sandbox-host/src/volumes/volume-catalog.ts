@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
-import type { EngineVolumes, VolumeFiles } from '../engines/volumes.js';
-import { HostError } from '../errors.js';
+import { HostError } from '../engine/host-error.js';
+import type { EngineVolumes, VolumeFiles } from '../engine/volumes.js';
 import { newId, newToken } from '../sandboxes/identifiers.js';
-import type { Journal } from '../store/journal.js';
+import type { Journal } from '../storage/journal.js';
 
 /** A directory that sandboxes share and that outlives them. */
 export interface Volume {

@@ -1,5 +1,5 @@
 // An engine whose sandboxes outlive it, in a process that is there to be killed: starts one with what the test asks for.
-import { startProcessEngine } from '../../src/engines/process/process-engine.js';
+import { startProcessEngine } from '../../src/engines/process-engine.js';
 
 interface Orders {
   directory: string;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, ConnectError as ClientError, Code, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { HostError } from '../../errors.js';
+import { HostError } from '../../engine/host-error.js';
 import { Process, Signal } from '../gen/process_pb.js';
 import { ConnectError } from './connect-error.js';
 import { ConnectServer } from './connect-server.js';

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from '@bufbuild/protobuf';
-import { HostError } from '../../errors.js';
-import { headerOf, sendJson } from '../../http.js';
-import { shortageOf } from '../../shortage.js';
+import { HostError } from '../../engine/host-error.js';
+import { shortageOf } from '../../engine/shortage.js';
+import { headerOf, sendJson } from '../../http/messages.js';
 import { type Codec, decode, encode } from './codec.js';
 import { ConnectError } from './connect-error.js';
 import { endFlag, envelope } from './envelopes.js';

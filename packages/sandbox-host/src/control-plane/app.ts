@@ -1,0 +1,47 @@
+import { type Context, Hono } from 'hono';
+import { HostError } from '../engine/host-error.js';
+import { shortageOf } from '../engine/shortage.js';
+import type { ApiEvents } from '../events/api-events.js';
+import { describeRoutes } from './openapi.js';
+import { type Findings, tellDecisions } from './report-decisions.js';
+import { requireKey } from './require-key.js';
+import { mount, type Route } from './route.js';
+import { namesNoSandbox } from './unknown-host.js';
+
+/** Serves routes to whoever has the key. Every refusal is `{code, message}`, by which E2B's SDK goes. */
+export function createApi(routes: Route[], apiKey: string, events: ApiEvents): Hono<Findings> {
+  const app = new Hono<Findings>();
+  const description = describeRoutes(routes);
+  app.use(tellDecisions(events));
+  app.get('/openapi.json', (context) => context.json(description));
+  app.get('/health', (context) => context.text('The sandbox host is running.'));
+  for (const one of routes.filter(({ open }) => open)) mount(app, one);
+  app.use(requireKey(apiKey));
+  for (const one of routes.filter(({ open }) => !open)) mount(app, one);
+  app.notFound((context) => {
+    throw notFound(context);
+  });
+  app.onError((error, { env: { incoming } }) => {
+    const refusal = HostError.isInstance(error) ? error : shortageOf(error);
+    if (refusal) {
+      const { status, message } = refusal;
+      const retry = status === 503 || status === 429 ? { 'Retry-After': '1' } : undefined;
+      return Response.json({ code: status, message }, { status, ...(retry ? { headers: retry } : {}) });
+    }
+    // Whoever left in the middle does not hear the answer, and nothing is wrong.
+    if (incoming.destroyed && !incoming.complete) {
+      return Response.json({ code: 400, message: 'The request was cut.' }, { status: 400 });
+    }
+    if (error.name !== 'AbortError') console.error(error);
+    return Response.json(
+      { code: 500, message: 'The sandbox host failed; its log says more.' },
+      { status: 500 },
+    );
+  });
+  return app;
+}
+
+function notFound(context: Context): HostError {
+  const { method, path } = context.req;
+  return new HostError(404, `There is no ${method} ${path} on this host. ${namesNoSandbox(context)}`);
+}

@@ -1,0 +1,118 @@
+import type { IncomingMessage } from 'node:http';
+import type { Context, Hono } from 'hono';
+import type * as z from 'zod';
+import { HostError } from '../engine/host-error.js';
+import { bareId } from '../sandboxes/identifiers.js';
+import { findNul } from './find-nul.js';
+import type { Findings } from './report-decisions.js';
+
+/** No call of the control plane needs a longer body. */
+const bodyBytes = 1024 * 1024;
+
+/** One call of the control plane, described so that it can be checked, served and documented from one place. */
+export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodType = z.ZodType> {
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** With parameters as `{sandboxID}`, as OpenAPI writes them. */
+  path: string;
+  summary: string;
+  query?: Query;
+  /** A body that is left out is checked as `{}`. */
+  body?: Body;
+  /** The status of success. */
+  status: number;
+  /** Whether the body is bytes, which the handler reads by itself. */
+  upload?: boolean;
+  /** Who needs no API key: anybody, or whoever shows the token of the volume, which the handler checks. */
+  open?: 'anybody' | 'volumeToken';
+  handle: (call: Call<z.output<Query>, z.output<Body>>) => Reply | Promise<Reply>;
+}
+
+/** What a handler is called with. */
+export interface Call<Query = unknown, Body = unknown> {
+  params: Record<string, string>;
+  query: Query;
+  body: Body;
+  context: Context<Findings>;
+  signal: AbortSignal;
+}
+
+/** What a handler answers with: the body, and what differs from the route's own status and headers. */
+export interface Reply {
+  body?: unknown;
+  /** In place of a body: what is not JSON. `headers` say what it is. */
+  content?: string | ReadableStream<Uint8Array>;
+  status?: number;
+  headers?: Record<string, string>;
+  /** The sandbox it made, for the record. */
+  sandboxId?: string;
+}
+
+/** Describes a route with the types of its schemas. */
+export function route<Query extends z.ZodType, Body extends z.ZodType>(
+  definition: Route<Query, Body>,
+): Route {
+  return definition as unknown as Route;
+}
+
+/** Serves a route. */
+export function mount(app: Hono<Findings>, { method, path, query, body, status, handle }: Route): void {
+  app.on(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'), async (context) => {
+    const params: Record<string, string> = context.req.param();
+    if (params.sandboxID) {
+      params.sandboxID = bareId(params.sandboxID);
+      context.set('sandboxId', params.sandboxID);
+    }
+    const reply = await handle({
+      params,
+      query: query ? check(query, context.req.query(), 'query') : undefined,
+      body: body ? check(body, await readJson(context), 'body') : undefined,
+      context,
+      signal: context.req.raw.signal,
+    });
+    if (reply.sandboxId) context.set('sandboxId', reply.sandboxId);
+    const answer = { status: reply.status ?? status, headers: { ...reply.headers } };
+    if (reply.body !== undefined) return Response.json(reply.body, answer);
+    if (reply.content !== undefined) return new Response(reply.content, answer);
+    // The SDK takes a body for JSON unless it is told that there is none.
+    if (answer.status !== 204) Object.assign(answer.headers, { 'content-length': '0' });
+    return new Response(null, answer);
+  });
+}
+
+async function readJson(context: Context<Findings>): Promise<unknown> {
+  const text = await readText(context.env.incoming);
+  if (text.trim() === '') return {};
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new HostError(400, 'The request body is not JSON.');
+  }
+}
+
+/** Counts while it reads: a length that was declared proves nothing. */
+function readText(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+      if (bytes <= bodyBytes) pieces.push(piece);
+      else reject(new HostError(413, `The request body is longer than ${bodyBytes} bytes.`));
+    });
+    request.once('end', () => resolve(Buffer.concat(pieces).toString()));
+    request.once('close', () => reject(new HostError(400, 'The request was cut.')));
+  });
+}
+
+function check<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(
+      ({ path, message }) => `${[where, ...path].join('.')}: ${message}`,
+    );
+    throw new HostError(400, issues.join('; '));
+  }
+  const nul = findNul(value);
+  if (nul !== undefined) throw new HostError(400, `${where}${nul}: cannot hold a NUL character`);
+  return parsed.data;
+}

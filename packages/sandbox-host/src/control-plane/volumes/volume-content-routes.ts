@@ -1,0 +1,146 @@
+import { Readable } from 'node:stream';
+import * as z from 'zod';
+import { HostError } from '../../engine/host-error.js';
+import type { VolumeEntry, VolumeFiles } from '../../engine/volumes.js';
+import { keyId } from '../../events/key-id.js';
+import { readThrough } from '../../http/discard-unread.js';
+import { fileResponse } from '../../http/file-response.js';
+import type { VolumeCatalog } from '../../volumes/volume-catalog.js';
+import { type Call, type Route, route } from '../route.js';
+
+const pathSchema = z
+  .string()
+  .min(1)
+  .transform((path) => (path.startsWith('/') ? path : `/${path}`));
+/** Users of sandboxes have sixteen bits. */
+const userId = z.int().min(0).max(65_535);
+const mode = z.int().min(0).max(0o777);
+const inQuery = (schema: z.ZodInt) => z.coerce.number().pipe(schema).optional();
+const writeQuery = z.object({
+  path: pathSchema,
+  uid: inQuery(userId),
+  gid: inQuery(userId),
+  mode: inQuery(mode),
+  force: z.enum(['true', 'false']).optional(),
+});
+const pathQuery = z.object({ path: pathSchema });
+
+/** The files of volumes, for whoever has a volume's token. */
+export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
+  const open = ({ params, context }: Pick<Call, 'params' | 'context'>): VolumeFiles => {
+    const [scheme, token] = (context.req.header('authorization') ?? '').split(' ');
+    if (scheme?.toLowerCase() !== 'bearer' || !token) {
+      throw new HostError(401, 'The token of the volume is missing: "Authorization: Bearer <token>".');
+    }
+    const files = volumes.open(params.volumeID ?? '', token);
+    context.set('actor', keyId('volume', token));
+    return files;
+  };
+  const common = { open: 'volumeToken' } as const;
+  return [
+    route({
+      ...common,
+      method: 'get',
+      path: '/volumecontent/{volumeID}/dir',
+      summary: 'List what is in a directory of a volume',
+      query: pathQuery.extend({ depth: inQuery(z.int().min(1)) }),
+      status: 200,
+      handle: async ({ query, signal, ...call }) => {
+        const entries = await open(call).list(query.path, query.depth ?? 1, signal);
+        return { body: entries.map(view) };
+      },
+    }),
+    route({
+      ...common,
+      method: 'post',
+      path: '/volumecontent/{volumeID}/dir',
+      summary: 'Make a directory in a volume, with force also those above it',
+      query: writeQuery,
+      status: 201,
+      handle: async ({ query: { path, force, ...attributes }, ...call }) => ({
+        body: view(await open(call).makeDirectory(path, { ...attributes, force: force === 'true' })),
+      }),
+    }),
+    route({
+      ...common,
+      method: 'get',
+      path: '/volumecontent/{volumeID}/path',
+      summary: 'Read about a file or directory of a volume',
+      query: pathQuery,
+      status: 200,
+      handle: async ({ query, ...call }) => ({ body: view(await open(call).stat(query.path)) }),
+    }),
+    route({
+      ...common,
+      method: 'patch',
+      path: '/volumecontent/{volumeID}/path',
+      summary: 'Change whose a file or directory of a volume is, and its mode',
+      query: pathQuery,
+      body: z.object({ uid: userId.optional(), gid: userId.optional(), mode: mode.optional() }),
+      status: 200,
+      handle: async ({ query, body, ...call }) => ({
+        body: view(await open(call).change(query.path, body)),
+      }),
+    }),
+    route({
+      ...common,
+      method: 'delete',
+      path: '/volumecontent/{volumeID}/path',
+      summary: 'Remove a file or a whole directory of a volume',
+      query: pathQuery,
+      status: 204,
+      handle: async ({ query, ...call }) => {
+        await open(call).remove(query.path);
+        return {};
+      },
+    }),
+    route({
+      ...common,
+      method: 'get',
+      path: '/volumecontent/{volumeID}/file',
+      summary: 'Read a file of a volume',
+      query: pathQuery,
+      status: 200,
+      handle: async ({ query, ...call }) => {
+        const file = await open(call).read(query.path);
+        const { incoming } = call.context.env;
+        const name = query.path.split('/').at(-1) ?? 'file';
+        const { status, headers, range } = fileResponse(incoming.headers, file, name);
+        // One that was empty may have grown.
+        const length = range ? range.end - range.start + 1 : file.size || undefined;
+        if (status !== 304 && status !== 416 && length !== undefined)
+          headers['content-length'] = String(length);
+        if (status === 304 || status === 416 || incoming.method === 'HEAD') {
+          await file.close();
+          return { status, headers };
+        }
+        return { status, headers, content: Readable.toWeb(file.stream(range)) as ReadableStream<Uint8Array> };
+      },
+    }),
+    route({
+      ...common,
+      method: 'put',
+      path: '/volumecontent/{volumeID}/file',
+      summary: 'Write a file of a volume; one that is there only with force',
+      query: writeQuery,
+      upload: true,
+      status: 201,
+      handle: async ({ query: { path, force, ...attributes }, ...call }) => {
+        const files = open(call);
+        const entry = await readThrough(call.context.env.incoming, (content) =>
+          files.write(path, content, { ...attributes, force: force === 'true' }),
+        );
+        return { body: view(entry) };
+      },
+    }),
+  ];
+}
+
+function view({ accessedAt, modifiedAt, changedAt, ...entry }: VolumeEntry): Record<string, unknown> {
+  return {
+    ...entry,
+    atime: accessedAt.toISOString(),
+    mtime: modifiedAt.toISOString(),
+    ctime: changedAt.toISOString(),
+  };
+}

@@ -1,0 +1,82 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { HostError } from '../../host-error.js';
+import { errorCode, type OpenDirectory, openDirectory, openRooted, type RootedPath } from './rooted-path.js';
+
+/** A list has at most so many entries. */
+const entriesPerList = 50_000;
+/** Directories within each other that are held open; those above are found again when something is left in them. */
+const heldOpen = 32;
+
+/** What a walk has to know of an entry: it goes down into directories, and follows no link. */
+interface Entry {
+  type: string;
+  symlinkTarget?: string;
+}
+
+/** Describes what is in a directory below `root`, down to `depth` levels, each before what is in it. */
+export async function listDirectory<T extends Entry>(
+  root: string,
+  { path, place }: { path: string; place: RootedPath },
+  describe: (place: RootedPath, path: string) => Promise<T>,
+  { depth, signal }: { depth: number; signal: AbortSignal | undefined },
+): Promise<T[]> {
+  const found: T[] = [];
+  const levels: Level[] = [];
+  const open = (level: Level): string => {
+    if (!level.directory) {
+      const place = openRooted(root, level.path, { follow: level === levels[0] });
+      try {
+        level.directory = openDirectory(place.at);
+      } finally {
+        place.close();
+      }
+    }
+    return level.directory.at;
+  };
+  const enter = async (directory: OpenDirectory, inside: string): Promise<void> => {
+    const level: Level = { path: inside, directory, todo: [] };
+    levels.push(level);
+    level.todo = (await readdir(directory.at)).sort().reverse();
+    const above = levels.at(-heldOpen - 1);
+    above?.directory?.close();
+    if (above) above.directory = undefined;
+  };
+  if (!(await lstat(place.at)).isDirectory()) throw new HostError(400, `${path} is not a directory.`);
+  try {
+    await enter(openDirectory(place.at), path);
+    for (let level = levels.at(-1); level; level = levels.at(-1)) {
+      signal?.throwIfAborted();
+      const name = level.todo.pop();
+      if (name === undefined) {
+        levels.pop()?.directory?.close();
+        continue;
+      }
+      if (found.length >= entriesPerList) {
+        throw new HostError(400, `${path} holds more than ${entriesPerList} entries; list a part of it.`);
+      }
+      const child = level.path === '/' ? `/${name}` : `${level.path}/${name}`;
+      try {
+        const at = `${open(level)}/${name}`;
+        const entry = await describe({ at, path: child, close: () => {} }, child);
+        found.push(entry);
+        if (entry.type === 'directory' && entry.symlinkTarget === undefined && levels.length < depth)
+          await enter(openDirectory(at), child);
+      } catch (error) {
+        // Removed while we looked.
+        if (errorCode(error) !== 'ENOENT') throw error;
+      }
+    }
+  } finally {
+    for (const { directory } of levels) directory?.close();
+  }
+  return found;
+}
+
+/** A directory of the walk. */
+interface Level {
+  path: string;
+  /** Undefined when it is not held open any more. */
+  directory: OpenDirectory | undefined;
+  /** Names that are still to be looked at, last first. */
+  todo: string[];
+}

@@ -1,0 +1,5 @@
+import type { EventEmitter } from 'node:events';
+import type { MachineChange } from '../engine/engine.js';
+
+/** Tells what the machine took away from sandboxes. Listeners must not throw. */
+export type MachineEvents = EventEmitter<{ change: [MachineChange] }>;

@@ -1,0 +1,322 @@
+import { EventEmitter } from 'node:events';
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { createApi } from '../control-plane/app.js';
+import { poolRoutes } from '../control-plane/pools/pool-routes.js';
+import { lifecycleRoutes } from '../control-plane/sandboxes/lifecycle-routes.js';
+import { observationRoutes } from '../control-plane/sandboxes/observation-routes.js';
+import { sandboxRoutes } from '../control-plane/sandboxes/sandbox-routes.js';
+import { snapshotRoutes } from '../control-plane/snapshots/snapshot-routes.js';
+import { templateRoutes } from '../control-plane/templates/template-routes.js';
+import { uploadRoute } from '../control-plane/templates/upload-route.js';
+import { absentRoutes } from '../control-plane/unsupported-routes.js';
+import { volumeContentRoutes } from '../control-plane/volumes/volume-content-routes.js';
+import { volumeRoutes } from '../control-plane/volumes/volume-routes.js';
+import type { Capabilities, Image } from '../engine/engine.js';
+import { everyStep, Undo } from '../engine/every-step.js';
+import { HostError } from '../engine/host-error.js';
+import { endLeftovers, type Isolation, startProcessEngine } from '../engines/process-engine.js';
+import { createEnvd } from '../envd/envd.js';
+import { localEnvd } from '../envd/local-envd.js';
+import type { ApiEvents } from '../events/api-events.js';
+import type { GatewayEvents } from '../events/gateway-events.js';
+import type { MachineEvents } from '../events/machine-events.js';
+import { createGateway } from '../gateway/gateway.js';
+import { GatewayTokens, loadGatewayKey } from '../gateway/gateway-tokens.js';
+import { type PoolOption, Pools } from '../pools/pools.js';
+import type { IdlePolicy } from '../sandboxes/deadlines.js';
+import { newToken } from '../sandboxes/identifiers.js';
+import { SandboxManager } from '../sandboxes/sandbox-manager.js';
+import type { TlsCertificate } from '../server/certificate.js';
+import { listen } from '../server/listen.js';
+import { type DataDirectory, takeDataDirectory } from '../storage/data-directory.js';
+import { checkMinFreeDiskMb, defaultMinFreeDiskMb, requireFreeDisk } from '../storage/free-disk.js';
+import { keptFile } from '../storage/read-or-create.js';
+import { BuildLogs } from '../templates/build-logs.js';
+import { ImageMap } from '../templates/image-map.js';
+import { LayerCache } from '../templates/layer-cache.js';
+import { TemplateBuilder } from '../templates/template-builder.js';
+import { TemplateCatalog } from '../templates/template-catalog.js';
+import { UploadedFiles } from '../templates/uploaded-files.js';
+import { VolumeCatalog } from '../volumes/volume-catalog.js';
+import { openDoors } from './dispatch.js';
+import { checkHostOptions } from './host-options.js';
+import { takeEvidence } from './observability.js';
+import { reportMachineChange, warnNotEnforced } from './report-capabilities.js';
+import { openStores } from './stores.js';
+
+/** How a sandbox host is to run. */
+export interface SandboxHostOptions {
+  /** The port it listens on. Default: any free one. */
+  port?: number;
+  /** The address it listens on. Default: 127.0.0.1, so that nobody else on the network can reach it. */
+  host?: string;
+  /**
+   * Where templates are kept from one start to the next, and the files of sandboxes while they live.
+   * Default: a temporary directory, removed by `close`.
+   */
+  dataDir?: string;
+  /** The key callers must show. Default: a new one, kept in `dataDir` for the next time. */
+  apiKey?: string;
+  /** How sandboxes are kept apart. Default: `namespaces` where this machine and user can make them. */
+  isolation?: Isolation;
+  /**
+   * The size in MB of the swap file the host makes in `dataDir` while it runs, so that paused sandboxes can give back
+   * their memory. Needs root. Default: none; the machine's own swap is used if it has some.
+   */
+  swapFileMB?: number;
+  /**
+   * A sandbox this old ends, whether it runs or is paused; timeouts beyond it are refused or cut short.
+   * In milliseconds. Default: none.
+   */
+  maxAgeMs?: number;
+  /** A sandbox that was paused this long ago gives back its memory, where this machine can. Default: never. */
+  hibernateAfterMs?: number;
+  /**
+   * What becomes of sandboxes in which nothing has happened for a time, besides their timeout; each can have a
+   * policy of its own. Default: nothing, as with E2B.
+   */
+  idle?: IdlePolicy;
+  /**
+   * Serves HTTPS: with this certificate, or with a self-signed one for `domain`, this machine's loopback names and
+   * `host`, which is kept in `dataDir` and which callers are to trust (`SandboxHost.certificate`). Default: HTTP.
+   */
+  tls?: true | TlsCertificate;
+  /**
+   * The name under which ports of sandboxes are reached as `https://<port>-<id>.<domain>`, as E2B's SDK does by
+   * itself, and the control plane as `https://api.<domain>`. `*.<domain>` must lead here, in HTTPS: by `tls`, or by
+   * a proxy in front, whose port the domain then has at its end unless it is 443. Default: none; requests name
+   * their sandbox by headers.
+   */
+  domain?: string;
+  /**
+   * How many sandboxes of a template wait with their agent started, by the template's name; those set by
+   * `PUT /x/pools/{template}` at an earlier start are kept besides. Default: none.
+   */
+  pools?: Record<string, PoolOption>;
+  /**
+   * Which template stands for an image of a registry, such as `{ 'ubuntu:22.04': 'base' }`: this host runs no images,
+   * and refuses to build from one that is not named here. A name without a tag means `latest`, as Docker has it.
+   * Default: only the image E2B's SDK starts from by itself, for which `base` stands.
+   */
+  images?: Record<string, string>;
+  /**
+   * What has to be free on the disk of `dataDir` for a sandbox to be created or anything to be built, in MB; 0: nothing.
+   * Below it both are a 507. Default: 256.
+   */
+  minFreeDiskMb?: number;
+  /** Whether `GET /metrics` is answered without the API key. Default: false. */
+  openMetrics?: boolean;
+}
+
+/** A running sandbox host. */
+export interface SandboxHost extends AsyncDisposable {
+  /** The control plane: the SDK's `apiUrl`. */
+  readonly apiUrl: string;
+  /** The way into sandboxes: the SDK's `sandboxUrl`. */
+  readonly sandboxUrl: string;
+  readonly apiKey: string;
+  /** The SDK's `domain`, with its port; undefined where none was asked for. */
+  readonly domain: string | undefined;
+  /** The certificate that was made for `tls: true`, as PEM, for `NODE_EXTRA_CA_CERTS` and the like. */
+  readonly certificate: string | undefined;
+  /** What is kept to on this machine, and what is not. */
+  readonly capabilities: Capabilities;
+  /** Ends every sandbox and removes what belongs to them. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a host that speaks E2B's API and runs sandboxes on this machine.
+ *
+ * @throws Error when the port or the data directory is taken, or when `isolation` cannot be had.
+ *
+ * @example
+ * ```ts
+ * import { Sandbox } from 'e2b';
+ * import { createSandboxHost } from '@sandpiper/sandbox-host';
+ *
+ * await using host = await createSandboxHost();
+ * const sandbox = await Sandbox.create({ apiUrl: host.apiUrl, sandboxUrl: host.sandboxUrl, apiKey: host.apiKey });
+ * const { stdout } = await sandbox.commands.run('whoami');
+ * ```
+ */
+export async function createSandboxHost(options: SandboxHostOptions = {}): Promise<SandboxHost> {
+  checkHostOptions(options);
+  const undo = new Undo();
+  try {
+    const data = await takeDataDirectory(options.dataDir, endLeftovers);
+    undo.add(() => data.release());
+    return await startHost(options, data, undo);
+  } catch (error) {
+    await undo.all();
+    throw error;
+  }
+}
+
+async function startHost(options: SandboxHostOptions, data: DataDirectory, undo: Undo): Promise<SandboxHost> {
+  const images = new ImageMap(options.images);
+  const machineEvents: MachineEvents = new EventEmitter();
+  machineEvents.on('change', reportMachineChange);
+  const minFreeDiskMb = checkMinFreeDiskMb(options.minFreeDiskMb ?? defaultMinFreeDiskMb);
+  const engine = await startProcessEngine({
+    directory: data.path,
+    isolation: options.isolation,
+    keepSandboxes: options.dataDir !== undefined,
+    swapFileMB: options.swapFileMB,
+    onMachineChange: (change) => machineEvents.emit('change', change),
+  });
+  undo.add(() => engine.close());
+  warnNotEnforced(engine.capabilities);
+  const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));
+  const stores = openStores(data.path);
+  undo.add(() => stores.close());
+  const usedImages = (): Image[] => [
+    ...catalog.images(),
+    ...sandboxes.images(),
+    ...cache.images(),
+    ...builder.images(),
+  ];
+  const releaseImage = (image: Image): Promise<void> => engine.removeImage(image, usedImages());
+  const tokens = new GatewayTokens(await loadGatewayKey(data.path));
+  let origin = '';
+  let domain: string | undefined;
+  const sandboxes: SandboxManager = new SandboxManager({
+    engine,
+    requireRoom: () => requireFreeDisk(data.path, minFreeDiskMb),
+    store: stores.sandboxes,
+    releaseImage,
+    platform: {
+      envs: tokens.environment,
+      get domain() {
+        return domain;
+      },
+    },
+    lifetimes: {
+      maxAgeMs: options.maxAgeMs,
+      hibernateAfterMs: options.hibernateAfterMs,
+      idle: options.idle,
+    },
+    localServer: localEnvd,
+  });
+  const uploads = new UploadedFiles(join(data.path, 'uploads'), engine.remove);
+  const logs = new BuildLogs(join(data.path, 'build-logs'));
+  const catalog = new TemplateCatalog({
+    templates: stores.templates,
+    logs,
+    base: { image: engine.baseImage, envs: {}, workdir: '/home/user', user: 'user' },
+  });
+  logs.keepOnly(catalog.buildIds());
+  const cache = new LayerCache({
+    store: stores.layers,
+    measure: (image) => engine.imageBytes(image),
+    release: releaseImage,
+  });
+  const volumes = new VolumeCatalog({
+    store: stores.volumes,
+    engine: engine.volumes,
+    usersOf: (volumeId) => sandboxes.usersOf(volumeId),
+  });
+  const builder = new TemplateBuilder({ catalog, sandboxes, uploads, cache, logs, images });
+  const pools = new Pools(sandboxes, catalog, stores.pools);
+  undo.add(() => pools.close());
+  const apiEvents: ApiEvents = new EventEmitter();
+  const gatewayEvents: GatewayEvents = new EventEmitter();
+  const evidence = await takeEvidence({
+    directory: data.path,
+    api: apiEvents,
+    gateway: gatewayEvents,
+    lifecycle: sandboxes.events,
+    machine: machineEvents,
+    pools: () => pools.list(),
+    openMetrics: options.openMetrics ?? false,
+  });
+  undo.add(() => evidence.close());
+  const gateway = createGateway({ sandboxes, envd: createEnvd(), tokens, events: gatewayEvents, apiKey });
+  undo.add(() => gateway.close());
+  const upload = uploadRoute(uploads, newToken(), () => origin);
+  const api = createApi(
+    [
+      ...observationRoutes(sandboxes),
+      ...sandboxRoutes(sandboxes, catalog, volumes, engine.capabilities),
+      ...volumeRoutes(volumes, () => domain),
+      ...volumeContentRoutes(volumes),
+      ...lifecycleRoutes(sandboxes),
+      ...poolRoutes(pools),
+      ...evidence.routes,
+      ...snapshotRoutes(sandboxes, catalog),
+      ...absentRoutes,
+      ...templateRoutes({
+        catalog,
+        builder,
+        logs,
+        requireRoom: () => requireFreeDisk(data.path, minFreeDiskMb),
+        uploads,
+        uploadUrl: upload.url,
+        async remove(template) {
+          if (template.names.includes('base'))
+            throw new HostError(403, 'The template "base" cannot be deleted.');
+          catalog.delete(template);
+          for (const build of template.builds) {
+            if (build.result) await releaseImage(build.result.image);
+          }
+          await uploads.deleteTemplate(template.templateID);
+        },
+      }),
+    ],
+    apiKey,
+    apiEvents,
+  );
+  const doors = openDoors({
+    gateway,
+    upload,
+    serveApi: getRequestListener(api.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false }),
+    domain: () => domain,
+  });
+
+  // Before anything is taken over: who cannot have the port leaves what runs to a host that can.
+  const listener = await listen(options, data.path);
+  undo.add(() => listener.close());
+  ({ origin, domain } = listener);
+  const closeAll = (): Promise<void> =>
+    everyStep(
+      // Not waited for: connections end when what they are about has ended.
+      () => {
+        listener.refuse();
+      },
+      () => pools.close(),
+      () => sandboxes.close(),
+      () => builder.close(),
+      () => listener.close(),
+      () => gateway.close(),
+      () => engine.close(),
+      () => evidence.close(),
+      () => stores.close(),
+      () => data.release(),
+    );
+  try {
+    await sandboxes.recover();
+    await engine.keepOnly(usedImages());
+    await volumes.recover();
+    pools.start(options.pools);
+  } catch (error) {
+    undo.instead(closeAll);
+    throw error;
+  }
+  listener.answer(doors);
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= closeAll();
+    return closed;
+  };
+  return {
+    apiUrl: domain ? `https://api.${domain}` : origin,
+    sandboxUrl: domain ? `https://sandbox.${domain}` : origin,
+    apiKey,
+    domain,
+    certificate: listener.certificate,
+    capabilities: engine.capabilities,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

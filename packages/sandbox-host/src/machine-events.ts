@@ -1,5 +1,0 @@
-import type { EventEmitter } from 'node:events';
-import type { MachineChange } from './engines/engine.js';
-
-/** Tells what the machine took away from sandboxes. Listeners must not throw. */
-export type MachineEvents = EventEmitter<{ change: [MachineChange] }>;
