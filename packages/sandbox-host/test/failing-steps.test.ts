@@ -21,7 +21,7 @@ vi.mock('../src/storage/read-or-create.js', (real) => withFaults(faults, 'read-o
 vi.mock('../src/engine/write-file-atomically.js', (real) =>
   withFaults(faults, 'write-file-atomically', real),
 );
-vi.mock('../src/host/observability.js', (real) => withFaults(faults, 'evidence', real));
+vi.mock('../src/host/observability.js', (real) => withFaults(faults, 'observability', real));
 vi.mock('../src/server/listen.js', (real) => withFaults(faults, 'listen', real));
 vi.mock('../src/gateway/gateway-tokens.js', (real) => withFaults(faults, 'gateway-tokens', real));
 vi.mock('../src/engines/linux/root-fs.js', (real) => withFaults(faults, 'root-fs', real));
@@ -81,7 +81,7 @@ afterEach(() => {
 
 /** What a host does, in this order or another, to end a sandbox. */
 const endingSteps = {
-  none: ['tagged-processes.killMarkedProcesses', 'remove-tree.moveTree', 'remove-tree.removeBusyTree'],
+  none: ['tagged-processes.killTaggedProcesses', 'remove-tree.moveTree', 'remove-tree.removeBusyTree'],
   namespaces: [
     'tagged-processes.trySignal',
     'control-group.remove',
@@ -92,7 +92,7 @@ const endingSteps = {
 };
 const everywhere = ['journal.put', 'journal.delete', 'audit-log.append'];
 /** Without these its processes are still there. */
-const deadly = ['tagged-processes.killMarkedProcesses', 'tagged-processes.trySignal'];
+const deadly = ['tagged-processes.killTaggedProcesses', 'tagged-processes.trySignal'];
 
 describe.each(['namespaces', 'none'] as const)(
   'a sandbox that ends (isolation: %s)',

@@ -59,8 +59,8 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
   test('waits for its sandbox no longer than its host lives', async () => {
     const { outputFiles } = await build({
       stdin: {
-        contents: `import { FirstProcesses } from './init-processes.js';
-          const waiting = new FirstProcesses(0);
+        contents: `import { InitProcesses } from './init-processes.js';
+          const waiting = new InitProcesses(0);
           setInterval(() => waiting, 1000);`,
         resolveDir: fileURLToPath(new URL('../src/engines/linux/supervisor', import.meta.url)),
       },

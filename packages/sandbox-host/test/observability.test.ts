@@ -23,7 +23,7 @@ let dataDir: string;
 const connection = () => ({ apiUrl: host.apiUrl, sandboxUrl: host.sandboxUrl, apiKey: host.apiKey });
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'evidence-'));
+  dataDir = await mkdtemp(join(tmpdir(), 'observability-'));
   host = await createSandboxHost({ dataDir });
 });
 afterAll(async () => {
@@ -145,10 +145,10 @@ test('metrics say what happened', async () => {
   };
   expect(value('sandbox_host_sandboxes{state="running",template="base"}')).toBe(1);
   expect(value('sandbox_host_create_phase_seconds_count{phase="boot"}')).toBeGreaterThan(0);
-  expect(value('sandbox_host_refusals_total{door="port",status="502"}')).toBeGreaterThan(0);
-  expect(value('sandbox_host_refusals_total{door="api",status="401"}')).toBeGreaterThan(0);
+  expect(value('sandbox_host_refusals_total{target="port",status="502"}')).toBeGreaterThan(0);
+  expect(value('sandbox_host_refusals_total{target="api",status="401"}')).toBeGreaterThan(0);
   expect(value('sandbox_host_transitions_total{state="gone",cause="timeout"}')).toBe(1);
-  expect(value('sandbox_host_gateway_requests_total{door="port"}')).toBeGreaterThan(0);
+  expect(value('sandbox_host_gateway_requests_total{target="port"}')).toBeGreaterThan(0);
   expect(value('sandbox_host_gateway_first_byte_seconds_count')).toBeGreaterThan(0);
   expect(value('sandbox_host_pool_sandboxes{template="base",state="target"}')).toBe(1);
   expect(value('process_resident_memory_bytes')).toBeGreaterThan(1e7);

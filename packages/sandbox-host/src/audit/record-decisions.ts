@@ -47,10 +47,10 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
     else tally.add(`${actor} ${action} ${actor && status < 400 ? sandboxId : ''} ${status}`, entry);
   };
 
-  const onRequest = ({ sandbox, door, refusal }: GatewayDecision): void => {
-    tally.add(`${sandbox?.id} ${door} ${refusal}`, () => ({
-      actor: refusal === undefined ? holderOf(sandbox, door) : 'anonymous',
-      action: `gateway.${door}`,
+  const onRequest = ({ sandbox, target, refusal }: GatewayDecision): void => {
+    tally.add(`${sandbox?.id} ${target} ${refusal}`, () => ({
+      actor: refusal === undefined ? holderOf(sandbox, target) : 'anonymous',
+      action: `gateway.${target}`,
       sandbox: sandbox?.id,
       outcome: refusal === undefined ? 'admitted' : String(refusal),
     }));
@@ -94,7 +94,7 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
 }
 
 /** Who may have sent a request that was let in: whoever has the token it takes, or anybody. */
-function holderOf(sandbox: Sandbox | undefined, door: GatewayDecision['door']): string {
-  const token = door === 'envd' ? sandbox?.accessToken : sandbox?.trafficToken;
-  return token === undefined ? 'anonymous' : keyId(door === 'envd' ? 'access' : 'traffic', token);
+function holderOf(sandbox: Sandbox | undefined, target: GatewayDecision['target']): string {
+  const token = target === 'envd' ? sandbox?.accessToken : sandbox?.trafficToken;
+  return token === undefined ? 'anonymous' : keyId(target === 'envd' ? 'access' : 'traffic', token);
 }

@@ -18,9 +18,9 @@ import { type Remove, Trash } from '../engine/local/files/trash.js';
 import { isUnfinishedLayer } from '../engine/local/layers.js';
 import { writePortScripts } from '../engine/local/ports/port-scripts.js';
 import { run } from '../engine/local/shell.js';
-import { killMarkedProcesses, killOrphanedTools } from '../engine/local/tagged-processes.js';
+import { killOrphanedTools, killTaggedProcesses } from '../engine/local/tagged-processes.js';
 import { openVolumeDirectories } from '../engine/local/volumes/volume-directories.js';
-import { writeWhole } from '../engine/write-file-atomically.js';
+import { writeFileAtomically } from '../engine/write-file-atomically.js';
 import { describeCapabilities } from './linux/capabilities.js';
 import { openControlGroups } from './linux/control-groups/control-groups.js';
 import { Disks } from './linux/disk/disks.js';
@@ -36,7 +36,7 @@ import { SandboxNetworks } from './linux/network/sandbox-networks.js';
 import { probeOptions } from './linux/probe/probe-sandbox.js';
 import { proveCapabilities } from './linux/probe/prove-capabilities.js';
 import { makeSkeleton } from './linux/root-fs.js';
-import { FirstProcesses } from './linux/supervisor/init-processes.js';
+import { InitProcesses } from './linux/supervisor/init-processes.js';
 import { supervisorScript } from './linux/supervisor/supervisor-script.js';
 import { hasSwap, openSwap, removeOrphanedSwap } from './linux/swap-file.js';
 import { takeDown } from './linux/take-down.js';
@@ -158,8 +158,8 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
     () => false,
   );
 
-  const firstProcesses = obstacle ? undefined : new FirstProcesses(ids.base);
-  undo.add(() => firstProcesses?.close());
+  const initProcesses = obstacle ? undefined : new InitProcesses(ids.base);
+  undo.add(() => initProcesses?.close());
 
   const watch = new MachineWatch();
   undo.add(() => watch.close());
@@ -203,7 +203,7 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
     const directory = join(sandboxes, id);
     const hadFiles = existsSync(directory);
     const mounts = volumes.mounts(given.volumes ?? []);
-    if (!firstProcesses) {
+    if (!initProcesses) {
       if (mounts.length > 0)
         throw new HostError(
           501,
@@ -239,7 +239,7 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
           diskMB: given.limits.diskMB,
           endWithHost: !keepSandboxes,
           volumes: mounts,
-          firstProcesses,
+          initProcesses,
           localServer: given.localServer,
           watch,
           onLimits: onLimits(given),
@@ -355,7 +355,7 @@ async function startEngine(options: ProcessEngineOptions, undo: Undo): Promise<P
     async close() {
       watch.close();
       await everyStep(
-        () => firstProcesses?.close(),
+        () => initProcesses?.close(),
         () => keepSandboxes || remove(sandboxes),
         () => controlGroups?.close(),
         () => networks?.close(),
@@ -375,13 +375,13 @@ async function checkFormat(directory: string, format: string): Promise<void> {
       `The data directory holds images in the form "${before}", and this host would make "${format}" ones: start it as before (version, user, isolation, file system), or give it another dataDir.`,
     );
   }
-  await writeWhole(file, format);
+  await writeFileAtomically(file, format);
 }
 
 /** Ends processes that outlived their host, told by its directory; those with namespaces end with it. */
 export async function endLeftovers(directory: string): Promise<void> {
   const ids = await readdir(join(directory, 'sandboxes')).catch(() => []);
-  for (const id of ids) await killMarkedProcesses(id, new Set());
+  for (const id of ids) await killTaggedProcesses(id, new Set());
   await removeOrphanedSwap();
 }
 

@@ -7,7 +7,7 @@ import * as z from 'zod';
 import type { FileEntry } from '../engine/files.js';
 import { HostError } from '../engine/host-error.js';
 import type { SandboxUser } from '../engine/user.js';
-import { readThrough } from '../http/discard-unread.js';
+import { discardUnread } from '../http/discard-unread.js';
 import { fileResponse } from '../http/file-response.js';
 import { sendJson } from '../http/messages.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
@@ -54,7 +54,7 @@ export async function upload(
   const { files } = sandbox.engine;
   const metadata = metadataOf(request);
   const write = async (to: string, content: Readable): Promise<FileEntry> =>
-    readThrough(content, (reader) => files.write(resolvePath(to, user, sandbox), reader, user, metadata));
+    discardUnread(content, (reader) => files.write(resolvePath(to, user, sandbox), reader, user, metadata));
   let written: FileEntry[];
   if (type.startsWith('multipart/form-data')) written = await writeForm(body, type, path, write);
   else if (path) {

@@ -6,7 +6,7 @@ export interface GatewayDecision {
   /** Undefined for a sandbox that is not there. */
   sandbox: Sandbox | undefined;
   /** Whether it was for a port, or for the sandbox's own API. */
-  door: 'port' | 'envd';
+  target: 'port' | 'envd';
   /** The status of the refusal; undefined for a request that was let in. */
   refusal: number | undefined;
 }

@@ -7,7 +7,7 @@ import {
 } from 'node:crypto';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
-import { keptFile } from '../storage/read-or-create.js';
+import { readOrCreate } from '../storage/read-or-create.js';
 
 /** How long a token holds, in seconds; it is made anew when half of that is over. */
 const lifetimeSeconds = 300;
@@ -45,7 +45,7 @@ export class GatewayTokens {
 
 /** Takes the key that is kept in a directory, or makes one: agents that outlive the host must go on knowing it. */
 export async function loadGatewayKey(directory: string): Promise<KeyObject> {
-  const pem = await keptFile(join(directory, 'gateway-key.pem'), () =>
+  const pem = await readOrCreate(join(directory, 'gateway-key.pem'), () =>
     String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })),
   );
   return createPrivateKey(pem);

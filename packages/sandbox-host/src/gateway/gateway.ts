@@ -18,9 +18,9 @@ import { SignedUrls } from './signed-urls.js';
 import type { Target } from './target.js';
 import { upgrade } from './upgrade.js';
 import { connectTo, Upstream } from './upstream.js';
-import { Parking } from './wake-queue.js';
+import { WakeQueue } from './wake-queue.js';
 
-/** The door to the ports of sandboxes. */
+/** Forwards requests to the ports of sandboxes. */
 export interface Gateway {
   handle(target: Target, request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Finds the sandbox of a request that says nothing but a signature: the SDK's URLs on one address do so. */
@@ -41,7 +41,7 @@ export interface GatewayOptions {
 
 export function createGateway({ sandboxes, envd, tokens, events, apiKey }: GatewayOptions): Gateway {
   const upstream = new Upstream();
-  const parking = new Parking();
+  const wakeQueue = new WakeQueue();
   const signedUrls = new SignedUrls(sandboxes);
 
   /**
@@ -74,7 +74,7 @@ export function createGateway({ sandboxes, envd, tokens, events, apiKey }: Gatew
     let woken = false;
     events.emit('hold', sandbox);
     try {
-      await parking.wake(sandbox);
+      await wakeQueue.wake(sandbox);
       woken = true;
     } finally {
       events.emit('held', { sandbox, woken, elapsedMs: performance.now() - begun });
@@ -82,13 +82,17 @@ export function createGateway({ sandboxes, envd, tokens, events, apiKey }: Gatew
   }
 
   function admitted(sandbox: Sandbox, { port }: Target): void {
-    events.emit('decision', { sandbox, door: doorOf(port), refusal: undefined });
+    events.emit('decision', { sandbox, target: targetKind(port), refusal: undefined });
   }
 
   function refused({ sandboxId, port }: Target, status: number | undefined): void {
     // Undefined when the answer had begun: that request was let in.
     if (status === undefined) return;
-    events.emit('decision', { sandbox: sandboxes.find(sandboxId), door: doorOf(port), refusal: status });
+    events.emit('decision', {
+      sandbox: sandboxes.find(sandboxId),
+      target: targetKind(port),
+      refusal: status,
+    });
   }
 
   return {
@@ -161,7 +165,7 @@ function isRepeatable(request: IncomingMessage): boolean {
   return (request.method === 'GET' || request.method === 'HEAD') && !hasBody(request);
 }
 
-function doorOf(port: number): 'port' | 'envd' {
+function targetKind(port: number): 'port' | 'envd' {
   return port === envdPort ? 'envd' : 'port';
 }
 

@@ -31,7 +31,7 @@ import type { TlsCertificate } from '../server/certificate.js';
 import { listen } from '../server/listen.js';
 import { type DataDirectory, takeDataDirectory } from '../storage/data-directory.js';
 import { checkMinFreeDiskMb, defaultMinFreeDiskMb, requireFreeDisk } from '../storage/free-disk.js';
-import { keptFile } from '../storage/read-or-create.js';
+import { readOrCreate } from '../storage/read-or-create.js';
 import { BuildLogs } from '../templates/build-logs.js';
 import { ImageMap } from '../templates/image-map.js';
 import { LayerCache } from '../templates/layer-cache.js';
@@ -39,9 +39,9 @@ import { TemplateBuilder } from '../templates/template-builder.js';
 import { TemplateCatalog } from '../templates/template-catalog.js';
 import { UploadedFiles } from '../templates/uploaded-files.js';
 import { VolumeCatalog } from '../volumes/volume-catalog.js';
-import { openDoors } from './dispatch.js';
+import { createDispatcher } from './dispatch.js';
 import { checkHostOptions } from './host-options.js';
-import { takeEvidence } from './observability.js';
+import { openObservability } from './observability.js';
 import { reportMachineChange, warnNotEnforced } from './report-capabilities.js';
 import { openStores } from './stores.js';
 
@@ -168,7 +168,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   });
   undo.add(() => engine.close());
   warnNotEnforced(engine.capabilities);
-  const apiKey = options.apiKey ?? (await keptFile(join(data.path, 'api-key'), () => newToken('e2b_')));
+  const apiKey = options.apiKey ?? (await readOrCreate(join(data.path, 'api-key'), () => newToken('e2b_')));
   const stores = openStores(data.path);
   undo.add(() => stores.close());
   const usedImages = (): Image[] => [
@@ -222,7 +222,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   undo.add(() => pools.close());
   const apiEvents: ApiEvents = new EventEmitter();
   const gatewayEvents: GatewayEvents = new EventEmitter();
-  const evidence = await takeEvidence({
+  const observability = await openObservability({
     directory: data.path,
     api: apiEvents,
     gateway: gatewayEvents,
@@ -231,7 +231,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
     pools: () => pools.list(),
     openMetrics: options.openMetrics ?? false,
   });
-  undo.add(() => evidence.close());
+  undo.add(() => observability.close());
   const gateway = createGateway({ sandboxes, envd: createEnvd(), tokens, events: gatewayEvents, apiKey });
   undo.add(() => gateway.close());
   const upload = uploadRoute(uploads, newToken(), () => origin);
@@ -243,7 +243,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
       ...volumeContentRoutes(volumes),
       ...lifecycleRoutes(sandboxes),
       ...poolRoutes(pools),
-      ...evidence.routes,
+      ...observability.routes,
       ...snapshotRoutes(sandboxes, catalog),
       ...absentRoutes,
       ...templateRoutes({
@@ -267,7 +267,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
     apiKey,
     apiEvents,
   );
-  const doors = openDoors({
+  const handlers = createDispatcher({
     gateway,
     upload,
     serveApi: getRequestListener(api.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false }),
@@ -290,7 +290,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
       () => listener.close(),
       () => gateway.close(),
       () => engine.close(),
-      () => evidence.close(),
+      () => observability.close(),
       () => stores.close(),
       () => data.release(),
     );
@@ -303,7 +303,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
     undo.instead(closeAll);
     throw error;
   }
-  listener.answer(doors);
+  listener.answer(handlers);
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closed ??= closeAll();

@@ -7,10 +7,10 @@ import { findTarget, nowhere, type Target } from '../gateway/target.js';
 import { allowPages } from '../http/cors.js';
 import { refuseOn, sendJson } from '../http/messages.js';
 import { checkRequest } from '../server/check-request.js';
-import type { Doors } from '../server/listen.js';
+import type { RequestHandlers } from '../server/listen.js';
 
 /** What requests are led to. */
-export interface DoorsOptions {
+export interface DispatchOptions {
   gateway: Gateway;
   upload: UploadRoute;
   serveApi: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -19,7 +19,7 @@ export interface DoorsOptions {
 }
 
 /** Leads each request to a sandbox, to where files are uploaded to, or to the control plane. */
-export function openDoors({ gateway, upload, serveApi, domain }: DoorsOptions): Doors {
+export function createDispatcher({ gateway, upload, serveApi, domain }: DispatchOptions): RequestHandlers {
   function targetOf(request: IncomingMessage): Target | undefined {
     checkRequest(request);
     const target = findTarget(request) ?? gateway.findBySignature(request);

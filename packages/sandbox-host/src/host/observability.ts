@@ -11,8 +11,8 @@ import { createHostMetrics } from '../metrics/host-metrics.js';
 import type { PoolStatus } from '../pools/pool.js';
 import type { LifecycleEvents } from '../sandboxes/lifecycle-events.js';
 
-/** What evidence is taken from. */
-export interface EvidenceSources {
+/** Where the audit log and the metrics get their facts. */
+export interface ObservabilitySources {
   /** Where the log is kept. */
   directory: string;
   api: ApiEvents;
@@ -24,14 +24,14 @@ export interface EvidenceSources {
   openMetrics: boolean;
 }
 
-/** What a host has decided and done, and the routes by which that is read. */
-export interface Evidence {
+/** The audit log and the metrics, and the routes by which they are read. */
+export interface Observability {
   routes: Route[];
   close(): void;
 }
 
-/** Begins to write down what a host decides, and to measure what it does. */
-export async function takeEvidence(sources: EvidenceSources): Promise<Evidence> {
+/** Opens the audit log and starts to measure. */
+export async function openObservability(sources: ObservabilitySources): Promise<Observability> {
   const { directory, openMetrics } = sources;
   const log = await AuditLog.open(directory);
   const stopRecording = recordDecisions(log, sources);

@@ -10,8 +10,8 @@ export function measureDoors(registry: Registry, api: ApiEvents, gateway: Gatewa
   const registers = [registry];
   const refusals = new Counter({
     name: 'sandbox_host_refusals_total',
-    help: 'Requests that were refused, by door and status.',
-    labelNames: ['door', 'status'],
+    help: 'Requests that were refused, by target and status.',
+    labelNames: ['target', 'status'],
     registers,
   });
   const apiDuration = new Histogram({
@@ -22,8 +22,8 @@ export function measureDoors(registry: Registry, api: ApiEvents, gateway: Gatewa
   });
   const admitted = new Counter({
     name: 'sandbox_host_gateway_requests_total',
-    help: 'Requests that were let into sandboxes, by door.',
-    labelNames: ['door'],
+    help: 'Requests that were let into sandboxes, by target.',
+    labelNames: ['target'],
     registers,
   });
   const firstByte = new Histogram({
@@ -50,13 +50,13 @@ export function measureDoors(registry: Registry, api: ApiEvents, gateway: Gatewa
 
   api.on('decision', ({ status, elapsedMs }) => {
     apiDuration.observe(elapsedMs / 1000);
-    if (status >= 400) refusals.inc({ door: 'api', status });
+    if (status >= 400) refusals.inc({ target: 'api', status });
   });
   // Looked up once: these are on every request's way.
   const letIn = { port: admitted.labels('port'), envd: admitted.labels('envd') };
-  gateway.on('decision', ({ door, refusal }) => {
-    if (refusal === undefined) letIn[door].inc();
-    else refusals.inc({ door, status: refusal });
+  gateway.on('decision', ({ target, refusal }) => {
+    if (refusal === undefined) letIn[target].inc();
+    else refusals.inc({ target, status: refusal });
   });
   gateway.on('answered', (_, elapsedMs) => firstByte.observe(elapsedMs / 1000));
   gateway.on('hold', () => {

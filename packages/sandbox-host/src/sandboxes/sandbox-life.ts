@@ -1,10 +1,10 @@
 import { HostError } from '../engine/host-error.js';
-import { Alarm } from './alarm.js';
 import { type Deadline, type IdlePolicy, nextDeadline } from './deadlines.js';
 import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
 import type { Cause } from './lifecycle-events.js';
+import { LongTimer } from './long-timer.js';
 import type { Sandbox } from './sandbox.js';
-import type { SandboxKeeper } from './sandbox-keeper.js';
+import type { SandboxHooks } from './sandbox-hooks.js';
 import type { SandboxRecord } from './sandbox-record.js';
 import { TimeToLive } from './time-to-live.js';
 
@@ -16,19 +16,19 @@ export class SandboxLife {
   /** Changed freely; written down by {@link keep} or with the next step. */
   readonly record: SandboxRecord;
   readonly #time: TimeToLive;
-  readonly #alarm: Alarm;
+  readonly #timer: LongTimer;
 
   constructor(
     record: SandboxRecord,
     private readonly sandbox: Sandbox,
-    private readonly keeper: SandboxKeeper,
+    private readonly hooks: SandboxHooks,
   ) {
     this.record = record;
     this.#time = new TimeToLive(record.endAt, record.stoppedAt);
-    this.#alarm = new Alarm(() => keeper.strike(sandbox));
+    this.#timer = new LongTimer(() => hooks.expire(sandbox));
   }
 
-  /** When the timeout strikes, in Unix milliseconds; while the clock stands still, when it would have. */
+  /** When the timeout expires, in Unix milliseconds; while the clock stands still, when it would have. */
   get endAt(): number {
     return this.#time.endAt;
   }
@@ -42,13 +42,13 @@ export class SandboxLife {
     const { idle, settings } = this.record;
     // What waits in a pool is idle by its nature.
     if (!settings.listed || idle === null) return undefined;
-    return idle ?? this.keeper.lifetimes.idle;
+    return idle ?? this.hooks.lifetimes.idle;
   }
 
   /** What is to happen next unless something else happens before. */
   get deadline(): Deadline | undefined {
     const { settings, state, startedAt, stateSince, keepsMemory } = this.record;
-    const { maxAgeMs, hibernateAfterMs } = this.keeper.lifetimes;
+    const { maxAgeMs, hibernateAfterMs } = this.hooks.lifetimes;
     return nextDeadline(
       {
         state,
@@ -61,7 +61,7 @@ export class SandboxLife {
       },
       {
         maxAgeMs: settings.listed ? maxAgeMs : undefined,
-        hibernateAfterMs: this.keeper.canHibernate ? hibernateAfterMs : undefined,
+        hibernateAfterMs: this.hooks.canHibernate ? hibernateAfterMs : undefined,
         idle: this.idlePolicy,
       },
     );
@@ -75,7 +75,7 @@ export class SandboxLife {
   /** Gives it this long from now, within what the host allows. */
   give(timeoutMs: number): void {
     const { settings, startedAt } = this.record;
-    const { maxAgeMs = Number.POSITIVE_INFINITY } = settings.listed ? this.keeper.lifetimes : {};
+    const { maxAgeMs = Number.POSITIVE_INFINITY } = settings.listed ? this.hooks.lifetimes : {};
     this.#time.set(Math.min(timeoutMs, startedAt + maxAgeMs - Date.now()));
   }
 
@@ -95,18 +95,18 @@ export class SandboxLife {
 
   /** Writes down what was changed. @throws Error when the disk does not take it. */
   keep(): void {
-    this.keeper.keep(this.sandbox);
+    this.hooks.keep(this.sandbox);
     this.rearm();
   }
 
-  /** Sees to it that the next deadline strikes; `at` is when to look in any case. */
+  /** Sees to it that the next deadline expires; `at` is when to look in any case. */
   rearm(at: number | undefined = this.deadline?.at): void {
-    this.#alarm.set(at);
+    this.#timer.set(at);
   }
 
   /** Goes on to the next state. @throws HostError 404 or 409 where that is none, 507 where an intent cannot be kept. */
   step(event: SandboxEvent, cause: Cause): void {
-    const { sandbox, keeper } = this;
+    const { sandbox, hooks } = this;
     const { id, state: from, stateSince } = this.record;
     const to = nextState(from, event);
     if (!to) {
@@ -117,7 +117,7 @@ export class SandboxLife {
     const now = Date.now();
     Object.assign(this.record, { state: to, stateSince: now });
     try {
-      keeper.keep(sandbox);
+      hooks.keep(sandbox);
     } catch (cause) {
       if (intents.includes(to)) {
         Object.assign(this.record, { state: from, stateSince });
@@ -128,7 +128,7 @@ export class SandboxLife {
       sandbox.log.add('error', `The state ${to} could not be kept.`);
     }
     this.rearm();
-    keeper.changed({ sandbox, event, from, to, cause, elapsedMs: now - stateSince });
+    hooks.changed({ sandbox, event, from, to, cause, elapsedMs: now - stateSince });
   }
 }
 

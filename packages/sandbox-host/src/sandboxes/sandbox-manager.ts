@@ -8,7 +8,7 @@ import { newId, newToken } from './identifiers.js';
 import type { Cause, CreatePhase, LifecycleEvents } from './lifecycle-events.js';
 import type { Platform } from './platform.js';
 import { Sandbox } from './sandbox.js';
-import type { SandboxKeeper } from './sandbox-keeper.js';
+import type { SandboxHooks } from './sandbox-hooks.js';
 import type { SandboxRecord } from './sandbox-record.js';
 import { networkPolicy, type SandboxSettings } from './sandbox-settings.js';
 import { startAgent } from './start-agent.js';
@@ -41,7 +41,7 @@ export class SandboxManager {
   readonly #engine: Engine;
   readonly #store: Collection<SandboxRecord>;
   readonly #releaseImage: (image: Image) => Promise<void>;
-  readonly #keeper: SandboxKeeper;
+  readonly #hooks: SandboxHooks;
   readonly #requireRoom: () => Promise<void>;
   readonly #localServer: SandboxManagerOptions['localServer'];
   readonly #sandboxes = new Map<string, Sandbox>();
@@ -58,7 +58,7 @@ export class SandboxManager {
     this.#releaseImage = releaseImage;
     this.lifetimes = lifetimes;
     this.#localServer = localServer;
-    this.#keeper = {
+    this.#hooks = {
       platform,
       lifetimes,
       canHibernate: engine.capabilities.hibernate.level !== 'absent',
@@ -69,8 +69,8 @@ export class SandboxManager {
         else store.put(sandbox.id, sandbox.record());
       },
       changed: (transition) => this.#emit('transition', transition),
-      strike: (sandbox) => {
-        this.#strike(sandbox).catch(console.error);
+      expire: (sandbox) => {
+        this.#expire(sandbox).catch(console.error);
       },
       lost: (sandbox) => this.#endSoon(sandbox, 'lost'),
     };
@@ -121,7 +121,7 @@ export class SandboxManager {
   }
 
   async #recover(record: SandboxRecord): Promise<void> {
-    const sandbox = new Sandbox(record, this.#keeper);
+    const sandbox = new Sandbox(record, this.#hooks);
     this.#sandboxes.set(sandbox.id, sandbox);
     const { state, keepsMemory, settings } = record;
     try {
@@ -180,9 +180,9 @@ export class SandboxManager {
         stateSince: now,
         endAt: now + settings.timeoutMs,
         keepsMemory: true,
-        dozes: false,
+        wakesOnRequest: false,
       },
-      this.#keeper,
+      this.#hooks,
     );
     try {
       // Known before it is begun, so that a host that ends meanwhile finds what is to be removed.
@@ -295,7 +295,7 @@ export class SandboxManager {
     }
   };
 
-  async #strike(sandbox: Sandbox): Promise<void> {
+  async #expire(sandbox: Sandbox): Promise<void> {
     const { deadline } = sandbox;
     if (!deadline) return;
     try {

@@ -24,7 +24,7 @@ export interface SandboxRecord {
   /** Whether its processes are kept while it is paused, and not only its files. */
   keepsMemory: boolean;
   /** Whether the host put it to sleep by itself, so that a request wakes it. */
-  dozes: boolean;
+  wakesOnRequest: boolean;
   /** Its own policy, `null` for none; without one the host's counts. */
   idle?: IdlePolicy | null | undefined;
 }
@@ -71,7 +71,7 @@ export const sandboxRecordSchema: z.ZodType<SandboxRecord> = z.object({
   endAt: z.number(),
   stoppedAt: z.number().optional(),
   keepsMemory: z.boolean(),
-  dozes: z.boolean(),
+  wakesOnRequest: z.boolean(),
   idle: z
     .object({ idleMs: z.number(), action: z.enum(['pause', 'kill', 'hibernate']) })
     .nullable()

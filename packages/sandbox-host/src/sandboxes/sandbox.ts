@@ -10,7 +10,7 @@ import type { Platform } from './platform.js';
 import { type ProcessRequest, ProcessTable, type SandboxProcess } from './process-table.js';
 import { programEnvironment } from './program-environment.js';
 import { Sampler } from './sampler.js';
-import type { SandboxKeeper } from './sandbox-keeper.js';
+import type { SandboxHooks } from './sandbox-hooks.js';
 import { notFound, SandboxLife } from './sandbox-life.js';
 import { SandboxLog } from './sandbox-log.js';
 import { SandboxMachine } from './sandbox-machine.js';
@@ -32,7 +32,7 @@ export class Sandbox {
   readonly log: SandboxLog = new SandboxLog();
   readonly activity: Activity = new Activity();
   readonly sampler: Sampler;
-  readonly #keeper: SandboxKeeper;
+  readonly #hooks: SandboxHooks;
   readonly #life: SandboxLife;
   readonly #machine: SandboxMachine;
   readonly #ending = new AbortController();
@@ -40,14 +40,14 @@ export class Sandbox {
   #booting = false;
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(record: SandboxRecord, keeper: SandboxKeeper) {
+  constructor(record: SandboxRecord, hooks: SandboxHooks) {
     // Each stream that is followed listens for the end of its sandbox.
     setMaxListeners(0, this.#ending.signal);
     this.id = record.id;
     this.image = record.image;
-    this.#keeper = keeper;
-    this.#life = new SandboxLife(record, this, keeper);
-    this.#machine = new SandboxMachine(this.log, () => keeper.lost(this));
+    this.#hooks = hooks;
+    this.#life = new SandboxLife(record, this, hooks);
+    this.#machine = new SandboxMachine(this.log, () => hooks.lost(this));
     this.sampler = new Sampler(() => this.#stats(), record.settings.cpuCount);
   }
 
@@ -72,7 +72,7 @@ export class Sandbox {
   }
 
   get platform(): Platform {
-    return this.#keeper.platform;
+    return this.#hooks.platform;
   }
 
   /** When it began to run, and so to be listed. */
@@ -80,7 +80,7 @@ export class Sandbox {
     return new Date(this.#life.record.startedAt);
   }
 
-  /** When the timeout strikes; for a paused sandbox, when it would have. */
+  /** When the timeout expires; for a paused sandbox, when it would have. */
   get endAt(): Date {
     return new Date(this.#life.endAt);
   }
@@ -95,7 +95,7 @@ export class Sandbox {
     return this.#ending.signal;
   }
 
-  /** Whether its end has begun: from then on it is gone, through every door. */
+  /** Whether its end has begun: from then on no request reaches it. */
   get isEnding(): boolean {
     return this.#ending.signal.aborted;
   }
@@ -112,7 +112,7 @@ export class Sandbox {
 
   /** Whether a request for it wakes it when it is paused. */
   get wakesOnRequest(): boolean {
-    return this.#life.record.dozes || this.settings.autoResume;
+    return this.#life.record.wakesOnRequest || this.settings.autoResume;
   }
 
   /** What becomes of it when nothing happens in it. */
@@ -180,7 +180,7 @@ export class Sandbox {
     return this.#oneAtATime(async () => {
       // Ended before it was begun.
       if (this.state !== 'creating') throw notFound(this.id);
-      this.#run(await this.#keeper.start(this));
+      this.#run(await this.#hooks.start(this));
     });
   }
 
@@ -246,7 +246,7 @@ export class Sandbox {
     if (timeoutMs > this.#life.leftMs) this.setTimeout(timeoutMs);
   }
 
-  /** Sees to it that the next deadline strikes; `at` is when to look in any case. */
+  /** Sees to it that the next deadline expires; `at` is when to look in any case. */
   rearm(at?: number): void {
     this.#life.rearm(at);
   }
@@ -262,7 +262,7 @@ export class Sandbox {
    * @returns false when it was paused already, or is not idle any more when it was to be paused for that.
    */
   pause({ cause = 'caller', memory = true }: HowOptions = {}): Promise<boolean> {
-    return this.#oneAtATime(() => this.#pause(cause, { memory, dozes: cause === 'idle' }));
+    return this.#oneAtATime(() => this.#pause(cause, { memory, wakesOnRequest: cause === 'idle' }));
   }
 
   /** Pauses it, if it runs, and puts its memory out of the way. @returns whether that can be done here. */
@@ -270,9 +270,9 @@ export class Sandbox {
     return this.#oneAtATime(async () => {
       if (this.state === 'hibernated') return true;
       if (this.state === 'running') {
-        if (!(await this.#pause(cause, { memory: true, dozes: true }))) return false;
+        if (!(await this.#pause(cause, { memory: true, wakesOnRequest: true }))) return false;
       }
-      if (!this.#machine.engine || !this.#keeper.canHibernate) return false;
+      if (!this.#machine.engine || !this.#hooks.canHibernate) return false;
       await this.#machine.engine.hibernate();
       this.#life.step('hibernated', cause);
       return true;
@@ -303,7 +303,7 @@ export class Sandbox {
         if (this.state === 'resuming') this.#life.step('failed', cause);
         throw error;
       }
-      Object.assign(this.#life.record, { keepsMemory: true, dozes: false });
+      Object.assign(this.#life.record, { keepsMemory: true, wakesOnRequest: false });
       this.activity.touch();
       this.#life.step('resumed', cause);
       return true;
@@ -342,23 +342,23 @@ export class Sandbox {
       this.sampler.stop();
       if (this.state !== 'killing') this.#life.step('kill', cause);
       if (this.#machine.engine) await this.#machine.engine.destroy();
-      else await this.#keeper.removeFiles(this);
+      else await this.#hooks.removeFiles(this);
       this.#life.step('killed', cause);
       return true;
     });
   }
 
-  async #pause(cause: Cause, how: { memory: boolean; dozes: boolean }): Promise<boolean> {
+  async #pause(cause: Cause, how: { memory: boolean; wakesOnRequest: boolean }): Promise<boolean> {
     if (this.state === 'paused' || this.state === 'hibernated') return false;
     if (cause === 'idle' && this.activity.idleSince === undefined) return false;
-    Object.assign(this.#life.record, { keepsMemory: how.memory, dozes: how.dozes });
+    Object.assign(this.#life.record, { keepsMemory: how.memory, wakesOnRequest: how.wakesOnRequest });
     this.#life.stopClock();
     try {
       this.#life.step('pause', cause);
       if (how.memory) await this.#machine.engine?.freeze();
       else await this.#machine.dropMemory();
     } catch (error) {
-      Object.assign(this.#life.record, { keepsMemory: true, dozes: false });
+      Object.assign(this.#life.record, { keepsMemory: true, wakesOnRequest: false });
       this.#life.runClock();
       if (this.state === 'pausing') this.#life.step('failed', cause);
       throw error;
@@ -375,7 +375,7 @@ export class Sandbox {
     await this.#machine.dropMemory();
     this.#booting = true;
     try {
-      this.#run(await this.#keeper.start(this));
+      this.#run(await this.#hooks.start(this));
       if (this.settings.start) await startAgent(this, this.settings.start, { signal: this.signal });
     } catch (error) {
       await this.#machine.dropMemory();

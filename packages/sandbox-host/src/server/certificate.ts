@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { keptFile } from '../storage/read-or-create.js';
+import { readOrCreate } from '../storage/read-or-create.js';
 
 /** A certificate and its private key, both as PEM. */
 export interface TlsCertificate {
@@ -23,10 +23,10 @@ const dayMs = 86_400_000;
  */
 export async function takeCertificate(directory: string, names: string[]): Promise<TlsCertificate> {
   const path = join(directory, 'tls.pem');
-  const kept = split(await keptFile(path, () => generate(names)));
+  const kept = split(await readOrCreate(path, () => generate(names)));
   if (fits(kept, names)) return kept;
   await rm(path);
-  return split(await keptFile(path, () => generate(names)));
+  return split(await readOrCreate(path, () => generate(names)));
 }
 
 /** @throws Error when the two do not belong together. */

@@ -3,11 +3,11 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { letGoBy, type Patience } from './discard-body.js';
+import { type DiscardLimits, discardBody } from './discard-body.js';
 
-let patience: Patience;
+let current: DiscardLimits;
 const server = createServer((request, response) => {
-  response.once('finish', () => letGoBy(request, patience));
+  response.once('finish', () => discardBody(request, current));
   response.end('no');
 });
 let port = 0;
@@ -31,8 +31,8 @@ async function begin(length: number): Promise<{ socket: Socket; answer: () => st
   return { socket, answer: () => text };
 }
 
-test('what is left of a body is let go by, and the connection goes on', async () => {
-  patience = { bytes: 1024 * 1024, ms: 5_000 };
+test('the rest of a body is discarded, and the connection stays open', async () => {
+  current = { bytes: 1024 * 1024, ms: 5_000 };
   const { socket, answer } = await begin(10);
   await expect.poll(answer).toMatch(/no$/);
   await sleep(300);
@@ -47,7 +47,7 @@ test.each([
   ['sends too much', { bytes: 100_000, ms: 60_000 }],
   ['takes too long', { bytes: 1e9, ms: 400 }],
 ])('a caller who %s is cut', async (_what, limits) => {
-  patience = limits;
+  current = limits;
   const { socket } = await begin(1e9);
   // Not by `once`, to which a reset is a failure: it is one of the ways to be cut.
   const closed = new Promise((resolve) => socket.once('close', resolve));

@@ -1,27 +1,27 @@
 import type { IncomingMessage } from 'node:http';
 
 /** As much of a body is read after its request has been answered, in bytes, and for so long. */
-export interface Patience {
+export interface DiscardLimits {
   bytes: number;
   ms: number;
 }
 
-const usual: Patience = { bytes: 64 * 1024 * 1024, ms: 10_000 };
+const usual: DiscardLimits = { bytes: 64 * 1024 * 1024, ms: 10_000 };
 const lookMs = 250;
 
 /**
  * Reads what is left of a body whose request has been answered, and throws it away. Many clients listen only when they
  * have sent all, and a connection that is closed on bytes that nobody has read takes the answer with it (RFC 9112,
- * section 9.6). One that goes on beyond all patience is cut.
+ * section 9.6). One that goes on beyond all limits is cut.
  */
-export function letGoBy(request: IncomingMessage, patience: Patience = usual): void {
+export function discardBody(request: IncomingMessage, limits: DiscardLimits = usual): void {
   const { socket } = request;
   const bytes = socket.bytesRead;
-  const until = performance.now() + patience.ms;
+  const until = performance.now() + limits.ms;
   request.unpipe();
   request.resume();
   const timer = setInterval(() => {
-    const isLate = socket.bytesRead - bytes > patience.bytes || performance.now() > until;
+    const isLate = socket.bytesRead - bytes > limits.bytes || performance.now() > until;
     if (!request.complete && !socket.destroyed && !isLate) return;
     clearInterval(timer);
     if (!request.complete) socket.destroy();

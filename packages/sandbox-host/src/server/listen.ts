@@ -6,12 +6,12 @@ import { asksForWebSocket, handleUpgrades } from '@sandpiper/protocol';
 import { connectionBudget } from '../engine/descriptors.js';
 import { refuseOn } from '../http/messages.js';
 import { checkCertificate, type TlsCertificate, takeCertificate } from './certificate.js';
-import { hasBody, letGoBy } from './discard-body.js';
+import { discardBody, hasBody } from './discard-body.js';
 import { certificateNames, withPort } from './domain.js';
 import { boundConnections } from './limit-connections.js';
 
 /** What answers. */
-export interface Doors {
+export interface RequestHandlers {
   serve(request: IncomingMessage, response: ServerResponse): Promise<void>;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
 }
@@ -45,7 +45,7 @@ export interface Listener {
   readonly domain: string | undefined;
   /** The certificate that was made, as PEM. */
   readonly certificate: string | undefined;
-  answer(doors: Doors): void;
+  answer(handlers: RequestHandlers): void;
   /** Takes no more connections. */
   refuse(): void;
   /** Ends the connections that there are. */
@@ -66,18 +66,18 @@ export async function listen(options: ListenOptions, directory: string): Promise
     ? createTlsServer({ ...(made ?? (tls as TlsCertificate)), ...timing, handshakeTimeout: handshakeMs })
     : createServer(timing);
   boundConnections(server, connectionBudget());
-  let doors: Doors | undefined;
-  let answer: (doors: Doors) => void = () => {};
-  const opened = new Promise<Doors>((resolve) => {
+  let handlers: RequestHandlers | undefined;
+  let answer: (handlers: RequestHandlers) => void = () => {};
+  const opened = new Promise<RequestHandlers>((resolve) => {
     answer = (given) => {
-      doors = given;
+      handlers = given;
       resolve(given);
     };
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (hasBody(request)) response.once('finish', () => request.complete || letGoBy(request));
-    const served = doors
-      ? doors.serve(request, response)
+    if (hasBody(request)) response.once('finish', () => request.complete || discardBody(request));
+    const served = handlers
+      ? handlers.serve(request, response)
       : opened.then((one) => one.serve(request, response));
     served.catch(() => response.destroy());
   });
@@ -86,7 +86,7 @@ export async function listen(options: ListenOptions, directory: string): Promise
     tls ? 'secureConnection' : 'connection',
     asksForWebSocket,
     (request, socket, head) => {
-      opened.then((doors) => doors.upgrade(request, socket, head)).catch(() => socket.destroy());
+      opened.then((handlers) => handlers.upgrade(request, socket, head)).catch(() => socket.destroy());
     },
   );
   // Without a listener Node ends the connection without a word.

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { writeWhole } from '../engine/write-file-atomically.js';
+import { writeFileAtomically } from '../engine/write-file-atomically.js';
 
 /** What a file holds; when it is not there, what is made now and kept for the next time, for this user's eyes only. */
-export async function keptFile(path: string, make: () => string | Promise<string>): Promise<string> {
+export async function readOrCreate(path: string, make: () => string | Promise<string>): Promise<string> {
   try {
     const text = (await readFile(path, 'utf8')).trim();
     if (text !== '') return text;
@@ -13,6 +13,6 @@ export async function keptFile(path: string, make: () => string | Promise<string
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
   const text = await make();
-  await writeWhole(path, `${text.trim()}\n`);
+  await writeFileAtomically(path, `${text.trim()}\n`);
   return text.trim();
 }

@@ -47,7 +47,7 @@ export interface TemplateBuilderParts {
 export class TemplateBuilder {
   readonly #running = new Set<Promise<void>>();
   /** What the builds under way stand on, by their ids. */
-  readonly #grounds = new Map<string, Image>();
+  readonly #imagesInUse = new Map<string, Image>();
 
   constructor(private readonly parts: TemplateBuilderParts) {}
 
@@ -60,7 +60,7 @@ export class TemplateBuilder {
   }
 
   images(): Image[] {
-    return [...this.#grounds.values()];
+    return [...this.#imagesInUse.values()];
   }
 
   /** Waits for the builds under way, which end with their sandboxes. */
@@ -87,7 +87,7 @@ export class TemplateBuilder {
       let { image } = from.result;
       const stepOnto = (next: Image): void => {
         image = next;
-        this.#grounds.set(build.buildID, next);
+        this.#imagesInUse.set(build.buildID, next);
       };
       stepOnto(image);
       const open = async (): Promise<Sandbox> =>
@@ -160,7 +160,7 @@ export class TemplateBuilder {
       buildLog.endStep();
       catalog.fail(template, build, { message, step });
     } finally {
-      this.#grounds.delete(build.buildID);
+      this.#imagesInUse.delete(build.buildID);
       if (sandbox) await sandboxes.kill(sandbox.id);
     }
   }

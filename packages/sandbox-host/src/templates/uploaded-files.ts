@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { HostError } from '../engine/host-error.js';
 import { shortageOf } from '../engine/shortage.js';
-import { readThrough } from '../http/discard-unread.js';
+import { discardUnread } from '../http/discard-unread.js';
 import { newId } from '../sandboxes/identifiers.js';
 
 /** The archives that COPY steps take their files from, by template and by the hash the SDK computed. */
@@ -26,7 +26,7 @@ export class UploadedFiles {
     await mkdir(join(this.directory, templateId), { recursive: true });
     const part = `${path}.${newId()}`;
     try {
-      await readThrough(content, (reader) => pipeline(reader, createWriteStream(part)));
+      await discardUnread(content, (reader) => pipeline(reader, createWriteStream(part)));
       await rename(part, path);
     } catch (error) {
       await this.remove(part);

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { HostError } from '../../engine/host-error.js';
 import type { VolumeEntry, VolumeFiles } from '../../engine/volumes.js';
 import { keyId } from '../../events/key-id.js';
-import { readThrough } from '../../http/discard-unread.js';
+import { discardUnread } from '../../http/discard-unread.js';
 import { fileResponse } from '../../http/file-response.js';
 import type { VolumeCatalog } from '../../volumes/volume-catalog.js';
 import { type Call, type Route, route } from '../route.js';
@@ -127,7 +127,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       status: 201,
       handle: async ({ query: { path, force, ...attributes }, ...call }) => {
         const files = open(call);
-        const entry = await readThrough(call.context.env.incoming, (content) =>
+        const entry = await discardUnread(call.context.env.incoming, (content) =>
           files.write(path, content, { ...attributes, force: force === 'true' }),
         );
         return { body: view(entry) };

@@ -4,15 +4,15 @@ import { run } from './shell.js';
 import { ownerOfTool } from './tool-environment.js';
 
 /** The environment variable by which processes of a sandbox without namespaces are known. */
-export const sandboxMark = 'SANDPIPER_SANDBOX';
+export const sandboxTag = 'SANDPIPER_SANDBOX';
 
 /**
  * Finds the processes of a sandbox: on Linux by the mark in the environment they started with, which they pass
  * on; elsewhere by the process groups of its commands, which a process can leave.
  */
-export async function findMarkedProcesses(id: string, groups: ReadonlySet<number>): Promise<number[]> {
+export async function findTaggedProcesses(id: string, groups: ReadonlySet<number>): Promise<number[]> {
   if (process.platform === 'linux') {
-    const mark = `${sandboxMark}=${id}`;
+    const mark = `${sandboxTag}=${id}`;
     return findByEnvironment((environment) => environment.split('\0').includes(mark));
   }
   if (groups.size === 0) return [];
@@ -24,17 +24,17 @@ export async function findMarkedProcesses(id: string, groups: ReadonlySet<number
 }
 
 /** Signals every process of a sandbox. */
-export function signalMarkedProcesses(
+export function signalTaggedProcesses(
   id: string,
   groups: ReadonlySet<number>,
   signal: NodeJS.Signals,
 ): Promise<void> {
-  return signalAll(() => findMarkedProcesses(id, groups), signal);
+  return signalAll(() => findTaggedProcesses(id, groups), signal);
 }
 
 /** Kills every process of a sandbox and waits until there is none. */
-export function killMarkedProcesses(id: string, groups: ReadonlySet<number>): Promise<void> {
-  return killAll(() => findMarkedProcesses(id, groups));
+export function killTaggedProcesses(id: string, groups: ReadonlySet<number>): Promise<void> {
+  return killAll(() => findTaggedProcesses(id, groups));
 }
 
 /**

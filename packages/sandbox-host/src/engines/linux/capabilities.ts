@@ -3,7 +3,7 @@ import type { ControlGroups } from './control-groups/control-groups.js';
 import type { Swap } from './swap-file.js';
 
 /** What the engine found on this machine. */
-export interface Means {
+export interface CapabilityFacts {
   /** Why sandboxes cannot have namespaces; undefined where they can. */
   obstacle: string | undefined;
   /** Why sandboxes cannot have users of their own; undefined where they can. */
@@ -29,7 +29,7 @@ export function describeCapabilities({
   groups,
   groupsObstacle,
   swap,
-}: Means): Capabilities {
+}: CapabilityFacts): Capabilities {
   const network: Capability = networkObstacle
     ? {
         level: 'absent',

@@ -10,7 +10,7 @@ import { dialPort } from '../../engine/local/ports/dial-port.js';
 import { withPorts } from '../../engine/local/ports/port-scripts.js';
 import { diskStats, groupStats, processStats } from '../../engine/local/stats.js';
 import { trySignal } from '../../engine/local/tagged-processes.js';
-import { writeWhole } from '../../engine/write-file-atomically.js';
+import { writeFileAtomically } from '../../engine/write-file-atomically.js';
 import { ControlGroup } from './control-groups/control-group.js';
 import { type ChangesOptions, copyChanges, prepareChanges } from './disk/changes.js';
 import { diskSize } from './disk/disks.js';
@@ -21,7 +21,7 @@ import { reportOom } from './report-oom.js';
 import { portScripts, portsDirectory, sandboxMounts } from './root-fs.js';
 import { writeIdentity } from './sandbox-identity.js';
 import { Standstill } from './standstill.js';
-import type { FirstProcesses } from './supervisor/init-processes.js';
+import type { InitProcesses } from './supervisor/init-processes.js';
 import {
   findSupervisor,
   isRunning,
@@ -74,15 +74,15 @@ export async function startNamespacedSandbox(
     /** Whether the kernel is to end the sandbox when the host ends, however that comes. */
     endWithHost: boolean;
     volumes: VolumeMount[];
-    firstProcesses: FirstProcesses;
+    initProcesses: InitProcesses;
   } & Pick<ChangesOptions, 'disks' | 'diskMB'>,
 ): Promise<EngineSandbox> {
-  const { id, directory, ids, endWithHost, volumes, firstProcesses } = options;
+  const { id, directory, ids, endWithHost, volumes, initProcesses } = options;
   const { root, layers, diskMB } = await prepareChanges(options);
   const identity = await writeIdentity(directory, id);
   const group = await options.makingGroup;
   const network = await options.makingNetwork;
-  const supervisor = await startSupervisor(await firstProcesses.take(), {
+  const supervisor = await startSupervisor(await initProcesses.take(), {
     id,
     directory,
     root,
@@ -94,7 +94,7 @@ export async function startNamespacedSandbox(
     endWithHost,
     async beforeCommands(identity) {
       await Promise.all([
-        writeWhole(join(directory, supervisorFile), JSON.stringify(identity)),
+        writeFileAtomically(join(directory, supervisorFile), JSON.stringify(identity)),
         group?.keep(join(directory, groupsFile)),
         network?.keep(join(directory, networkFile)),
         network?.ready,

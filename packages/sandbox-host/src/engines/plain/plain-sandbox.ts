@@ -14,10 +14,10 @@ import { withPorts } from '../../engine/local/ports/port-scripts.js';
 import { copyTree } from '../../engine/local/shell.js';
 import { diskStats, processStats } from '../../engine/local/stats.js';
 import {
-  findMarkedProcesses,
-  killMarkedProcesses,
-  sandboxMark,
-  signalMarkedProcesses,
+  findTaggedProcesses,
+  killTaggedProcesses,
+  sandboxTag,
+  signalTaggedProcesses,
   trySignal,
 } from '../../engine/local/tagged-processes.js';
 import { hibernate } from '../linux/hibernate.js';
@@ -48,7 +48,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
   const ports = join(directory, 'run/sandpiper/ports');
   await mkdir(ports, { recursive: true });
   const groups = new Set<number>();
-  const everyProcess = (): Promise<number[]> => findMarkedProcesses(id, groups);
+  const everyProcess = (): Promise<number[]> => findTaggedProcesses(id, groups);
 
   const pathInside = (path: string): string =>
     path === directory || path.startsWith(`${directory}/`) ? path : join(directory, path);
@@ -63,7 +63,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     path.startsWith(`${directory}/`) ? path.slice(directory.length) : path;
   let destroying: Promise<void> | undefined;
   const destroy = async (keepFiles: boolean): Promise<void> => {
-    await killMarkedProcesses(id, groups);
+    await killTaggedProcesses(id, groups);
     if (!keepFiles) await options.remove(directory);
   };
 
@@ -86,7 +86,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
         ...withPorts(command.env, ports, options.portScripts),
         HOME: pathInside(command.env.HOME ?? '/home/user'),
         TMPDIR: join(directory, 'tmp'),
-        [sandboxMark]: id,
+        [sandboxTag]: id,
       };
       const process = await launch(launcher, { ...command, cwd: pathInside(command.cwd), env });
       groups.add(process.pid);
@@ -97,8 +97,8 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     // What cannot be kept to is refused before it comes here.
     setNetwork: async () => {},
     dial: (port) => dialPort(ports, port, everyProcess),
-    freeze: () => signalMarkedProcesses(id, groups, 'SIGSTOP'),
-    thaw: () => signalMarkedProcesses(id, groups, 'SIGCONT'),
+    freeze: () => signalTaggedProcesses(id, groups, 'SIGSTOP'),
+    thaw: () => signalTaggedProcesses(id, groups, 'SIGCONT'),
     hibernate: () => hibernate(undefined),
     async checkpoint() {
       const layer = await makeLayer(options, async (to) => {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { writeWhole } from '../../../engine/write-file-atomically.js';
+import { writeFileAtomically } from '../../../engine/write-file-atomically.js';
 import type { EffectiveLimits } from './clamp-limits.js';
 import { pidsIn, readGroupFile, readGroupValue, removeGroup, writeGroupFile } from './group-files.js';
 import { reclaim } from './reclaim.js';
@@ -134,7 +134,7 @@ export class ControlGroup {
 
   /** Writes down where the groups are, for a host that comes after this one. */
   keep(file: string): Promise<void> {
-    return writeWhole(file, JSON.stringify({ jobs: this.jobs, limits: this.limits }));
+    return writeFileAtomically(file, JSON.stringify({ jobs: this.jobs, limits: this.limits }));
   }
 
   /** The groups that {@link keep} wrote down; undefined when there is no such file. @throws when it is damaged. */

@@ -55,7 +55,7 @@ interface Connection {
  * leads to this machine or into its neighbourhood leads nowhere. Sandboxes are told by the address they come from,
  * which the packet filter vouches for.
  */
-export class NamesProxy {
+export class EgressProxy {
   readonly #clients = new Map<string, Served>();
   readonly #server: Server;
 
@@ -72,8 +72,8 @@ export class NamesProxy {
   }
 
   /** @param port - The one it had before, which programs may know; another where that one is taken. */
-  static async listen(address: string, port: number): Promise<NamesProxy> {
-    const proxy = new NamesProxy(address);
+  static async listen(address: string, port: number): Promise<EgressProxy> {
+    const proxy = new EgressProxy(address);
     await proxy.#listen(port).catch(() => proxy.#listen(0));
     return proxy;
   }

@@ -3,10 +3,10 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { MachineChange, NetworkPolicy } from '../../../engine/engine.js';
-import { writeWhole } from '../../../engine/write-file-atomically.js';
+import { writeFileAtomically } from '../../../engine/write-file-atomically.js';
 import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
 import { claimBlock, releaseBlock, releaseOrphans } from './claim.js';
-import { NamesProxy } from './egress-proxy.js';
+import { EgressProxy } from './egress-proxy.js';
 import { type EgressRules, opensAnything, readPolicy } from './egress-rules.js';
 import {
   checkForwarding,
@@ -108,7 +108,7 @@ export class SandboxNetworks {
 
   private constructor(
     private readonly block: number,
-    private readonly proxy: NamesProxy,
+    private readonly proxy: EgressProxy,
     private readonly nameservers: string[],
     private readonly options: Required<SandboxNetworksOptions> & {
       directory: string;
@@ -157,11 +157,11 @@ export class SandboxNetworks {
     );
     await releaseOrphans(before?.block);
     const block = await claimBlock(before?.block);
-    let proxy: NamesProxy | undefined;
+    let proxy: EgressProxy | undefined;
     try {
-      proxy = await NamesProxy.listen(serviceAddress(block), before?.proxyPort ?? 0);
+      proxy = await EgressProxy.listen(serviceAddress(block), before?.proxyPort ?? 0);
       const guarded = before?.block === block && before.guarded === true;
-      await writeWhole(file, JSON.stringify({ block, proxyPort: proxy.port, guarded }));
+      await writeFileAtomically(file, JSON.stringify({ block, proxyPort: proxy.port, guarded }));
       await nft(tableText(block, proxy.port) + (guarded ? await guardText() : ''));
       const listed = await runOn('', 'nft', 'list', 'map', 'inet', tableName(block), 'sandboxes');
       const noted = before?.block === block ? kept : [];
@@ -258,7 +258,7 @@ export class SandboxNetworks {
         return rules.names.length > 0 ? proxyEnvironment(`http://${proxy.address}:${proxy.port}`) : {};
       },
       check: () => walls.check(),
-      keep: (file) => writeWhole(file, JSON.stringify({ slot })),
+      keep: (file) => writeFileAtomically(file, JSON.stringify({ slot })),
       heldBy(sandbox) {
         held = sandbox;
         // What cannot be stopped is tried again with the walls.
@@ -302,7 +302,7 @@ export class SandboxNetworks {
     this.#guarded = (await enableForwarding()) || this.#guarded;
     const { block, proxy } = this;
     const state = { block, proxyPort: proxy.port, guarded: this.#guarded };
-    await writeWhole(stateFile(this.options.directory), JSON.stringify(state));
+    await writeFileAtomically(stateFile(this.options.directory), JSON.stringify(state));
   }
 
   async #remove(id: string, slot: number): Promise<void> {

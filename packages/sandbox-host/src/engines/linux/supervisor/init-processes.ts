@@ -16,7 +16,7 @@ const restMs = 500;
  * First processes of sandboxes, some of them started before they are needed. Those know nothing of any sandbox and do
  * nothing but read their input: they end with the host, however that comes, because their input does.
  */
-export class FirstProcesses {
+export class InitProcesses {
   readonly #spares: FirstProcess[] = [];
   #keeping: Promise<void> | undefined;
   #closed = false;

@@ -2,10 +2,10 @@
 const longestMs = 2 ** 31 - 1;
 
 /** One timer, set to a moment however far. It does not keep the process alive. */
-export class Alarm {
+export class LongTimer {
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly strike: () => void) {}
+  constructor(private readonly onDue: () => void) {}
 
   /** @param at - Unix milliseconds; undefined for never. */
   set(at: number | undefined): void {
@@ -13,7 +13,7 @@ export class Alarm {
     if (at === undefined) return;
     const wait = Math.max(at - Date.now(), 0);
     this.#timer = setTimeout(
-      () => (wait > longestMs ? this.set(at) : this.strike()),
+      () => (wait > longestMs ? this.set(at) : this.onDue()),
       Math.min(wait, longestMs),
     );
     this.#timer.unref();

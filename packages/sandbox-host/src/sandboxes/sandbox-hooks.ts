@@ -5,7 +5,7 @@ import type { Platform } from './platform.js';
 import type { Sandbox } from './sandbox.js';
 
 /** What a sandbox needs of the host it is on. */
-export interface SandboxKeeper {
+export interface SandboxHooks {
   readonly platform: Platform;
   readonly lifetimes: Lifetimes;
   /** Whether this machine can put memory out of the way. */
@@ -17,7 +17,7 @@ export interface SandboxKeeper {
   keep(sandbox: Sandbox): void;
   changed(transition: Transition): void;
   /** A deadline may have come. */
-  strike(sandbox: Sandbox): void;
+  expire(sandbox: Sandbox): void;
   /** What it runs in has come to an end by itself. */
   lost(sandbox: Sandbox): void;
 }
