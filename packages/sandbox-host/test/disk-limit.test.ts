@@ -6,7 +6,8 @@ import { Readable } from 'node:stream';
 import { NotEnoughSpaceError, Sandbox, Template } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { EngineSandbox, Limits } from '../src/engine/engine.js';
-import { type ProcessEngine, startProcessEngine } from '../src/engines/process-engine.js';
+import type { LocalEngine } from '../src/engine/local/local-engine.js';
+import { openEngine } from '../src/host/open-engine.js';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
 import { describeIsolated } from './machine.js';
 import { disksOf } from './traces.js';
@@ -19,13 +20,13 @@ const diskMB = 64;
 
 describeIsolated('the disk of a sandbox', () => {
   let directory: string;
-  let engine: ProcessEngine;
+  let engine: LocalEngine;
   const sandboxes: EngineSandbox[] = [];
   let started = 0;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'disks-'));
-    engine = await startProcessEngine({ directory });
+    engine = await openEngine({ directory });
   });
   afterAll(async () => {
     await Promise.all(sandboxes.map((one) => one.destroy()));
@@ -283,14 +284,14 @@ describeIsolated('an engine without mke2fs', () => {
     try {
       await writeFile(join(tools, 'mke2fs'), '#!/bin/sh\nexit 127\n', { mode: 0o755 });
       vi.stubEnv('PATH', `${tools}:${process.env.PATH}`);
-      const without = await startProcessEngine({ directory, keepSandboxes: true });
+      const without = await openEngine({ directory, keepSandboxes: true });
       vi.unstubAllEnvs();
       expect(without.capabilities.disk).toMatchObject({
         level: 'absent',
         reason: expect.stringContaining('mke2fs is missing (Debian: e2fsprogs)'),
       });
       expect(without.capabilities.limits.level).toBe('enforced');
-      const start = (engine: ProcessEngine): Promise<EngineSandbox> =>
+      const start = (engine: LocalEngine): Promise<EngineSandbox> =>
         engine.start('undisked', engine.baseImage, { limits: smallLimits, network });
       const sandbox = await start(without);
       expect(sandbox.limits.diskMB).toBeUndefined();
@@ -298,7 +299,7 @@ describeIsolated('an engine without mke2fs', () => {
       await sandbox.destroy({ keepFiles: true });
       await without.close();
 
-      const engine = await startProcessEngine({ directory, keepSandboxes: true });
+      const engine = await openEngine({ directory, keepSandboxes: true });
       const again = await start(engine);
       expect(again.limits.diskMB).toBeUndefined();
       expect((await runIn(again, 'cat /home/user/file')).output).toBe('kept\n');

@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AdoptedProcess, AdoptedSandbox, StartOptions } from '../src/engine/engine.js';
-import { type ProcessEngine, startProcessEngine } from '../src/engines/process-engine.js';
+import type { LocalEngine } from '../src/engine/local/local-engine.js';
+import { openEngine } from '../src/host/open-engine.js';
 import { describeIsolated, isolationObstacle } from './machine.js';
 import { disksOf, groupsOf, processesWith } from './traces.js';
 import { runIn, smallLimits } from './with-engine.js';
@@ -25,7 +26,7 @@ const until = (name: string) => `while [ ! -e /tmp/${name} ]; do sleep 0.02; don
 
 let built: string;
 let directory: string;
-let engine: ProcessEngine | undefined;
+let engine: LocalEngine | undefined;
 let adopted: AdoptedSandbox | undefined;
 
 beforeAll(async () => {
@@ -46,7 +47,7 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'engine-adoption-'));
 });
 afterEach(async () => {
-  engine ??= await startProcessEngine({ directory, keepSandboxes: true });
+  engine ??= await openEngine({ directory, keepSandboxes: true });
   await adopted?.sandbox.destroy();
   await engine.endOthers([]);
   await engine.close();
@@ -91,7 +92,7 @@ function touch(name: string): void {
 }
 
 async function adopt(): Promise<AdoptedSandbox> {
-  engine = await startProcessEngine({ directory, keepSandboxes: true });
+  engine = await openEngine({ directory, keepSandboxes: true });
   adopted = await engine.adopt(id, engine.baseImage, options);
   if (!adopted) throw new Error('There was nothing to adopt.');
   await engine.endOthers([]);
@@ -191,7 +192,7 @@ describeIsolated('a sandbox whose host was killed', { timeout: 90_000 }, () => {
     for (const freeze of [false, true]) {
       await killedHost([{ script: `: ${mark}; ${until('never')}`, label: '' }], { freeze });
       expect(processesWith(mark).length).toBeGreaterThan(0);
-      const next = await startProcessEngine({ directory, keepSandboxes: true });
+      const next = await openEngine({ directory, keepSandboxes: true });
       await next.endOthers([]);
       expect(processesWith(mark)).toEqual([]);
       expect(readdirSync(join(directory, 'sandboxes'))).toEqual([]);
@@ -207,7 +208,7 @@ describeIsolated('a sandbox whose host was killed', { timeout: 90_000 }, () => {
     for (const traces of [groupsOf(directory), disksOf(directory)]) expect(traces).not.toEqual([]);
     await rm(directory, { recursive: true });
     const stranger = await mkdtemp(join(tmpdir(), 'engine-adoption-'));
-    const other = await startProcessEngine({ directory: stranger });
+    const other = await openEngine({ directory: stranger });
     // Any other host of this machine may be at it, too.
     await expect.poll(() => processesWith(mark), { timeout: 30_000 }).toEqual([]);
     await expect.poll(() => [...groupsOf(directory), ...disksOf(directory)], { timeout: 30_000 }).toEqual([]);
@@ -221,7 +222,7 @@ describeIsolated('a sandbox whose host was killed', { timeout: 90_000 }, () => {
     const identity = JSON.parse(readFileSync(file, 'utf8'));
     process.kill(identity.pid, 'SIGKILL');
     await writeFile(file, JSON.stringify({ ...identity, pid: process.pid }));
-    engine = await startProcessEngine({ directory, keepSandboxes: true });
+    engine = await openEngine({ directory, keepSandboxes: true });
     expect(await engine.adopt(id, engine.baseImage, options)).toBeUndefined();
     await engine.endOthers([]);
     expect(readdirSync(join(directory, 'sandboxes'))).toEqual([]);
@@ -246,7 +247,7 @@ describe.each(['namespaces', 'none'] as const)(
   (isolation) => {
     test('starts with them again', async ({ skip }) => {
       skip(isolation === 'namespaces' && isolationObstacle !== undefined, isolationObstacle);
-      engine = await startProcessEngine({ directory, keepSandboxes: true, isolation });
+      engine = await openEngine({ directory, keepSandboxes: true, isolation });
       const first = await engine.start(id, engine.baseImage, options);
       const home = first.pathInside('/home/user');
       await runIn(first, `echo kept > ${home}/file; rm -f ${home}/.[!.]*`);

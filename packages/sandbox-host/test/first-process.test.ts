@@ -28,9 +28,9 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
         return { ...module, supervisorCalls: { ...module.supervisorCalls, clone3: [clone3, clone3] } };
       });
     }
-    const { startProcessEngine } = await import('../src/engines/process-engine.js');
+    const { openEngine } = await import('../src/host/open-engine.js');
     const directory = await mkdtemp(join(tmpdir(), 'first-'));
-    const engine = await startProcessEngine({ directory });
+    const engine = await openEngine({ directory });
     try {
       const id = `first${process.pid}`;
       const network = { internet: false, allowOut: [], denyOut: [] };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import type { EngineSandbox } from '../src/engine/engine.js';
 import { ownerTag } from '../src/engine/owner.js';
-import { endLeftovers } from '../src/engines/process-engine.js';
+import { endLeftovers } from '../src/host/open-engine.js';
 import { describeIsolated } from './machine.js';
 import { smallLimits, useEngine } from './with-engine.js';
 

@@ -6,17 +6,18 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { EngineSandbox, Image } from '../src/engine/engine.js';
-import { type ProcessEngine, startProcessEngine } from '../src/engines/process-engine.js';
+import type { LocalEngine } from '../src/engine/local/local-engine.js';
+import { openEngine } from '../src/host/open-engine.js';
 import { describeIsolated } from './machine.js';
 import { runIn } from './with-engine.js';
 
 describeIsolated('volumes in sandboxes', () => {
   let directory: string;
-  let engine: ProcessEngine;
+  let engine: LocalEngine;
   let started = 0;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'volume-mounts-'));
-    engine = await startProcessEngine({ directory, isolation: 'namespaces' });
+    engine = await openEngine({ directory, isolation: 'namespaces' });
     await engine.volumes.make('shared');
     await engine.volumes.make('other');
   });

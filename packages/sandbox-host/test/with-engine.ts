@@ -4,18 +4,15 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll } from 'vitest';
 import type { EngineSandbox, ExitStatus, Limits } from '../src/engine/engine.js';
-import {
-  type ProcessEngine,
-  type ProcessEngineOptions,
-  startProcessEngine,
-} from '../src/engines/process-engine.js';
+import type { LocalEngine } from '../src/engine/local/local-engine.js';
+import { type OpenEngineOptions, openEngine } from '../src/host/open-engine.js';
 
 /** Limits that harm no machine, whatever runs in the sandbox. */
 export const smallLimits: Limits = { cpuCount: 1, memoryMB: 128, pids: 64 };
 
 /** An engine for a test file, and sandboxes of it. */
 export interface EngineFixture {
-  readonly engine: ProcessEngine;
+  readonly engine: LocalEngine;
   start(limits?: Limits): Promise<EngineSandbox>;
 }
 
@@ -25,13 +22,13 @@ const hookTimeoutMs = 90_000;
 let started = 0;
 
 /** Starts an engine before the tests of a file and closes it, with all its sandboxes, after them. */
-export function useEngine(options: Omit<ProcessEngineOptions, 'directory'> = {}): EngineFixture {
+export function useEngine(options: Omit<OpenEngineOptions, 'directory'> = {}): EngineFixture {
   const sandboxes: EngineSandbox[] = [];
   let directory: string;
-  let engine: ProcessEngine;
+  let engine: LocalEngine;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'engine-'));
-    engine = await startProcessEngine({ ...options, directory });
+    engine = await openEngine({ ...options, directory });
   }, hookTimeoutMs);
   afterAll(async () => {
     await Promise.all(sandboxes.map((one) => one.destroy()));

@@ -15,7 +15,6 @@ import { volumeRoutes } from '../control-plane/volumes/volume-routes.js';
 import type { Capabilities, Image } from '../engine/engine.js';
 import { everyStep, Undo } from '../engine/every-step.js';
 import { HostError } from '../engine/host-error.js';
-import { endLeftovers, type Isolation, startProcessEngine } from '../engines/process-engine.js';
 import { createEnvd } from '../envd/envd.js';
 import { localEnvd } from '../envd/local-envd.js';
 import type { ApiEvents } from '../events/api-events.js';
@@ -42,6 +41,7 @@ import { VolumeCatalog } from '../volumes/volume-catalog.js';
 import { createDispatcher } from './dispatch.js';
 import { checkHostOptions } from './host-options.js';
 import { openObservability } from './observability.js';
+import { endLeftovers, type Isolation, openEngine } from './open-engine.js';
 import { reportMachineChange, warnNotEnforced } from './report-capabilities.js';
 import { openStores } from './stores.js';
 
@@ -159,7 +159,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   const machineEvents: MachineEvents = new EventEmitter();
   machineEvents.on('change', reportMachineChange);
   const minFreeDiskMb = checkMinFreeDiskMb(options.minFreeDiskMb ?? defaultMinFreeDiskMb);
-  const engine = await startProcessEngine({
+  const engine = await openEngine({
     directory: data.path,
     isolation: options.isolation,
     keepSandboxes: options.dataDir !== undefined,

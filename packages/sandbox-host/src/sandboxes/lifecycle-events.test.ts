@@ -3,18 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { managerOf } from '../../test/manager-of.js';
-import { type ProcessEngine, startProcessEngine } from '../engines/process-engine.js';
+import type { LocalEngine } from '../engine/local/local-engine.js';
+import { openEngine } from '../host/open-engine.js';
 import type { SandboxManager } from './sandbox-manager.js';
 import { defaultSettings } from './sandbox-settings.js';
 
 let directory: string;
-let engine: ProcessEngine;
+let engine: LocalEngine;
 let manager: SandboxManager;
 let told: string[];
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sandpiper-events-'));
-  engine = await startProcessEngine({ directory, isolation: 'none' });
+  engine = await openEngine({ directory, isolation: 'none' });
   manager = managerOf(engine, directory);
   told = [];
   manager.events.on('transition', ({ sandbox, from, to, cause, elapsedMs }) => {

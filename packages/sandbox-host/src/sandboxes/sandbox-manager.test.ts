@@ -3,15 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { managerOf } from '../../test/manager-of.js';
-import { type ProcessEngine, startProcessEngine } from '../engines/process-engine.js';
+import type { LocalEngine } from '../engine/local/local-engine.js';
+import { openEngine } from '../host/open-engine.js';
 import { defaultSettings } from './sandbox-settings.js';
 
 let directory: string;
-let engine: ProcessEngine;
+let engine: LocalEngine;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sandpiper-manager-'));
-  engine = await startProcessEngine({ directory, isolation: 'none' });
+  engine = await openEngine({ directory, isolation: 'none' });
 });
 
 afterAll(async () => {
@@ -27,7 +28,7 @@ test('calls a sandbox older only than those that were not there when it was firs
   let starts = 0;
   const oneSlowStart = {
     ...engine,
-    start: async (...given: Parameters<ProcessEngine['start']>) => {
+    start: async (...given: Parameters<LocalEngine['start']>) => {
       if (starts++ === 0) await slow;
       return engine.start(...given);
     },

@@ -4,18 +4,19 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { managerOf, recordsIn } from '../../test/manager-of.js';
-import { type ProcessEngine, startProcessEngine } from '../engines/process-engine.js';
+import type { LocalEngine } from '../engine/local/local-engine.js';
+import { openEngine } from '../host/open-engine.js';
 import type { Sandbox } from './sandbox.js';
 import type { SandboxManager } from './sandbox-manager.js';
 import { defaultSettings } from './sandbox-settings.js';
 
 let directory: string;
-let engine: ProcessEngine;
+let engine: LocalEngine;
 let manager: SandboxManager;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sandpiper-sandbox-'));
-  engine = await startProcessEngine({ directory, isolation: 'none' });
+  engine = await openEngine({ directory, isolation: 'none' });
   manager = managerOf(engine, directory);
 });
 afterAll(async () => {

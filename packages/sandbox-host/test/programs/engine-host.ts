@@ -1,5 +1,5 @@
 // An engine whose sandboxes outlive it, in a process that is there to be killed: starts one with what the test asks for.
-import { startProcessEngine } from '../../src/engines/process-engine.js';
+import { openEngine } from '../../src/host/open-engine.js';
 
 interface Orders {
   directory: string;
@@ -9,7 +9,7 @@ interface Orders {
 }
 
 const orders = JSON.parse(process.argv[2] ?? '') as Orders;
-const engine = await startProcessEngine({ directory: orders.directory, keepSandboxes: true });
+const engine = await openEngine({ directory: orders.directory, keepSandboxes: true });
 const sandbox = await engine.start(orders.id, engine.baseImage, {
   limits: { cpuCount: 1, memoryMB: 256 },
   network: { internet: true, allowOut: [], denyOut: [] },

@@ -1,5 +1,4 @@
 import { readFile, statfs } from 'node:fs/promises';
-import type { ControlGroup } from '../../engines/linux/control-groups/control-group.js';
 import type { EngineStats } from '../engine.js';
 
 /** Linux has counted in hundredths of a second towards user space for as long as it has had /proc. */
@@ -8,7 +7,7 @@ const pageBytes = 4096;
 
 /** What is used of a file system, and how large it is. */
 type DiskStats = Pick<EngineStats, 'diskUsedBytes' | 'diskTotalBytes'>;
-type ProcessStats = Omit<EngineStats, keyof DiskStats>;
+export type ProcessStats = Omit<EngineStats, keyof DiskStats>;
 
 /** What there is of the disk on which the changes of a sandbox lie: its own, or the machine's where it has none. */
 export async function diskStats(root: string): Promise<DiskStats> {
@@ -34,10 +33,4 @@ export async function processStats(pids: number[]): Promise<ProcessStats> {
     oomKills: 0,
     processes: texts.filter(Boolean).length,
   };
-}
-
-/** What a sandbox's control groups have counted; undefined where they do not count. */
-export function groupStats(group: ControlGroup | undefined): ProcessStats | undefined {
-  const usage = group?.usage();
-  return usage && group && { ...usage, processes: group.pids().length - 1, oomKills: group.oomKills() };
 }

@@ -1,11 +1,10 @@
 import type { Capabilities, Capability } from '../../engine/engine.js';
+import { sharedNetwork } from '../../engine/local/ports/port-scripts.js';
 import type { ControlGroups } from './control-groups/control-groups.js';
 import type { Swap } from './swap-file.js';
 
 /** What the engine found on this machine. */
 export interface CapabilityFacts {
-  /** Why sandboxes cannot have namespaces; undefined where they can. */
-  obstacle: string | undefined;
   /** Why sandboxes cannot have users of their own; undefined where they can. */
   idsObstacle: string | undefined;
   /** Why they cannot have disks of their own; undefined where they can. */
@@ -22,7 +21,6 @@ const walls = 'own mount, process, IPC and host-name namespaces, no privileges, 
 
 /** What follows for sandboxes from what there is. */
 export function describeCapabilities({
-  obstacle,
   idsObstacle,
   diskObstacle,
   networkObstacle,
@@ -33,30 +31,13 @@ export function describeCapabilities({
   const network: Capability = networkObstacle
     ? {
         level: 'absent',
-        reason: `sandboxes share the network of the host, only Node.js and Python programs have ports of their own in each, and localhost:49983 is no sandbox's: ${networkObstacle}`,
+        reason: sharedNetwork(networkObstacle),
       }
     : { level: 'enforced', reason: 'own network namespaces, and a packet filter on the host' };
   const disk: Capability = diskObstacle
     ? { level: 'absent', reason: `what sandboxes keep lies on the machine's disk: ${diskObstacle}` }
     : { level: 'enforced', reason: 'a file system of its own for what a sandbox keeps, in a file' };
   const checkpoint = { level: 'enforced', reason: 'files are copied while nothing runs' } as const;
-  if (obstacle) {
-    return {
-      isolation: {
-        level: 'absent',
-        reason: `sandboxes are directories and processes of the host: ${obstacle}`,
-      },
-      limits: {
-        level: 'absent',
-        reason: 'limits need control groups, which a host without namespaces does not make',
-      },
-      disk,
-      network,
-      freeze: { level: 'advisory', reason: 'processes get SIGSTOP, which others of the same user can undo' },
-      hibernate: { level: 'absent', reason: 'needs control groups' },
-      checkpoint,
-    };
-  }
   return {
     isolation: idsObstacle
       ? {

@@ -8,13 +8,16 @@ import { localFiles } from '../../engine/local/files/local-files.js';
 import { makeLayer } from '../../engine/local/layers.js';
 import { dialPort } from '../../engine/local/ports/dial-port.js';
 import { withPorts } from '../../engine/local/ports/port-scripts.js';
-import { diskStats, groupStats, processStats } from '../../engine/local/stats.js';
+import { diskStats, processStats } from '../../engine/local/stats.js';
 import { trySignal } from '../../engine/local/tagged-processes.js';
+import type { VolumeMount } from '../../engine/local/volumes/volume-directories.js';
 import { writeFileAtomically } from '../../engine/write-file-atomically.js';
 import { ControlGroup } from './control-groups/control-group.js';
 import { type ChangesOptions, copyChanges, prepareChanges } from './disk/changes.js';
 import { diskSize } from './disk/disks.js';
+import { groupStats } from './group-stats.js';
 import { hibernate } from './hibernate.js';
+import type { LimitsChange } from './limits-watch.js';
 import type { MachineWatch } from './machine-watch.js';
 import { keptSlot, type SandboxNetwork } from './network/sandbox-networks.js';
 import { reportOom } from './report-oom.js';
@@ -29,7 +32,6 @@ import {
   type SupervisorIdentity,
   startSupervisor,
   supervisorIdentitySchema,
-  type VolumeMount,
 } from './supervisor/supervisor.js';
 import { takeDown } from './take-down.js';
 
@@ -46,15 +48,6 @@ export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> 
   /** Where it is looked after what the machine does to it. */
   watch: MachineWatch;
   onLimits: (found: LimitsChange) => void;
-}
-
-/** What was found out about the limits of a sandbox. */
-export interface LimitsChange {
-  id: string;
-  /** What was changed, and put back. */
-  mended?: string;
-  /** Why it could not be put back. */
-  obstacle?: string;
 }
 
 /** What the next host needs to find the sandbox again: its first process, and its control groups. */

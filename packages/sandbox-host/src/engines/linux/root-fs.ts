@@ -3,10 +3,10 @@ import { chmod, lstat, mkdir, readlink, symlink, writeFile } from 'node:fs/promi
 import { dirname, join } from 'node:path';
 import { linkPython, writeShellFiles } from '../../engine/local/home-files.js';
 import { writePortScripts } from '../../engine/local/ports/port-scripts.js';
+import type { SandboxIds } from '../../engine/local/sandbox-ids.js';
 import { run } from '../../engine/local/shell.js';
 import { bootIdPlace, identityPlace, type SandboxIdentity } from './sandbox-identity.js';
 import type { Mount } from './supervisor/supervisor.js';
-import type { SandboxIds } from './user-ids.js';
 
 /** Where port announcements lie inside a sandbox (see `ports/`). */
 export const portsDirectory = '/run/sandpiper/ports';

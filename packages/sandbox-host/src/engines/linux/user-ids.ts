@@ -1,15 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import type { SandboxIds } from '../../engine/local/sandbox-ids.js';
 import { run } from '../../engine/local/shell.js';
 import { perlScript } from './supervisor/perl-script.js';
 import { userNamespace } from './supervisor/user-namespace.js';
-
-/** How the users of sandboxes are numbered. It is part of the form of layers, which hold files of theirs. */
-export interface SandboxIds {
-  /** What is added on the host to a number inside; 0 where sandboxes have no user namespace. */
-  base: number;
-  /** The number of `user` inside. */
-  user: number;
-}
 
 /** Above what Debian gives to local users and to their containers, below what systemd leaves to nobody. */
 const base = 0x1000_0000;

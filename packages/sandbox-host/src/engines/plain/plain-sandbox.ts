@@ -20,7 +20,6 @@ import {
   signalTaggedProcesses,
   trySignal,
 } from '../../engine/local/tagged-processes.js';
-import { hibernate } from '../linux/hibernate.js';
 
 /** What a sandbox without namespaces is made from. */
 export interface PlainSandboxOptions {
@@ -99,7 +98,9 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     dial: (port) => dialPort(ports, port, everyProcess),
     freeze: () => signalTaggedProcesses(id, groups, 'SIGSTOP'),
     thaw: () => signalTaggedProcesses(id, groups, 'SIGCONT'),
-    hibernate: () => hibernate(undefined),
+    async hibernate() {
+      throw new HostError(501, 'This host cannot hibernate sandboxes: it cannot make memory control groups.');
+    },
     async checkpoint() {
       const layer = await makeLayer(options, async (to) => {
         await copyTree(directory, to);

@@ -33,3 +33,8 @@ export function withPorts(
     PYTHONPATH: env.PYTHONPATH ? `${python}:${env.PYTHONPATH}` : python,
   };
 }
+
+/** What sandboxes do without where they share the network of the host, and why they do. */
+export function sharedNetwork(obstacle: string): string {
+  return `sandboxes share the network of the host, only Node.js and Python programs have ports of their own in each, and localhost:49983 is no sandbox's: ${obstacle}`;
+}

@@ -1,14 +1,20 @@
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { VolumeMount } from '../../../engines/linux/supervisor/supervisor.js';
-import type { SandboxIds } from '../../../engines/linux/user-ids.js';
 import { HostError } from '../../host-error.js';
 import type { EngineVolumes, MountedVolume } from '../../volumes.js';
 import { putAside } from '../files/lost-and-found.js';
 import type { Remove } from '../files/trash.js';
+import type { SandboxIds } from '../sandbox-ids.js';
 import { checkMountPath } from './mount-path.js';
 import { volumeFiles } from './volume-files.js';
+
+/** A directory of the host's that is mounted where the sandbox's own paths lead, and none of its links. */
+export interface VolumeMount {
+  source: string;
+  /** Absolute, inside the sandbox. What is missing of it is made. */
+  path: string;
+}
 
 /** Volumes as directories of the host's. */
 export interface VolumeDirectories extends EngineVolumes {

@@ -12,13 +12,13 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { SandboxIds } from '../../../engines/linux/user-ids.js';
 import { HostError } from '../../host-error.js';
 import type { VolumeAttributes, VolumeEntry, VolumeFiles } from '../../volumes.js';
 import { listDirectory } from '../files/list-directory.js';
 import { localFiles, normalise, requireFile, withPlace } from '../files/local-files.js';
 import { removeTree } from '../files/remove-tree.js';
 import { errorCode, type RootedPath } from '../files/rooted-path.js';
+import type { SandboxIds } from '../sandbox-ids.js';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 

@@ -2,8 +2,8 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { chown, mkdir, mkdtemp, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Remove } from '../../../engine/local/files/trash.js';
+import type { SandboxIds } from '../../../engine/local/sandbox-ids.js';
 import { run } from '../../../engine/local/shell.js';
-import type { SandboxIds } from '../user-ids.js';
 
 /** Says where in a sparse file there is something: `<from> <bytes>`, a line each. Node.js has no word for it. */
 const extentsScript = String.raw`

@@ -2,9 +2,9 @@ import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Image } from '../../../engine/engine.js';
 import type { Remove } from '../../../engine/local/files/trash.js';
+import type { SandboxIds } from '../../../engine/local/sandbox-ids.js';
 import { copyTree } from '../../../engine/local/shell.js';
 import type { RootLayers } from '../root-fs.js';
-import type { SandboxIds } from '../user-ids.js';
 import { copyDisk, type Disks, diskMount, diskSize, imageOf, mountPoint } from './disks.js';
 
 /** Where the files of a sandbox are. */

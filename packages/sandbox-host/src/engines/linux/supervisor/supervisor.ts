@@ -12,6 +12,7 @@ import type {
 } from '../../../engine/engine.js';
 import { HostError } from '../../../engine/host-error.js';
 import { trySignal } from '../../../engine/local/tagged-processes.js';
+import type { VolumeMount } from '../../../engine/local/volumes/volume-directories.js';
 import { startTimeOf } from '../../../engine/owner.js';
 import { shortageOf } from '../../../engine/shortage.js';
 import { encodeFrame, frameReader } from './frames.js';
@@ -26,13 +27,6 @@ export interface Mount {
   type: string;
   flags: number;
   data: string;
-}
-
-/** A directory of the host's that is mounted where the sandbox's own paths lead, and none of its links. */
-export interface VolumeMount {
-  source: string;
-  /** Absolute, inside the sandbox. What is missing of it is made. */
-  path: string;
 }
 
 /** What a supervisor is started with. */
