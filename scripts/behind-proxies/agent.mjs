@@ -1,0 +1,42 @@
+// The agent that is called through proxies. What it saw is asked past the proxy, at `/seen/{id}`.
+import { setTimeout } from 'node:timers/promises';
+import { AgentRuntimeApp } from '@sandpiper/agent-runtime';
+
+/** How often the handler ran for an id, and when its signal aborted, in ms since 1970. */
+const seen = new Map();
+// Short, so that a trial need not wait for half a minute; long enough for a proxy to be started again.
+const app = new AgentRuntimeApp({ config: { resumeGraceMs: 5_000 } });
+
+async function* count({ n, ms }, signal) {
+  for (let i = 0; i < n; i += 1) {
+    await setTimeout(ms, undefined, { signal });
+    yield { i, at: performance.timeOrigin + performance.now() };
+  }
+}
+
+async function* untilLeft(signal) {
+  yield 'started';
+  await setTimeout(300_000, undefined, { signal });
+}
+
+app.entrypoint(async ({ id, kind, ...how }, { signal }) => {
+  const run = { runs: (seen.get(id)?.runs ?? 0) + 1 };
+  seen.set(id, run);
+  signal.addEventListener('abort', () => {
+    run.leftAt = Date.now();
+  });
+  if (kind === 'count') return count(how, signal);
+  if (kind === 'until left') return untilLeft(signal);
+  await setTimeout(how.ms, undefined, { signal });
+  return 'awake';
+});
+app.websocket(async (socket) => {
+  for await (const message of socket) await socket.send(`echo ${message}`);
+});
+app.hono.get('/seen/:id', (c) => c.json(seen.get(c.req.param('id')) ?? { runs: 0 }));
+app.hono.get('/name', () => new Response(process.env.E2B_SANDBOX_ID));
+app.hono.get('/large-head', () => new Response('', { headers: { 'x-large': 'x'.repeat(6_000) } }));
+app.hono.get('/raw/*', (c) =>
+  c.json({ path: new URL(c.req.url).pathname, authorization: c.req.header('authorization') }),
+);
+app.run();

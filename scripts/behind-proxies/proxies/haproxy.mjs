@@ -1,0 +1,26 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export default {
+  title: 'HAProxy 2.6',
+  package: 'haproxy',
+  place: '`/etc/haproxy/haproxy.cfg`, after its `defaults`',
+  config: ({ port, upstream, idleSeconds }) => [
+    'listen sandboxes',
+    `  bind :${port}`,
+    `  server host ${upstream}`,
+    { text: '  option http-no-delay', cost: '' },
+    { text: '  option abortonclose', cost: '' },
+    { text: `  timeout client ${idleSeconds}s`, cost: '', defaultSeconds: 50 },
+    { text: `  timeout server ${idleSeconds}s`, cost: '', defaultSeconds: 50 },
+    { text: `  timeout tunnel ${idleSeconds}s`, cost: '', defaultSeconds: 50 },
+  ],
+  async start({ folder, config }) {
+    const file = join(folder, 'haproxy.cfg');
+    // What Debian's own file has.
+    const defaults =
+      'defaults\n  mode http\n  timeout connect 5s\n  timeout client 50s\n  timeout server 50s\n';
+    await writeFile(file, `${defaults}${config}\n`);
+    return ['haproxy', '-db', '-f', file];
+  },
+};

@@ -1,0 +1,38 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export default {
+  title: 'nginx 1.22',
+  package: 'nginx',
+  place: '`/etc/nginx/conf.d/sandboxes.conf`',
+  config: ({ port, upstream, idleSeconds }) => [
+    'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
+    'server {',
+    `  listen ${port};`,
+    {
+      text: '  client_max_body_size 0;',
+      cost: 'an upload of more than 1 MB is a 413',
+    },
+    '  location / {',
+    `    proxy_pass http://${upstream};`,
+    { text: '    proxy_http_version 1.1;', cost: '' },
+    { text: '    proxy_set_header Host $http_host;', cost: '' },
+    { text: '    proxy_set_header Upgrade $http_upgrade;', cost: '' },
+    { text: '    proxy_set_header Connection $connection_upgrade;', cost: '' },
+    { text: '    proxy_request_buffering off;', cost: '' },
+    { text: '    proxy_buffer_size 64k;\n    proxy_buffers 8 64k;', cost: '' },
+    { text: `    proxy_read_timeout ${idleSeconds}s;`, cost: '', defaultSeconds: 60 },
+    '  }',
+    '}',
+  ],
+  async start({ folder, config }) {
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+    const paths = temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ');
+    const file = join(folder, 'nginx.conf');
+    await writeFile(
+      file,
+      `daemon off; pid ${folder}/pid; events {}\nhttp { access_log off; ${paths}\n${config}\n}\n`,
+    );
+    return ['nginx', '-e', 'stderr', '-c', file];
+  },
+};

@@ -1,0 +1,55 @@
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const directories = ['sysconfdir', 'localstatedir', 'runtimedir', 'logdir', 'cachedir'];
+
+export default {
+  title: 'Traffic Server 9.2',
+  package: 'trafficserver',
+  place: 'files of `/etc/trafficserver`',
+  config: ({ port, upstream, idleSeconds }) => [
+    '# remap.config',
+    `map / http://${upstream}/`,
+    '# records.config',
+    `CONFIG proxy.config.http.server_ports STRING ${port}`,
+    { text: 'CONFIG proxy.config.url_remap.pristine_host_hdr INT 1', cost: '' },
+    { text: 'CONFIG proxy.config.http.cache.http INT 0', cost: '' },
+    {
+      text: `CONFIG proxy.config.http.transaction_no_activity_timeout_in INT ${idleSeconds}`,
+      cost: '',
+      defaultSeconds: 30,
+    },
+    {
+      text: `CONFIG proxy.config.http.transaction_no_activity_timeout_out INT ${idleSeconds}`,
+      cost: '',
+      defaultSeconds: 30,
+    },
+    '# ip_allow.yaml',
+    {
+      text: 'ip_allow:\n  - { apply: in, ip_addrs: 0/0, action: allow, methods: ALL }',
+      name: 'ip_allow',
+      cost: '',
+    },
+  ],
+  async start({ folder, config }) {
+    const places = Object.fromEntries(directories.map((name) => [name, join(folder, name)]));
+    for (const place of Object.values(places)) await mkdir(place, { recursive: true });
+    await cp('/etc/trafficserver', places.sysconfdir, { recursive: true, dereference: true });
+    for (const part of config.split(/^# /m).slice(1)) {
+      const [name, ...lines] = part.split('\n');
+      if (lines.join('').trim() === '') continue;
+      // What a records.config says last holds.
+      const flag = name === 'records.config' ? 'a' : 'w';
+      await writeFile(join(places.sysconfdir, name), `\n${lines.join('\n')}\n`, { flag });
+    }
+    const root = { prefix: '/usr', exec_prefix: '/usr', bindir: '/usr/bin', sbindir: '/usr/sbin', ...places };
+    const file = join(folder, 'runroot.yaml');
+    await writeFile(
+      file,
+      Object.entries(root)
+        .map(([name, path]) => `${name}: ${path}\n`)
+        .join(''),
+    );
+    return ['traffic_server', `--run-root=${file}`];
+  },
+};
