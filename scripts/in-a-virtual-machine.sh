@@ -48,7 +48,7 @@ tar -cf - --exclude=./.git --exclude=./packages/agent-runtime/test/portability \
 if [ "$accel" != kvm ]; then
   # Emulated, all that tests and the probe wait for takes longer, too.
   sed -i -E 's/((testTimeout:|hookTimeout:|timeout:|imeoutMs =) [0-9]+)_000/\1_0000/; s/^( *(\}, )?[0-9]+)_000(\);|,)$/\1_0000\3/' \
-    "$work"/root/checkout/{vitest.config.ts,packages/sandbox-host/{test/*.ts,src/engines/linux/probe/prove-capabilities.ts}}
+    "$work"/root/checkout/{vitest.config.ts,packages/{sandbox-host/test/*.ts,engine-linux/src/probe/prove-capabilities.ts}}
 fi
 
 if [ -z "${COMMAND:-}" ]; then COMMAND="node node_modules/vitest/vitest.mjs run $(printf '%q ' "$@")"; fi

@@ -1,5 +1,5 @@
+export type { Capabilities, Capability, Enforcement } from '@sandpiper/sandbox-engine/engine';
 export { type AuditProblem, type AuditVerdict, verifyAudit } from './audit/verify-audit.js';
-export type { Capabilities, Capability, Enforcement } from './engine/engine.js';
 export { createSandboxHost, type SandboxHost, type SandboxHostOptions } from './host/create-host.js';
 export type { Isolation } from './host/open-engine.js';
 export type { PoolOption } from './pools/pools.js';

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { isolationObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox } from 'e2b';
 import { describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { useHostProcesses } from './host-process.js';
-import { isolationObstacle } from './machine.js';
 import { processesWith } from './traces.js';
 
 const hosts = useHostProcesses();

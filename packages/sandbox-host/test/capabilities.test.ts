@@ -1,11 +1,11 @@
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { proveCapabilities } from '@sandpiper/engine-linux/probe/prove-capabilities';
+import type { Capabilities, Capability } from '@sandpiper/sandbox-engine/engine';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Capabilities, Capability } from '../src/engine/engine.js';
-import { proveCapabilities } from '../src/engines/linux/probe/prove-capabilities.js';
 import { createSandboxHost } from '../src/index.js';
-import { describeIsolated } from './machine.js';
 import { useEngine } from './with-engine.js';
 
 // They wait for what a busy machine does.

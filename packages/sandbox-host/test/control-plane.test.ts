@@ -1,6 +1,6 @@
+import { gitObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import type { Sandbox as SandboxInstance } from 'e2b';
 import { expect, test } from 'vitest';
-import { gitObstacle } from './machine.js';
 import { describeHosts, type HostFixture } from './with-host.js';
 
 /** Calls the control plane as any HTTP client would. */

@@ -3,13 +3,13 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import type { EngineSandbox, Limits } from '@sandpiper/sandbox-engine/engine';
+import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { NotEnoughSpaceError, Sandbox, Template } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { EngineSandbox, Limits } from '../src/engine/engine.js';
-import type { LocalEngine } from '../src/engine/local/local-engine.js';
 import { openEngine } from '../src/host/open-engine.js';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { describeIsolated } from './machine.js';
 import { disksOf } from './traces.js';
 import { runIn, smallLimits } from './with-engine.js';
 

@@ -1,9 +1,9 @@
 import { setServers } from 'node:dns';
 import { existsSync } from 'node:fs';
+import { networkObstacle, unless } from '@sandpiper/sandbox-engine/testing/machine';
 import { ALL_TRAFFIC, CommandExitError, Sandbox } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { networkObstacle, unless } from './machine.js';
 import { Internet } from './network-namespaces.js';
 
 // What sandboxes have of the machine's is /usr.

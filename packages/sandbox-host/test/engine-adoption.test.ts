@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import type { AdoptedProcess, AdoptedSandbox, StartOptions } from '@sandpiper/sandbox-engine/engine';
+import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
+import { describeIsolated, isolationObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { AdoptedProcess, AdoptedSandbox, StartOptions } from '../src/engine/engine.js';
-import type { LocalEngine } from '../src/engine/local/local-engine.js';
 import { openEngine } from '../src/host/open-engine.js';
-import { describeIsolated, isolationObstacle } from './machine.js';
 import { disksOf, groupsOf, processesWith } from './traces.js';
 import { runIn, smallLimits } from './with-engine.js';
 

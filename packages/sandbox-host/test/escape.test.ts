@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { CommandExitError, type Sandbox } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { describeIsolated } from './machine.js';
 import { runIn, smallLimits, useEngine } from './with-engine.js';
 import { describeHosts } from './with-host.js';
 

@@ -2,15 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ControlGroup } from '@sandpiper/engine-linux/control-groups/control-group';
+import { canIsolate } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox } from 'e2b';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AuditLog } from '../src/audit/audit-log.js';
-import { ControlGroup } from '../src/engines/linux/control-groups/control-group.js';
 import { createSandboxHost, type Isolation, type SandboxHost } from '../src/index.js';
 import { Pools } from '../src/pools/pools.js';
 import { SandboxManager } from '../src/sandboxes/sandbox-manager.js';
 import { VolumeCatalog } from '../src/volumes/volume-catalog.js';
-import { canIsolate } from './machine.js';
 
 const { faults, withFaults, withFaultyMethod } = await vi.hoisted(async () => {
   const faults: import('./faults-in-steps.js').StepFaults = { fails: () => false, seen: new Set() };
@@ -18,23 +18,29 @@ const { faults, withFaults, withFaultyMethod } = await vi.hoisted(async () => {
 });
 vi.mock('../src/storage/data-directory.js', (real) => withFaults(faults, 'data-directory', real));
 vi.mock('../src/storage/read-or-create.js', (real) => withFaults(faults, 'read-or-create', real));
-vi.mock('../src/engine/write-file-atomically.js', (real) =>
+vi.mock('@sandpiper/sandbox-engine/write-file-atomically', (real) =>
   withFaults(faults, 'write-file-atomically', real),
 );
 vi.mock('../src/host/observability.js', (real) => withFaults(faults, 'observability', real));
 vi.mock('../src/server/listen.js', (real) => withFaults(faults, 'listen', real));
 vi.mock('../src/gateway/gateway-tokens.js', (real) => withFaults(faults, 'gateway-tokens', real));
-vi.mock('../src/engines/linux/root-fs.js', (real) => withFaults(faults, 'root-fs', real));
-vi.mock('../src/engines/linux/swap-file.js', (real) => withFaults(faults, 'swap-file', real));
-vi.mock('../src/engine/local/tagged-processes.js', (real) => withFaults(faults, 'tagged-processes', real));
-vi.mock('../src/engine/local/files/remove-tree.js', (real) => withFaults(faults, 'remove-tree', real));
-vi.mock('../src/engines/linux/network/tools.js', (real) => withFaults(faults, 'network', real));
-vi.mock('../src/engine/local/ports/port-scripts.js', (real) => withFaults(faults, 'port-scripts', real));
-vi.mock('../src/engines/linux/probe/prove-capabilities.js', (real) => withFaults(faults, 'probe', real));
-vi.mock('../src/engines/linux/control-groups/control-groups.js', (real) =>
+vi.mock('@sandpiper/engine-linux/root-fs', (real) => withFaults(faults, 'root-fs', real));
+vi.mock('@sandpiper/engine-linux/swap-file', (real) => withFaults(faults, 'swap-file', real));
+vi.mock('@sandpiper/sandbox-engine/local/tagged-processes', (real) =>
+  withFaults(faults, 'tagged-processes', real),
+);
+vi.mock('@sandpiper/sandbox-engine/local/files/remove-tree', (real) =>
+  withFaults(faults, 'remove-tree', real),
+);
+vi.mock('@sandpiper/engine-linux/network/tools', (real) => withFaults(faults, 'network', real));
+vi.mock('@sandpiper/sandbox-engine/local/ports/port-scripts', (real) =>
+  withFaults(faults, 'port-scripts', real),
+);
+vi.mock('@sandpiper/engine-linux/probe/prove-capabilities', (real) => withFaults(faults, 'probe', real));
+vi.mock('@sandpiper/engine-linux/control-groups/control-groups', (real) =>
   withFaults(faults, 'control-groups', real),
 );
-vi.mock('../src/engine/local/volumes/volume-directories.js', (real) =>
+vi.mock('@sandpiper/sandbox-engine/local/volumes/volume-directories', (real) =>
   withFaults(faults, 'volume-directories', real),
 );
 vi.mock(

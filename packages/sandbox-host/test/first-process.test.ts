@@ -5,12 +5,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterEach, expect, test, vi } from 'vitest';
-import { describeIsolated } from './machine.js';
 import { runIn, smallLimits } from './with-engine.js';
 
-const syscalls = '../src/engines/linux/supervisor/syscalls.js';
+const syscalls = '../../engine-linux/src/supervisor/syscalls.js';
 
 describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
   afterEach(() => {
@@ -24,7 +24,7 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
   ])('%s', async (_how, clone3) => {
     if (clone3) {
       vi.doMock(syscalls, async (original) => {
-        const module = await original<typeof import('../src/engines/linux/supervisor/syscalls.js')>();
+        const module = await original<typeof import('@sandpiper/engine-linux/supervisor/syscalls')>();
         return { ...module, supervisorCalls: { ...module.supervisorCalls, clone3: [clone3, clone3] } };
       });
     }
@@ -62,7 +62,7 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
         contents: `import { InitProcesses } from './init-processes.js';
           const waiting = new InitProcesses(0);
           setInterval(() => waiting, 1000);`,
-        resolveDir: fileURLToPath(new URL('../src/engines/linux/supervisor', import.meta.url)),
+        resolveDir: fileURLToPath(new URL('../../engine-linux/src/supervisor', import.meta.url)),
       },
       bundle: true,
       write: false,

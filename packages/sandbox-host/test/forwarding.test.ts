@@ -1,8 +1,8 @@
 import { accessSync, constants } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { networkObstacle, unless } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { networkObstacle, unless } from './machine.js';
 import { Resident, run } from './network-namespaces.js';
 
 /** A machine of its own, as far as its network goes, with a neighbour, a server and a sandbox behind it. */
@@ -34,7 +34,7 @@ describe.skipIf(obstacle)(`forwarding on a machine that does not${unless(obstacl
       stdin: {
         contents: `import * as forwarding from './forwarding.js';
           await forwarding[process.argv[2]]();`,
-        resolveDir: fileURLToPath(new URL('../src/engines/linux/network', import.meta.url)),
+        resolveDir: fileURLToPath(new URL('../../engine-linux/src/network', import.meta.url)),
       },
       bundle: true,
       write: false,

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import { ownerTag } from '@sandpiper/sandbox-engine/owner';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { describe, expect, test, vi } from 'vitest';
-import type { EngineSandbox } from '../src/engine/engine.js';
-import { ownerTag } from '../src/engine/owner.js';
 import { endLeftovers } from '../src/host/open-engine.js';
-import { describeIsolated } from './machine.js';
 import { smallLimits, useEngine } from './with-engine.js';
 
 // They wait for what a busy machine does.

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isolationObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { CommandExitError, Sandbox, Template } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { dieAt, useHostProcesses } from './host-process.js';
-import { isolationObstacle } from './machine.js';
 import { disksOf, groupsOf, processesWith } from './traces.js';
 import { describeHosts } from './with-host.js';
 

@@ -1,8 +1,8 @@
 import { availableParallelism, totalmem } from 'node:os';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox } from 'e2b';
 import { expect, test, vi } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
-import { describeIsolated } from './machine.js';
 import { runIn, smallLimits, useEngine } from './with-engine.js';
 
 // They wait for what a busy machine does.

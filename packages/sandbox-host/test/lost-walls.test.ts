@@ -1,5 +1,5 @@
+import { describeNetwork } from '@sandpiper/sandbox-engine/testing/machine';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { describeNetwork } from './machine.js';
 import { OwnMachine } from './own-machine.js';
 
 const flush = ['nft', 'flush', 'ruleset'];

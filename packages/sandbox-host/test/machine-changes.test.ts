@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { describeNetwork } from '@sandpiper/sandbox-engine/testing/machine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describeNetwork } from './machine.js';
 import { OwnMachine } from './own-machine.js';
 
 /** It is looked at every quarter of a minute. */

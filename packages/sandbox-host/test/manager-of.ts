@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Engine } from '../src/engine/engine.js';
+import type { Engine } from '@sandpiper/sandbox-engine/engine';
 import { SandboxManager, type SandboxManagerOptions } from '../src/sandboxes/sandbox-manager.js';
 import { type SandboxRecord, sandboxRecordSchema } from '../src/sandboxes/sandbox-record.js';
 import { type Journal, openJournal } from '../src/storage/journal.js';

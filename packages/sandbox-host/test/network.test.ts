@@ -6,14 +6,14 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { linkAddresses, serviceAddress } from '@sandpiper/engine-linux/network/address-plan';
+import { claimBlock, releaseBlock, releaseOrphans } from '@sandpiper/engine-linux/network/claim';
+import { type SandboxNetwork, SandboxNetworks } from '@sandpiper/engine-linux/network/sandbox-networks';
+import type { NetworkPolicy } from '@sandpiper/sandbox-engine/engine';
+import { ownerTag } from '@sandpiper/sandbox-engine/owner';
+import { describeNetwork } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { NetworkPolicy } from '../src/engine/engine.js';
-import { ownerTag } from '../src/engine/owner.js';
-import { linkAddresses, serviceAddress } from '../src/engines/linux/network/address-plan.js';
-import { claimBlock, releaseBlock, releaseOrphans } from '../src/engines/linux/network/claim.js';
-import { type SandboxNetwork, SandboxNetworks } from '../src/engines/linux/network/sandbox-networks.js';
-import { describeNetwork } from './machine.js';
 import { Internet, Resident, run } from './network-namespaces.js';
 import { stillThere, tracesOfBlock } from './traces.js';
 
@@ -316,7 +316,7 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
             await Promise.all([kept.ready, other.ready]);
             console.log(JSON.stringify(kept));
             setInterval(() => {}, 1000);`,
-          resolveDir: fileURLToPath(new URL('../src/engines/linux/network', import.meta.url)),
+          resolveDir: fileURLToPath(new URL('../../engine-linux/src/network', import.meta.url)),
         },
         bundle: true,
         write: false,

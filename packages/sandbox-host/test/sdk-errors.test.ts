@@ -6,10 +6,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describeIsolated, gitObstacle, isolationObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import * as newest from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { describeIsolated, gitObstacle, isolationObstacle } from './machine.js';
 import { describeHosts, type HostFixture } from './with-host.js';
 
 type Provoke = (fixture: HostFixture) => Promise<unknown>;

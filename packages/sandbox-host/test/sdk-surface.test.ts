@@ -1,6 +1,6 @@
+import { gitObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import * as newest from 'e2b';
 import { beforeAll, expect, test } from 'vitest';
-import { gitObstacle } from './machine.js';
 import { commands } from './surface/commands.js';
 import { files } from './surface/files.js';
 import { git } from './surface/git.js';

@@ -1,8 +1,8 @@
+import { refusedCalls } from '@sandpiper/engine-linux/supervisor/seccomp-filter';
+import { machines } from '@sandpiper/engine-linux/supervisor/syscalls';
+import type { EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { beforeAll, expect, test } from 'vitest';
-import type { EngineSandbox } from '../src/engine/engine.js';
-import { refusedCalls } from '../src/engines/linux/supervisor/seccomp-filter.js';
-import { machines } from '../src/engines/linux/supervisor/syscalls.js';
-import { describeIsolated } from './machine.js';
 import { runIn, useEngine } from './with-engine.js';
 
 describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {

@@ -1,11 +1,11 @@
+import { sharedIds } from '@sandpiper/engine-linux/user-ids';
+import type { EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import { isolationObstacle, unless } from '@sandpiper/sandbox-engine/testing/machine';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import type { EngineSandbox } from '../src/engine/engine.js';
-import { sharedIds } from '../src/engines/linux/user-ids.js';
-import { isolationObstacle, unless } from './machine.js';
 import { runIn, useEngine } from './with-engine.js';
 
 // A machine that refuses user namespaces is not to be had here; everything else is as it is there.
-vi.mock(import('../src/engines/linux/user-ids.js'), async (original) => ({
+vi.mock(import('@sandpiper/engine-linux/user-ids'), async (original) => ({
   ...(await original()),
   findSandboxIds: async () => ({ ids: sharedIds, obstacle: 'this test refuses them' }),
 }));

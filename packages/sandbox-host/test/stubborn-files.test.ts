@@ -3,11 +3,11 @@ import { chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { canIsolate } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox, Volume } from 'e2b';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { useHostProcesses } from './host-process.js';
-import { canIsolate } from './machine.js';
 
 /** Goes deeper than any path can lead (PATH_MAX), and closes what it has made, as `go mod download` does. */
 const makeStubbornFiles = `set -e

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command, EngineProcess, EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { beforeAll, expect, test } from 'vitest';
-import type { Command, EngineProcess, EngineSandbox } from '../src/engine/engine.js';
-import { describeIsolated } from './machine.js';
 import { runIn, useEngine } from './with-engine.js';
 
 describeIsolated('commands in a sandbox', { timeout: 90_000 }, () => {

@@ -12,10 +12,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { findSandboxIds } from '@sandpiper/engine-linux/user-ids';
+import type { EngineProcess, EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import { isolationObstacle, unless } from '@sandpiper/sandbox-engine/testing/machine';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { EngineProcess, EngineSandbox } from '../src/engine/engine.js';
-import { findSandboxIds } from '../src/engines/linux/user-ids.js';
-import { isolationObstacle, unless } from './machine.js';
 import { runIn, useEngine } from './with-engine.js';
 
 const found = isolationObstacle === undefined ? await findSandboxIds() : undefined;

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import type { EngineSandbox, Image } from '@sandpiper/sandbox-engine/engine';
+import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { EngineSandbox, Image } from '../src/engine/engine.js';
-import type { LocalEngine } from '../src/engine/local/local-engine.js';
 import { openEngine } from '../src/host/open-engine.js';
-import { describeIsolated } from './machine.js';
 import { runIn } from './with-engine.js';
 
 describeIsolated('volumes in sandboxes', () => {

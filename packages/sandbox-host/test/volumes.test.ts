@@ -1,9 +1,9 @@
 import { request } from 'node:http';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox, Volume } from 'e2b';
 import { expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { useHostProcesses } from './host-process.js';
-import { describeIsolated } from './machine.js';
 import { describeHosts } from './with-host.js';
 
 describeHosts(

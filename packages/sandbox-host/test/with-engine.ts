@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import type { EngineSandbox, ExitStatus, Limits } from '@sandpiper/sandbox-engine/engine';
+import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
 import { afterAll, beforeAll } from 'vitest';
-import type { EngineSandbox, ExitStatus, Limits } from '../src/engine/engine.js';
-import type { LocalEngine } from '../src/engine/local/local-engine.js';
 import { type OpenEngineOptions, openEngine } from '../src/host/open-engine.js';
 
 /** Limits that harm no machine, whatever runs in the sandbox. */

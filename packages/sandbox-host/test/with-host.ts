@@ -1,3 +1,4 @@
+import { canIsolate, isolationObstacle, unless } from '@sandpiper/sandbox-engine/testing/machine';
 import * as e2b from 'e2b';
 import * as olderE2b from 'e2b-older';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
@@ -8,7 +9,6 @@ import {
   type SandboxHostOptions,
 } from '../src/index.js';
 import { ResponseRecorder } from './e2b-spec/response-recorder.js';
-import { canIsolate, isolationObstacle, unless } from './machine.js';
 import { leadHere } from './name-service.js';
 
 /** What a suite works with: a host of one kind, and how an E2B SDK reaches it. */

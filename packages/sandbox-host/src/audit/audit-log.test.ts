@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { describeIsolated } from '../../test/machine.js';
 import { AuditLog } from './audit-log.js';
 import { verifyAudit } from './verify-audit.js';
 

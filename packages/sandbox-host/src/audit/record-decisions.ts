@@ -1,4 +1,4 @@
-import type { MachineChange } from '../engine/engine.js';
+import type { MachineChange } from '@sandpiper/sandbox-engine/engine';
 import type { ApiDecision, ApiEvents } from '../events/api-events.js';
 import type { GatewayDecision, GatewayEvents } from '../events/gateway-events.js';
 import { keyId } from '../events/key-id.js';

@@ -1,6 +1,6 @@
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { type Context, Hono } from 'hono';
-import { HostError } from '../engine/host-error.js';
-import { shortageOf } from '../engine/shortage.js';
 import type { ApiEvents } from '../events/api-events.js';
 import { describeRoutes } from './openapi.js';
 import { type Findings, tellDecisions } from './report-decisions.js';

@@ -1,5 +1,5 @@
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import * as z from 'zod';
-import { HostError } from '../engine/host-error.js';
 
 /** Which page of a list a caller wants. */
 export interface PageQuery {

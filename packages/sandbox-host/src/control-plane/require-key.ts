@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { MiddlewareHandler } from 'hono';
-import { HostError } from '../engine/host-error.js';
 import { keyId } from '../events/key-id.js';
 import type { Findings } from './report-decisions.js';
 import { namesNoSandbox } from './unknown-host.js';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { Context, Hono } from 'hono';
 import type * as z from 'zod';
-import { HostError } from '../engine/host-error.js';
 import { bareId } from '../sandboxes/identifiers.js';
 import { findNul } from './find-nul.js';
 import type { Findings } from './report-decisions.js';

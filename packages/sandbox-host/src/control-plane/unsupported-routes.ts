@@ -1,4 +1,4 @@
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { type Route, route } from './route.js';
 
 /** What E2B has and one machine does not: said clearly, so that nobody takes it for a fault. */

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 /** Whether a caller has the sandbox's access token; every caller has that of a sandbox without one. */

@@ -1,4 +1,4 @@
-import type { SandboxUser } from '../engine/user.js';
+import type { SandboxUser } from '@sandpiper/sandbox-engine/user';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { CallContext } from './connect/service.js';
 import { parseUser } from './paths.js';

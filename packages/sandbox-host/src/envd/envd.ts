@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HostError } from '../engine/host-error.js';
-import { shortageOf } from '../engine/shortage.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { headerOf, sendJson, targetOf } from '../http/messages.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { hasToken, requireToken } from './access-token.js';

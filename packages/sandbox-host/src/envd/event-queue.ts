@@ -1,5 +1,5 @@
-import type { FileEvent } from '../engine/files.js';
-import { HostError } from '../engine/host-error.js';
+import type { FileEvent } from '@sandpiper/sandbox-engine/files';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 
 /** As many events as wait for a reader; one that is further behind has lost track anyhow. */
 const maxEvents = 10_000;

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { FileEntry, FileEvent, SandboxFiles } from '../engine/files.js';
-import { HostError } from '../engine/host-error.js';
+import type { FileEntry, FileEvent, SandboxFiles } from '@sandpiper/sandbox-engine/files';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { newId } from '../sandboxes/identifiers.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { type Caller, type Context, callerOf } from './caller.js';

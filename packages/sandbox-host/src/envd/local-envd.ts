@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import type { LocalServer } from '../engine/engine.js';
-import { HostError } from '../engine/host-error.js';
+import type { LocalServer } from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { envdPort } from './envd.js';
 import { readState, type StateResponse } from './sandbox-state.js';

@@ -1,5 +1,5 @@
-import { HostError } from '../engine/host-error.js';
-import type { SandboxUser } from '../engine/user.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { SandboxUser } from '@sandpiper/sandbox-engine/user';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 const homes: Record<SandboxUser, string> = { user: '/home/user', root: '/root' };

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { TerminalSize } from '../engine/engine.js';
+import type { TerminalSize } from '@sandpiper/sandbox-engine/engine';
 import { describeExit } from '../sandboxes/describe-exit.js';
 import type { OutputEvent } from '../sandboxes/process-output.js';
 import type { SandboxProcess } from '../sandboxes/process-table.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { endToEnd, endToEndTrailers } from '../engine/http/hop-by-hop.js';
-import { writeInterim } from '../engine/http/interim-responses.js';
+import { endToEnd, endToEndTrailers } from '@sandpiper/sandbox-engine/http/hop-by-hop';
+import { writeInterim } from '@sandpiper/sandbox-engine/http/interim-responses';
 import { responseHeaders } from './headers.js';
 import { type AnswerListener, AnswerParser } from './response-parser.js';
 import type { Connection, ConnectionUser } from './upstream.js';

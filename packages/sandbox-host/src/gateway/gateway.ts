@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { headers } from '@sandpiper/protocol';
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { type Envd, envdPort } from '../envd/envd.js';
 import type { GatewayEvents } from '../events/gateway-events.js';
 import { headerOf } from '../http/messages.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { headers } from '@sandpiper/protocol';
-import { endToEnd } from '../engine/http/hop-by-hop.js';
+import { endToEnd } from '@sandpiper/sandbox-engine/http/hop-by-hop';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 /** What goes no further than this host: what is said to the platform, and what only the platform may say. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { HostError } from '../engine/host-error.js';
-import { shortageOf } from '../engine/shortage.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { envdPort } from '../envd/envd.js';
 import { refuseOn, sendJson } from '../http/messages.js';
 import { refusalPage } from './refusal-page.js';

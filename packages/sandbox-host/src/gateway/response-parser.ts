@@ -1,4 +1,4 @@
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 
 /** Hears an answer as it is read. */
 export interface AnswerListener {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { headers } from '@sandpiper/protocol';
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { headerOf } from '../http/messages.js';
 import { bareId } from '../sandboxes/identifiers.js';
 

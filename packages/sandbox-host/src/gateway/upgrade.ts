@@ -1,8 +1,8 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { endToEnd } from '../engine/http/hop-by-hop.js';
-import { interimHead } from '../engine/http/interim-responses.js';
+import { endToEnd } from '@sandpiper/sandbox-engine/http/hop-by-hop';
+import { interimHead } from '@sandpiper/sandbox-engine/http/interim-responses';
 
 /** A request to change protocols, such as a WebSocket's. */
 export interface UpgradeRequest {

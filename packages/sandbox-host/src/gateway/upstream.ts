@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { Endpoint } from '../engine/engine.js';
-import { HostError } from '../engine/host-error.js';
+import type { Endpoint } from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 /** How long a port may take to open: a server that was just started needs a moment. */

@@ -1,5 +1,5 @@
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { expect, test, vi } from 'vitest';
-import { HostError } from '../engine/host-error.js';
 import { WakeQueue } from './wake-queue.js';
 
 /** A sandbox that wakes up when it is told to. */

@@ -1,4 +1,4 @@
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 /** How many requests may wait for one sandbox to wake up, and for how long. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { UploadRoute } from '../control-plane/templates/upload-route.js';
-import { HostError } from '../engine/host-error.js';
 import { envdPort } from '../envd/envd.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { findTarget, nowhere, type Target } from '../gateway/target.js';

@@ -1,8 +1,8 @@
-import type { LocalEngine } from '../engine/local/local-engine.js';
-import { type LinuxEngineOptions, startLinuxEngine } from '../engines/linux/linux-engine.js';
-import { namespacesObstacle } from '../engines/linux/namespaces-obstacle.js';
-import { removeOrphanedSwap } from '../engines/linux/swap-file.js';
-import { endPlainProcesses, startPlainEngine } from '../engines/plain/plain-engine.js';
+import { type LinuxEngineOptions, startLinuxEngine } from '@sandpiper/engine-linux/linux-engine';
+import { namespacesObstacle } from '@sandpiper/engine-linux/namespaces-obstacle';
+import { removeOrphanedSwap } from '@sandpiper/engine-linux/swap-file';
+import { endPlainProcesses, startPlainEngine } from '@sandpiper/engine-plain/plain-engine';
+import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
 
 /** How sandboxes are kept apart: each in Linux namespaces of its own, or by directory only. */
 export type Isolation = 'namespaces' | 'none';

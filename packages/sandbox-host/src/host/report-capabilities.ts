@@ -1,4 +1,4 @@
-import type { Capabilities, MachineChange } from '../engine/engine.js';
+import type { Capabilities, MachineChange } from '@sandpiper/sandbox-engine/engine';
 
 /** What has been said: every host of a process runs on the same machine. */
 const said = new Set<string>();

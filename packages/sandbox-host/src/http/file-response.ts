@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { OpenFile } from '@sandpiper/sandbox-engine/files';
 import { getMimeType } from 'hono/utils/mime';
-import type { OpenFile } from '../engine/files.js';
 
 /** How the content of a file is to be answered. */
 export interface FileResponse {

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { type BindRequest, bindPath } from '@sandpiper/protocol';
-import type { Endpoint } from '../engine/engine.js';
+import type { Endpoint } from '@sandpiper/sandbox-engine/engine';
 import { newToken } from '../sandboxes/identifiers.js';
 
 /** An agent has nothing to do but this. */

@@ -1,5 +1,5 @@
-import type { Image } from '../engine/engine.js';
-import { HostError } from '../engine/host-error.js';
+import type { Image } from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
 import { Breaker } from './circuit-breaker.js';
 import type { PooledSandbox } from './pooled-sandbox.js';

@@ -1,5 +1,5 @@
 import { bindTokenVariable } from '@sandpiper/protocol';
-import type { Endpoint, Image } from '../engine/engine.js';
+import type { Endpoint, Image } from '@sandpiper/sandbox-engine/engine';
 import { accepts } from '../sandboxes/accepts.js';
 import { newToken } from '../sandboxes/identifiers.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
+import type { Image } from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import * as z from 'zod';
-import type { Image } from '../engine/engine.js';
-import { HostError } from '../engine/host-error.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';

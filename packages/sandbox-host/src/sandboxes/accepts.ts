@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { Endpoint } from '../engine/engine.js';
+import type { Endpoint } from '@sandpiper/sandbox-engine/engine';
 
 /** The network of a sandbox that ends meanwhile answers nothing, not even no. */
 const patienceMs = 5_000;

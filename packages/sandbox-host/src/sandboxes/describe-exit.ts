@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { ExitStatus } from '../engine/engine.js';
+import type { ExitStatus } from '@sandpiper/sandbox-engine/engine';
 
 /** E2B's envd is written in Go and reports signals as `syscall.Signal.String()` names them on Linux. */
 const signalWords: Record<string, string> = {

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
+import type { EngineProcess, ExitStatus } from '@sandpiper/sandbox-engine/engine';
 import { expect, test } from 'vitest';
-import type { EngineProcess, ExitStatus } from '../engine/engine.js';
 import { followLines } from './follow-lines.js';
 import { ProcessOutput } from './process-output.js';
 

@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import { setImmediate } from 'node:timers/promises';
-import type { ExitStatus } from '../engine/engine.js';
+import type { ExitStatus } from '@sandpiper/sandbox-engine/engine';
 import type { OutputEvent, ProcessOutput } from './process-output.js';
 
 type Source = Exclude<OutputEvent['type'], 'end'>;

@@ -1,4 +1,4 @@
-import type { EngineSandbox } from '../engine/engine.js';
+import type { EngineSandbox } from '@sandpiper/sandbox-engine/engine';
 
 /** Asks a server in a sandbox for something. @returns undefined while nothing listens there, or nothing answers. */
 export async function getFromPort(

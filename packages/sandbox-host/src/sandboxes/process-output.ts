@@ -1,4 +1,4 @@
-import type { EngineProcess, ExitStatus } from '../engine/engine.js';
+import type { EngineProcess, ExitStatus } from '@sandpiper/sandbox-engine/engine';
 
 /** A piece of what a process wrote, or its end. */
 export type OutputEvent =

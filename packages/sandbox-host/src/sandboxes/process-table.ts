@@ -1,6 +1,11 @@
+import type {
+  AdoptedProcess,
+  EngineProcess,
+  EngineSandbox,
+  TerminalSize,
+} from '@sandpiper/sandbox-engine/engine';
+import type { SandboxUser } from '@sandpiper/sandbox-engine/user';
 import * as z from 'zod';
-import type { AdoptedProcess, EngineProcess, EngineSandbox, TerminalSize } from '../engine/engine.js';
-import type { SandboxUser } from '../engine/user.js';
 import { ProcessOutput } from './process-output.js';
 
 /** What a process was asked to be. */

@@ -1,5 +1,5 @@
 import { get } from 'node:http';
-import type { Endpoint } from '../engine/engine.js';
+import type { Endpoint } from '@sandpiper/sandbox-engine/engine';
 import { accepts, connectTo } from './accepts.js';
 import type { Sandbox } from './sandbox.js';
 import { startShell } from './start-shell.js';

@@ -1,5 +1,5 @@
+import type { TerminalSize } from '@sandpiper/sandbox-engine/engine';
 import { expect, test } from 'vitest';
-import type { TerminalSize } from '../engine/engine.js';
 import { resizeTerminal } from './resize-terminal.js';
 
 /** A terminal, and a shell that has just read its size and will write it back. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TerminalSize } from '../engine/engine.js';
+import type { TerminalSize } from '@sandpiper/sandbox-engine/engine';
 
 /** Longer than readline takes between its two calls. */
 const settleMs = 50;

@@ -1,4 +1,4 @@
-import type { EngineStats } from '../engine/engine.js';
+import type { EngineStats } from '@sandpiper/sandbox-engine/engine';
 
 /** What a sandbox used at one moment. */
 export interface Sample {

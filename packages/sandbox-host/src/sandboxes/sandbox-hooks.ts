@@ -1,4 +1,4 @@
-import type { EngineSandbox } from '../engine/engine.js';
+import type { EngineSandbox } from '@sandpiper/sandbox-engine/engine';
 import type { Lifetimes } from './deadlines.js';
 import type { Transition } from './lifecycle-events.js';
 import type { Platform } from './platform.js';

@@ -1,4 +1,4 @@
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { type Deadline, type IdlePolicy, nextDeadline } from './deadlines.js';
 import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
 import type { Cause } from './lifecycle-events.js';

@@ -1,4 +1,4 @@
-import type { EngineSandbox, EngineStats } from '../engine/engine.js';
+import type { EngineSandbox, EngineStats } from '@sandpiper/sandbox-engine/engine';
 import type { SandboxLog } from './sandbox-log.js';
 import type { SandboxSettings } from './sandbox-settings.js';
 

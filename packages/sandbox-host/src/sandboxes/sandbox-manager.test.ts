@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { managerOf } from '../../test/manager-of.js';
-import type { LocalEngine } from '../engine/local/local-engine.js';
 import { openEngine } from '../host/open-engine.js';
 import { defaultSettings } from './sandbox-settings.js';
 

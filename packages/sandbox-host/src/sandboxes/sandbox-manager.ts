@@ -1,6 +1,12 @@
 import { EventEmitter } from 'node:events';
-import type { Engine, EngineSandbox, Image, LocalServer, StartOptions } from '../engine/engine.js';
-import { HostError } from '../engine/host-error.js';
+import type {
+  Engine,
+  EngineSandbox,
+  Image,
+  LocalServer,
+  StartOptions,
+} from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { Collection } from '../storage/journal.js';
 import { askAgent } from './agent-status.js';
 import type { Deadline, Lifetimes } from './deadlines.js';

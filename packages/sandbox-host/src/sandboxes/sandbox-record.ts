@@ -1,6 +1,6 @@
+import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
+import type { Image } from '@sandpiper/sandbox-engine/engine';
 import * as z from 'zod';
-import { defaultDiskMB } from '../engine/disk-limit.js';
-import type { Image } from '../engine/engine.js';
 import type { IdlePolicy } from './deadlines.js';
 import type { SandboxState } from './lifecycle.js';
 import type { SandboxSettings } from './sandbox-settings.js';

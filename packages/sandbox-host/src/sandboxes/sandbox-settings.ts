@@ -1,7 +1,7 @@
-import { defaultDiskMB } from '../engine/disk-limit.js';
-import type { NetworkPolicy } from '../engine/engine.js';
-import type { SandboxUser } from '../engine/user.js';
-import type { MountedVolume } from '../engine/volumes.js';
+import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
+import type { NetworkPolicy } from '@sandpiper/sandbox-engine/engine';
+import type { SandboxUser } from '@sandpiper/sandbox-engine/user';
+import type { MountedVolume } from '@sandpiper/sandbox-engine/volumes';
 
 /** What may reach a sandbox and what it may reach, as it was asked for. */
 export interface NetworkRules {

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { managerOf, recordsIn } from '../../test/manager-of.js';
-import type { LocalEngine } from '../engine/local/local-engine.js';
 import { openEngine } from '../host/open-engine.js';
 import type { Sandbox } from './sandbox.js';
 import type { SandboxManager } from './sandbox-manager.js';

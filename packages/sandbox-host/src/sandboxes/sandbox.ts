@@ -1,6 +1,12 @@
 import { setMaxListeners } from 'node:events';
-import type { AdoptedSandbox, EngineSandbox, EngineStats, Image, Limits } from '../engine/engine.js';
-import { HostError } from '../engine/host-error.js';
+import type {
+  AdoptedSandbox,
+  EngineSandbox,
+  EngineStats,
+  Image,
+  Limits,
+} from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { Activity } from './activity.js';
 import type { Deadline, IdlePolicy } from './deadlines.js';
 import { newToken } from './identifiers.js';

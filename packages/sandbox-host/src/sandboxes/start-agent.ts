@@ -1,4 +1,4 @@
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { OnLine } from './follow-lines.js';
 import { OutputExcerpt } from './output-excerpt.js';
 import { readyCheck } from './ready-check.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { HostError } from '../engine/host-error.js';
-import { checkFraming } from '../engine/http/check-framing.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { checkFraming } from '@sandpiper/sandbox-engine/http/check-framing';
 
 /**
  * Refuses a request that Node's parser takes and another reader could take for a different one, and brings the others

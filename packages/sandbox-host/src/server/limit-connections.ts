@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { haveDescriptors } from '../engine/descriptors.js';
+import { haveDescriptors } from '@sandpiper/sandbox-engine/descriptors';
 
 /** Descriptors that are looked for before so many connections more are taken. */
 const acceptedPerLook = 16;

@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { asksForWebSocket, handleUpgrades } from '@sandpiper/protocol';
-import { connectionBudget } from '../engine/descriptors.js';
+import { connectionBudget } from '@sandpiper/sandbox-engine/descriptors';
 import { refuseOn } from '../http/messages.js';
 import { checkCertificate, type TlsCertificate, takeCertificate } from './certificate.js';
 import { discardBody, hasBody } from './discard-body.js';

@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ownerTag } from '@sandpiper/sandbox-engine/owner';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { ownerTag } from '../engine/owner.js';
 import { takeDataDirectory } from './data-directory.js';
 
 let temporary: string;

@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, readdir, readlink, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { removeBusyTree, removeTree } from '../engine/local/files/remove-tree.js';
-import { ownerTag, ownerTagPattern, stateOfOwner } from '../engine/owner.js';
+import { removeBusyTree, removeTree } from '@sandpiper/sandbox-engine/local/files/remove-tree';
+import { ownerTag, ownerTagPattern, stateOfOwner } from '@sandpiper/sandbox-engine/owner';
 
 /** Temporary ones are named after their owner from the first moment on: `sandpiper-host-<owner>-<random>`. */
 const prefix = 'sandpiper-host-';

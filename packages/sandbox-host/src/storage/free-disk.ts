@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 
 /** What is kept free when nothing is said, in megabytes: for the journals, the audit log and what runs. */
 export const defaultMinFreeDiskMb = 256;

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { writeFileAtomically } from '../engine/write-file-atomically.js';
+import { writeFileAtomically } from '@sandpiper/sandbox-engine/write-file-atomically';
 
 /** What a file holds; when it is not there, what is made now and kept for the next time, for this user's eyes only. */
 export async function readOrCreate(path: string, make: () => string | Promise<string>): Promise<string> {

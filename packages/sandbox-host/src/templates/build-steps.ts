@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { HostError } from '../engine/host-error.js';
-import type { SandboxUser } from '../engine/user.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { SandboxUser } from '@sandpiper/sandbox-engine/user';
 import { parseUser } from '../envd/paths.js';
 import { describeExit } from '../sandboxes/describe-exit.js';
 import { followLines } from '../sandboxes/follow-lines.js';

@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { agentPort } from '@sandpiper/protocol';
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 /** Where PPIO's CLI lays an agent out. */

@@ -1,4 +1,4 @@
-import { HostError } from '../engine/host-error.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { isTemplateReference } from './template-catalog.js';
 
 /** The image the SDK starts from when nothing is said. */

@@ -1,5 +1,5 @@
+import type { Image } from '@sandpiper/sandbox-engine/engine';
 import { expect, test } from 'vitest';
-import type { Image } from '../engine/engine.js';
 import type { BuildState } from './build-steps.js';
 import { type CachedLayer, LayerCache, layerKey } from './layer-cache.js';
 

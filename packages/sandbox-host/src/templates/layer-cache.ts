@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Image } from '@sandpiper/sandbox-engine/engine';
 import * as z from 'zod';
-import type { Image } from '../engine/engine.js';
 import type { Collection } from '../storage/journal.js';
 import type { BuildState, BuildStep } from './build-steps.js';
 

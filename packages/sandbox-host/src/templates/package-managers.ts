@@ -1,4 +1,4 @@
-import type { SandboxUser } from '../engine/user.js';
+import type { SandboxUser } from '@sandpiper/sandbox-engine/user';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 /** What the command of a step, or the last line it wrote, tells about why it failed. */

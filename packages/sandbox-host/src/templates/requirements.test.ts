@@ -1,5 +1,5 @@
+import type { Capabilities } from '@sandpiper/sandbox-engine/engine';
 import { expect, test } from 'vitest';
-import type { Capabilities } from '../engine/engine.js';
 import { requirementsSchema, unmetRequirements } from './requirements.js';
 
 const enforced = { level: 'enforced', reason: 'control groups' } as const;

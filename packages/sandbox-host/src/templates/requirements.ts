@@ -1,5 +1,5 @@
+import type { Capabilities, Enforcement } from '@sandpiper/sandbox-engine/engine';
 import * as z from 'zod';
-import type { Capabilities, Enforcement } from '../engine/engine.js';
 
 const least: z.ZodOptional<z.ZodEnum<{ enforced: 'enforced'; advisory: 'advisory' }>> = z
   .enum(['enforced', 'advisory'])

@@ -1,6 +1,6 @@
-import type { Image } from '../engine/engine.js';
-import { HostError } from '../engine/host-error.js';
-import { shortageOf } from '../engine/shortage.js';
+import type { Image } from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import type { OnLine } from '../sandboxes/follow-lines.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';

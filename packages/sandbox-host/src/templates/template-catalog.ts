@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { defaultDiskMB } from '../engine/disk-limit.js';
-import type { Image } from '../engine/engine.js';
-import { HostError } from '../engine/host-error.js';
+import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
+import type { Image } from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { newId } from '../sandboxes/identifiers.js';
 import type { Collection } from '../storage/journal.js';
 import type { BuildLogs } from './build-logs.js';

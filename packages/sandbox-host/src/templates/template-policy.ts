@@ -1,6 +1,6 @@
+import { diskMBSchema } from '@sandpiper/sandbox-engine/disk-limit';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import * as z from 'zod';
-import { diskMBSchema } from '../engine/disk-limit.js';
-import { HostError } from '../engine/host-error.js';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
 import { type Requirements, requirementsSchema } from './requirements.js';
 import type { Resources, Template } from './template.js';

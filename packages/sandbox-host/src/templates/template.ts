@@ -1,7 +1,7 @@
+import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
+import type { Image } from '@sandpiper/sandbox-engine/engine';
+import type { SandboxUser } from '@sandpiper/sandbox-engine/user';
 import * as z from 'zod';
-import { defaultDiskMB } from '../engine/disk-limit.js';
-import type { Image } from '../engine/engine.js';
-import type { SandboxUser } from '../engine/user.js';
 
 /** How much a line of a log matters, least first. */
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;

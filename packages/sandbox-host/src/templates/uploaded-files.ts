@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { HostError } from '../engine/host-error.js';
-import { shortageOf } from '../engine/shortage.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { discardUnread } from '../http/discard-unread.js';
 import { newId } from '../sandboxes/identifiers.js';
 

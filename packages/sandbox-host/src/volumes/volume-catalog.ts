@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { EngineVolumes, VolumeFiles } from '@sandpiper/sandbox-engine/volumes';
 import * as z from 'zod';
-import { HostError } from '../engine/host-error.js';
-import type { EngineVolumes, VolumeFiles } from '../engine/volumes.js';
 import { newId, newToken } from '../sandboxes/identifiers.js';
 import type { Journal } from '../storage/journal.js';
 

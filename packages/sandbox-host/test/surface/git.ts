@@ -1,5 +1,5 @@
+import { gitObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { expect, test } from 'vitest';
-import { gitObstacle } from '../machine.js';
 import type { Surface } from './surface.js';
 
 /** What the SDK does with git, which is a program of the machine. */

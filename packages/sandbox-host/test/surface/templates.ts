@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gitObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { gitObstacle } from '../machine.js';
 import type { Surface } from './surface.js';
 
 const hasPip = existsSync('/usr/bin/pip');

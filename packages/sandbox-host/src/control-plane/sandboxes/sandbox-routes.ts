@@ -1,7 +1,7 @@
+import { variableName } from '@sandpiper/sandbox-engine/check-command';
+import type { Capabilities } from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import * as z from 'zod';
-import { variableName } from '../../engine/check-command.js';
-import type { Capabilities } from '../../engine/engine.js';
-import { HostError } from '../../engine/host-error.js';
 import { envdPort } from '../../envd/envd.js';
 import type { SandboxManager } from '../../sandboxes/sandbox-manager.js';
 import type { SandboxSettings, SandboxVolume } from '../../sandboxes/sandbox-settings.js';

@@ -1,4 +1,4 @@
-import type { Capabilities } from '../../engine/engine.js';
+import type { Capabilities } from '@sandpiper/sandbox-engine/engine';
 import { envdVersion } from '../../envd/envd.js';
 import type { Sandbox } from '../../sandboxes/sandbox.js';
 

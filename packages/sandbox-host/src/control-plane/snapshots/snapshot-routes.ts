@@ -1,6 +1,6 @@
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import * as z from 'zod';
-import { HostError } from '../../engine/host-error.js';
-import { shortageOf } from '../../engine/shortage.js';
 import { bareId } from '../../sandboxes/identifiers.js';
 import type { Sandbox } from '../../sandboxes/sandbox.js';
 import type { SandboxManager } from '../../sandboxes/sandbox-manager.js';

@@ -1,7 +1,7 @@
+import { variableName } from '@sandpiper/sandbox-engine/check-command';
+import { diskMBSchema } from '@sandpiper/sandbox-engine/disk-limit';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import * as z from 'zod';
-import { variableName } from '../../engine/check-command.js';
-import { diskMBSchema } from '../../engine/disk-limit.js';
-import { HostError } from '../../engine/host-error.js';
 import { envdVersion } from '../../envd/envd.js';
 import type { BuildLogs } from '../../templates/build-logs.js';
 import { type Build, logLevels, type Template } from '../../templates/template.js';

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HostError } from '../../engine/host-error.js';
-import { shortageOf } from '../../engine/shortage.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { sendJson } from '../../http/messages.js';
 import type { UploadedFiles } from '../../templates/uploaded-files.js';
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { VolumeEntry, VolumeFiles } from '@sandpiper/sandbox-engine/volumes';
 import * as z from 'zod';
-import { HostError } from '../../engine/host-error.js';
-import type { VolumeEntry, VolumeFiles } from '../../engine/volumes.js';
 import { keyId } from '../../events/key-id.js';
 import { discardUnread } from '../../http/discard-unread.js';
 import { fileResponse } from '../../http/file-response.js';

@@ -1,5 +1,5 @@
-import { HostError } from '../../engine/host-error.js';
-import { shortageOf } from '../../engine/shortage.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 
 /** The codes of Connect that are used here, and the HTTP statuses of the answers that are one message. */
 const statuses = {

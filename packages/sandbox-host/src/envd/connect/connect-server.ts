@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from '@bufbuild/protobuf';
-import { HostError } from '../../engine/host-error.js';
-import { shortageOf } from '../../engine/shortage.js';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { headerOf, sendJson } from '../../http/messages.js';
 import { type Codec, decode, encode } from './codec.js';
 import { ConnectError } from './connect-error.js';

@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises';
+import type { SandboxIds } from '@sandpiper/sandbox-engine/local/sandbox-ids';
+import { run } from '@sandpiper/sandbox-engine/local/shell';
+import { perlScript } from './supervisor/perl-script.js';
+import { userNamespace } from './supervisor/user-namespace.js';
+
+/** Above what Debian gives to local users and to their containers, below what systemd leaves to nobody. */
+const base = 0x1000_0000;
+/** As many users as a sandbox has, and then an owner for each sandbox's namespace, told apart by process number. */
+const count = 0x1_0000 + 2 ** 22;
+
+const ownIds: SandboxIds = { base, user: 1_000 };
+
+/** `user` is then the last of the range Debian leaves to local users, so that it belongs to nobody on the host. */
+export const sharedIds: SandboxIds = { base: 0, user: 59_999 };
+
+/** What sandboxes get on this machine, and why it is not a user namespace each. */
+export async function findSandboxIds(): Promise<{ ids: SandboxIds; obstacle?: string }> {
+  const obstacle = await userNamespaceObstacle();
+  return obstacle === undefined ? { ids: ownIds } : { ids: sharedIds, obstacle };
+}
+
+async function userNamespaceObstacle(): Promise<string | undefined> {
+  for (const map of ['uid_map', 'gid_map']) {
+    const text = await readFile(`/proc/self/${map}`, 'utf8').catch(() => undefined);
+    if (text === undefined) return 'the kernel has none';
+    if (!holdsSandboxes(text))
+      return `the host is in a container that has no users from ${base} to ${base + count - 1}`;
+  }
+  const script = perlScript(`${userNamespace}
+    my ($base, $owner) = (${base}, ${base} + 65536);
+    enter_users(make_users($base, $owner), $owner);
+    call('setresuid', 0, 0, 0);`);
+  try {
+    await run('perl', '-e', script ?? 'die "system calls are not known\n"');
+    return undefined;
+  } catch (error) {
+    const detail = error instanceof Error ? error.message.split('\n').slice(1).join(' ').trim() : '';
+    return `the system refused (${detail || 'perl is missing'})`;
+  }
+}
+
+/** Whether a uid_map, as user_namespaces(7) describes it, holds every user that is needed, in a row. */
+export function holdsSandboxes(map: string): boolean {
+  return map.split('\n').some((line) => {
+    const [first = 0, , length = 0] = line.trim().split(/\s+/).map(Number);
+    return first <= base && base + count <= first + length;
+  });
+}
