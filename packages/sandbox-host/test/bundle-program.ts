@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -18,3 +19,13 @@ export async function bundleProgram(name: string): Promise<string> {
   });
   return outputFiles[0]?.text ?? '';
 }
+
+/** What a program that runs beside the dependencies finds there: all packages but those of this repository. */
+export const installedPackages: string[] = (() => {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as Record<
+    'dependencies' | 'devDependencies',
+    Record<string, string>
+  >;
+  const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+  return names.filter((name) => !name.startsWith('@sandpiper/'));
+})();

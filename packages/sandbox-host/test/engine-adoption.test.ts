@@ -12,6 +12,7 @@ import { describeIsolated, isolationObstacle } from '@sandpiper/sandbox-engine/t
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openEngine } from '../src/host/open-engine.js';
+import { installedPackages } from './bundle-program.js';
 import { disksOf, groupsOf, processesWith } from './traces.js';
 import { runIn, smallLimits } from './with-engine.js';
 
@@ -38,7 +39,7 @@ beforeAll(async () => {
     bundle: true,
     platform: 'node',
     format: 'esm',
-    packages: 'external',
+    external: installedPackages,
   });
 }, 90_000);
 afterAll(() => rm(built, { recursive: true, force: true }));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { installedPackages } from './bundle-program.js';
 
 const packageDirectory = fileURLToPath(new URL('..', import.meta.url));
 
@@ -45,7 +46,7 @@ export class OwnMachine {
       bundle: true,
       platform: 'node',
       format: 'esm',
-      packages: 'external',
+      external: installedPackages,
     });
     const machine = spawn('unshare', ['--net', '--mount', 'sh', '-c', makeMachine], {
       stdio: ['ignore', 'pipe', 'inherit'],
