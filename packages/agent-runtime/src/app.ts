@@ -11,7 +11,8 @@ import { Call } from './http/call.js';
 import { HonoLayer } from './http/hono-layer.js';
 import { compose, type Middleware } from './http/middleware.js';
 import type { Reply } from './http/reply.js';
-import { toResponse, WebIncoming } from './http/web-door.js';
+import { ReplyFinisher } from './http/reply-finisher.js';
+import { toResponse, WebIncoming } from './http/web-adapter.js';
 import { Invocations } from './invocation/invocations.js';
 import { createServices, type Services } from './invocation/services.js';
 import { Lifespan, type LifespanHook } from './lifespan/lifespan.js';
@@ -19,7 +20,7 @@ import { jsonLogger } from './log/logger.js';
 import { Health, type PingHandler } from './ping/health.js';
 import type { Listener, Platform } from './platform.js';
 import { type Register, registrar } from './registration/registrar.js';
-import { Routes } from './routes/routes.js';
+import { Router } from './router/router.js';
 import type { WebSocketHandler } from './websocket/agent-socket.js';
 import { WebSockets } from './websocket/websockets.js';
 import type { TaskInfo } from './work/tasks.js';
@@ -69,7 +70,8 @@ export class PortableApp {
   readonly websocket: Register<WebSocketHandler> = registrar((handler) => {
     this.#webSockets.handler = handler;
   });
-  readonly #routes: Routes;
+  readonly #router: Router;
+  readonly #finisher: ReplyFinisher;
   readonly #hono = new HonoLayer();
   #ready: Promise<void> | undefined;
   #isReady = false;
@@ -87,7 +89,8 @@ export class PortableApp {
     this.#binder = new Binder(config.maxRequestSize);
     this.#invocations = new Invocations(services);
     this.#webSockets = new WebSockets(services);
-    this.#routes = new Routes(services, this.#invocations, this.#health, this.#binder);
+    this.#finisher = new ReplyFinisher(services);
+    this.#router = new Router(services, this.#invocations, this.#health, this.#binder);
     this.entrypoint = entrypointRegistrar((entrypoint) => {
       this.#invocations.entrypoint = entrypoint;
     });
@@ -140,7 +143,7 @@ export class PortableApp {
   }
 
   /**
-   * Registers what is done when an agent that waited in a pool is told whose it is. An agent that was started with
+   * Registers what is done when an agent that waited in a pool is bound to its sandbox. An agent that was started with
    * `AGENT_RUNTIME_BIND_TOKEN` answers nothing but `/ping` until then; one that was not is never bound.
    *
    * @example
@@ -195,7 +198,7 @@ export class PortableApp {
       guard: this.#guard,
       maxMessageSize: config.maxRequestSize,
       bufferBytes: config.streamBufferBytes,
-      answer: (incoming) => this.#routes.answer(new Call(incoming), this.#admit),
+      answer: (incoming) => this.#answer(new Call(incoming)),
     });
     const listener = await this.#listener;
     this.#forgetSignals = platform.exitOnSignals(() => this.close());
@@ -203,7 +206,7 @@ export class PortableApp {
   }
 
   /**
-   * Answers one request, with no server: the door of Workers, Deno, Bun and tests. Needs no `this`. The further
+   * Answers one request, with no server: for Workers, Deno, Bun and tests. Needs no `this`. The further
    * arguments are those that Workers give; elsewhere there are none.
    */
   readonly fetch = async (
@@ -215,7 +218,7 @@ export class PortableApp {
     const incoming = new WebIncoming(request);
     const call = new Call(incoming);
     if (execution?.waitUntil) call.keepAlive = (until) => execution.waitUntil?.(until);
-    return this.#toResponse(await this.#routes.answer(call, this.#admit), incoming);
+    return this.#toResponse(await this.#answer(call), incoming);
   };
 
   /**
@@ -259,12 +262,26 @@ export class PortableApp {
     this.#forgetSignals?.();
   }
 
-  readonly #admit = (call: Call): Reply | Promise<Reply> => {
+  // Only what has to wait is asynchronous: each promise costs as much as parsing the request.
+  #answer(call: Call): Reply | Promise<Reply> {
+    try {
+      const reply = this.#admit(call);
+      if (!(reply instanceof Promise)) return this.#finisher.finish(reply, call);
+      return reply.then(
+        (made) => this.#finisher.finish(made, call),
+        (error: unknown) => this.#finisher.finishError(error, call),
+      );
+    } catch (error) {
+      return this.#finisher.finishError(error, call);
+    }
+  }
+
+  #admit(call: Call): Reply | Promise<Reply> {
     // Middleware is for requests of callers; to be bound is between the agent and its host.
-    if (this.#binder.isPooled && call.incoming.path === bindPath) return this.#routes.route(call);
+    if (this.#binder.isPooled && call.incoming.path === bindPath) return this.#router.route(call);
     const passing = this.#guard(call.incoming);
     return passing ? passing.then(() => this.#respond(call)) : this.#respond(call);
-  };
+  }
 
   readonly #guard: Guard = (incoming) => {
     // A browser's preflight carries no credentials, and platforms ping without any.
@@ -274,10 +291,10 @@ export class PortableApp {
   };
 
   #respond(call: Call): Reply | Promise<Reply> {
-    // A `Request` cannot be a TRACE (Fetch standard, "forbidden method"); the routes refuse it.
+    // A `Request` cannot be a TRACE (Fetch standard, "forbidden method"); the router refuses it.
     const isPlain =
       (this.#middlewares.length === 0 && !this.#hono.isUsed) || call.incoming.method === 'TRACE';
-    return isPlain ? this.#routes.route(call) : this.#throughMiddleware(call);
+    return isPlain ? this.#router.route(call) : this.#throughMiddleware(call);
   }
 
   async #throughMiddleware(call: Call): Promise<Reply> {
@@ -298,7 +315,7 @@ export class PortableApp {
     const incoming = new WebIncoming(request);
     const call = new Call(incoming, outer);
     try {
-      return this.#toResponse(await this.#routes.route(call), incoming);
+      return this.#toResponse(await this.#router.route(call), incoming);
     } finally {
       outer.failure = call.failure;
       outer.invocationId = call.invocationId;

@@ -3,7 +3,7 @@ import { ValidationError } from '@sandpiper/protocol';
 import * as z from 'zod/mini';
 import { environment } from './environment.js';
 
-/** What an agent server can be told; all of it optional (contract, section 7). */
+/** The configuration of an agent server; all of it optional (contract, section 7). */
 export interface RuntimeConfig {
   /** The address to listen on. Default: `0.0.0.0`. */
   host?: string | undefined;

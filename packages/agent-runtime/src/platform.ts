@@ -8,7 +8,7 @@ import type { WebSockets } from './websocket/websockets.js';
 export interface Platform {
   /** Opens a port. Rejects when the address is taken. */
   listen(options: ListenOptions): Promise<Listener>;
-  /** Closes and exits when the process is told to end. @returns Stops listening to signals. */
+  /** Closes and exits when the process gets a signal to end. @returns Stops listening to signals. */
   exitOnSignals(close: () => Promise<void>): () => void;
   createMetrics(gauges: Gauges): Promise<Metrics>;
 }

@@ -1,10 +1,10 @@
 /**
  * The environment variable that holds an agent back until it is bound: an agent that is started with it was started
- * before it was known for whom, and takes its secrets by `POST` {@link bindPath} from whoever shows this token.
+ * before it was known for whom, and takes its secrets by `POST` {@link bindPath} from the holder of this token.
  */
 export const bindTokenVariable = 'AGENT_RUNTIME_BIND_TOKEN';
 
-/** Where an agent that waits in a pool is told whose it is: once, with `Authorization: Bearer <token>`. Answered 204. */
+/** Where an agent that waits in a pool is bound to its sandbox: once, with `Authorization: Bearer <token>`. Responds 204. */
 export const bindPath = '/bind';
 
 /** The body of `POST /bind`. */

@@ -44,5 +44,5 @@ export const headers = {
 /** The one value of {@link headers.streamProtocol} there is: numbered frames and a `done` or `error` at the end. */
 export const resumableStream = 'resumable-1';
 
-/** The port an agent listens on inside its sandbox, unless told otherwise (contract, section 1). */
+/** The port an agent listens on inside its sandbox, unless configured otherwise (contract, section 1). */
 export const agentPort = 8080;

@@ -9,7 +9,7 @@ export const refusals = {
   runtimeRestarted: 'runtime_restarted',
   /** 410: the event log that `Last-Event-ID` points into is gone. */
   invocationExpired: 'invocation_expired',
-  /** 409: the agent was told before whose it is. */
+  /** 409: the agent is bound already. */
   alreadyBound: 'already_bound',
   /** 400: a header is wrong, or what came is no HTTP. */
   badRequest: 'bad_request',

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
 afterEach(() => vi.unstubAllEnvs());
@@ -11,7 +11,7 @@ afterEach(() => vi.unstubAllEnvs());
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
 describe('a bearer token', () => {
-  eachDoor('is asked for on everything but ping and preflight', async (serve) => {
+  eachServer('is asked for on everything but ping and preflight', async (serve) => {
     const send = await serve(agent(() => 'in', { auth: { bearerToken: 'secret' } }));
     for (const [path, init] of [
       ['/invocations', post({})],
@@ -38,13 +38,13 @@ describe('a bearer token', () => {
     ['another scheme', { authorization: 'Basic secret' }],
     ['an empty one', { authorization: 'Bearer ' }],
   ] as const) {
-    eachDoor(`lets ${what} not in`, async (serve) => {
+    eachServer(`lets ${what} not in`, async (serve) => {
       const send = await serve(agent(() => 'in', { auth: { bearerToken: 'secret' } }));
       expect((await send('/invocations', post({}, headers))).status).toBe(401);
     });
   }
 
-  eachDoor('lets the right one in, and does not show it to the handler', async (serve) => {
+  eachServer('lets the right one in, and does not show it to the handler', async (serve) => {
     const send = await serve(agent((_, context) => context.headers, { auth: { bearerToken: 'secret' } }));
     const response = await send('/invocations', post({}, bearer('secret')));
     expect(response.status).toBe(200);
@@ -67,7 +67,7 @@ describe('a signed token', async () => {
   const sign = (claims: Record<string, unknown>, expiry = '1m', key = privateKey): Promise<string> =>
     new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', kid: 'k' }).setExpirationTime(expiry).sign(key);
 
-  eachDoor('is judged by signature, expiry, issuer and audience', async (serve) => {
+  eachServer('is judged by signature, expiry, issuer and audience', async (serve) => {
     const jwt = { publicKey: pem, issuer: 'gateway', audience: 'agents' };
     const send = await serve(agent(() => 'in', { auth: { jwt } }));
     const status = async (headers: Record<string, string>): Promise<number> =>

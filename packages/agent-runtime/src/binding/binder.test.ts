@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post, type Send, type Serve } from '../../test/each-door.js';
+import { eachServer, json, post, type Send, type Serve } from '../../test/each-server.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 import type { Binding } from './binder.js';
 
@@ -24,7 +24,7 @@ function bind(send: Send, body: unknown, shown = token): Promise<Response> {
 const binding = { sandbox_id: 'sbx-1', env: { BOUND_SECRET: 's3cret' }, metadata: { team: 'red' } };
 
 describe('an agent that waits in a pool', () => {
-  eachDoor('answers its ping and nothing else', async (serve) => {
+  eachServer('answers its ping and nothing else', async (serve) => {
     const app = pooled();
     app.hono.get('/version', (c) => c.text('7'));
     const send = await serve(app);
@@ -35,7 +35,7 @@ describe('an agent that waits in a pool', () => {
     expect(await json(refused)).toMatchObject({ error_type: 'unavailable' });
   });
 
-  eachDoor(
+  eachServer(
     'has its environment, its id and its hooks run when it is bound, and serves then',
     async (serve) => {
       const app = pooled();
@@ -50,7 +50,7 @@ describe('an agent that waits in a pool', () => {
     },
   );
 
-  eachDoor('is bound once, whoever asks again', async (serve) => {
+  eachServer('is bound once, and refuses every later request', async (serve) => {
     const app = pooled();
     const hook = vi.fn(() => new Promise<void>((resolve) => setTimeout(resolve, 20)));
     app.onBind(hook);
@@ -62,7 +62,7 @@ describe('an agent that waits in a pool', () => {
     expect([hook.mock.calls.length, process.env.BOUND_SECRET]).toEqual([1, 's3cret']);
   });
 
-  eachDoor('refuses who has not its token, and what is no binding, and waits on', async (serve) => {
+  eachServer('refuses who has not its token, and what is no binding, and waits on', async (serve) => {
     const send = await serve(pooled());
     expect((await send('/bind', post(binding))).status).toBe(401);
     expect((await bind(send, binding, 'a-token-of-another')).status).toBe(401);
@@ -82,7 +82,7 @@ describe('an agent that waits in a pool', () => {
     expect((await send('/invocations', post({}))).status).toBe(200);
   });
 
-  eachDoor('serves nobody when a hook fails: it may have half of what it needs', async (serve) => {
+  eachServer('serves nobody when a hook fails: it may have half of what it needs', async (serve) => {
     const app = pooled();
     app.onBind(() => Promise.reject(new RangeError('no model')));
     const send = await serve(app);
@@ -92,7 +92,7 @@ describe('an agent that waits in a pool', () => {
     expect((await send('/invocations', post({}))).status).toBe(503);
   });
 
-  eachDoor('asks for its token whatever else is asked of callers', async (serve) => {
+  eachServer('asks for its token whatever else is asked of callers', async (serve) => {
     vi.stubEnv('AGENT_RUNTIME_AUTH_TOKEN', 'of-callers');
     const app = pooled();
     app.middleware(() => new Response('never', { status: 418 }));
@@ -124,7 +124,7 @@ describe('an agent that waits in a pool', () => {
   });
 });
 
-eachDoor('an agent of no pool has nowhere to be bound, and serves at once', async (serve: Serve) => {
+eachServer('an agent of no pool has nowhere to be bound, and serves at once', async (serve: Serve) => {
   const app = new AgentRuntimeApp();
   app.entrypoint((request) => request);
   const send = await serve(app);

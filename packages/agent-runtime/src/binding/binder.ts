@@ -6,10 +6,10 @@ import { environment } from '../environment.js';
 import { RequestError } from '../errors/request-error.js';
 import { unavailable } from '../errors/unavailable.js';
 import type { Incoming } from '../http/incoming.js';
+import { parseBody } from '../http/parse-body.js';
 import type { Reply } from '../http/reply.js';
-import { parseBody } from '../invocation/parse-body.js';
 
-/** Whose an agent is that waited in a pool. */
+/** What an agent that waited in a pool is bound to. */
 export interface Binding {
   /** The sandbox it runs in. */
   readonly sandboxId: string | undefined;
@@ -19,7 +19,7 @@ export interface Binding {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Something to do when the agent is told whose it is. */
+/** Something to do when the agent is bound to its sandbox. */
 export type BindHook = (binding: Binding) => void | Promise<void>;
 
 // What no environment can hold is refused here, because setting it would quietly do nothing.
@@ -35,8 +35,8 @@ const bindRequestSchema: z.ZodMiniType<BindRequest> = z.strictObject({
 });
 
 /**
- * Holds back an agent that was started for a pool until it is told, once, whose it is: so that its secrets come with
- * its owner, and none waits in the pool.
+ * Holds back an agent that was started for a pool until it is bound, once, to its sandbox: so that its secrets come
+ * with its owner, and none waits in the pool.
  */
 export class Binder {
   readonly hooks: BindHook[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import { silent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 import { AgentRuntimeContext } from './agent-runtime-context.js';
 import type { RequestContext } from './request-context.js';
@@ -39,7 +39,7 @@ describe('the context', () => {
     ['the environment', {}, { sandbox_id: 7 }, { s: 'from-env' }],
   ];
   for (const [what, headers, body, expected] of ids) {
-    eachDoor(`takes its ids from ${what}`, async (serve) => {
+    eachServer(`takes its ids from ${what}`, async (serve) => {
       vi.stubEnv('E2B_SANDBOX_ID', 'from-env');
       const app = looking((c) => ({
         r: c.requestId,
@@ -56,7 +56,7 @@ describe('the context', () => {
     });
   }
 
-  eachDoor('has the headers, without the credentials of the platform', async (serve) => {
+  eachServer('has the headers, without the credentials of the platform', async (serve) => {
     const app = looking((c) => ({
       ...c.headers,
       token: c.workloadAccessToken,
@@ -85,7 +85,7 @@ describe('the context', () => {
     expect(result.workloadaccesstoken).toBeUndefined();
   });
 
-  eachDoor(
+  eachServer(
     'is the current one everywhere under the handler, also while it streams, and never another',
     async (serve) => {
       const app = new AgentRuntimeApp();
@@ -135,13 +135,13 @@ test('the deadline is a time of today, also when the clock was set after the pro
 
 describe('the reason of the signal', () => {
   /** Answers with what its signal was aborted for. */
-  const waiting = (told: { name?: unknown }): AgentRuntimeApp => {
+  const waiting = (seen: { name?: unknown }): AgentRuntimeApp => {
     const app = new AgentRuntimeApp({ config: { timeoutMs: 200 }, logger: silent });
     app.entrypoint(
       (_request, { signal }) =>
         new Promise((resolve) => {
           signal.addEventListener('abort', () => {
-            told.name = signal.reason.name;
+            seen.name = signal.reason.name;
             resolve('ended');
           });
         }),
@@ -149,32 +149,32 @@ describe('the reason of the signal', () => {
     return app;
   };
 
-  eachDoor('is a TimeoutError at the deadline', async (serve) => {
-    const told: { name?: unknown } = {};
-    const send = await serve(waiting(told));
+  eachServer('is a TimeoutError at the deadline', async (serve) => {
+    const seen: { name?: unknown } = {};
+    const send = await serve(waiting(seen));
     expect((await send('/invocations', post({}))).status).toBe(504);
-    expect(told.name).toBe('TimeoutError');
+    expect(seen.name).toBe('TimeoutError');
   });
 
-  eachDoor('is an AbortError when the caller left', async (serve) => {
-    const told: { name?: unknown } = {};
-    const send = await serve(waiting(told));
+  eachServer('is an AbortError when the caller left', async (serve) => {
+    const seen: { name?: unknown } = {};
+    const send = await serve(waiting(seen));
     const caller = new AbortController();
     const answer = send('/invocations', { ...post({}), signal: caller.signal });
     setTimeout(() => caller.abort(), 50);
     await answer.catch(() => {});
-    await vi.waitFor(() => expect(told.name).toBe('AbortError'), 15_000);
+    await vi.waitFor(() => expect(seen.name).toBe('AbortError'), 15_000);
   });
 
   test('is an AbortError too where the platform gives a text for a reason', async () => {
-    const told: { name?: unknown } = {};
-    const app = waiting(told);
+    const seen: { name?: unknown } = {};
+    const app = waiting(seen);
     await app.fetch(new Request('http://agent/ping'));
     const caller = new AbortController();
     const answer = app.fetch(new Request('http://agent/invocations', { ...post({}), signal: caller.signal }));
     // As @hono/node-server does.
     setTimeout(() => caller.abort('Error: aborted'), 20);
     await answer;
-    await vi.waitFor(() => expect(told.name).toBe('AbortError'), 15_000);
+    await vi.waitFor(() => expect(seen.name).toBe('AbortError'), 15_000);
   });
 });

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import { toWireUsage } from './usage.js';
 
 const given = { tokensUsed: 120, cost: 0.002, processingTime: 1.5, queueTime: 0 };
 const wire = { tokens_used: 120, cost: 0.002, processing_time: 1.5, queue_time: 0 };
 
 describe('what a handler says that it used', () => {
-  eachDoor('is in the envelope, of a failure too; what is said last counts', async (serve) => {
+  eachServer('is in the envelope, of a failure too; what is said last counts', async (serve) => {
     const send = await serve(
       agent((request, context) => {
         context.usage({ tokensUsed: 1 });
@@ -20,7 +20,7 @@ describe('what a handler says that it used', () => {
     expect(await json(await send('/invocations', post('fail')))).toMatchObject({ error: 'no', ...wire });
   });
 
-  eachDoor('is in a header where the body is the bare value, or a Response', async (serve) => {
+  eachServer('is in a header where the body is the bare value, or a Response', async (serve) => {
     const send = await serve(
       agent(
         (request, context) => {
@@ -41,7 +41,7 @@ describe('what a handler says that it used', () => {
   });
 
   for (const responseFormat of ['envelope', 'raw'] as const) {
-    eachDoor(`is in the last frame of a resumable stream, ${responseFormat}`, async (serve) => {
+    eachServer(`is in the last frame of a resumable stream, ${responseFormat}`, async (serve) => {
       const send = await serve(
         agent(
           async function* (_request, context) {
@@ -58,7 +58,7 @@ describe('what a handler says that it used', () => {
     });
   }
 
-  eachDoor('is nowhere when it says nothing', async (serve) => {
+  eachServer('is nowhere when it says nothing', async (serve) => {
     const send = await serve(agent(() => 1));
     const response = await send('/invocations', post({}));
     expect(response.headers.get('x-agent-usage')).toBeNull();

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import * as z from 'zod';
 import { decorated } from '../../test/compile-decorated.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import type { RequestContext } from '../context/request-context.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
@@ -59,7 +59,7 @@ describe('entrypoint', () => {
     expect(await invoke(app, { city: ' Oslo ' })).toMatchObject({ status: 200, body: { result: 'Oslo 3' } });
   });
 
-  eachDoor('refuses what its input schema refuses, and says where', async (serve) => {
+  eachServer('refuses what its input schema refuses, and says where', async (serve) => {
     const app = new AgentRuntimeApp();
     app.entrypoint({ input: z.object({ city: z.string(), at: z.array(z.number()) }) }, () => 1);
     const response = await (await serve(app))('/invocations', post({ at: [1, 'x'] }));

@@ -1,7 +1,7 @@
 import { isRefusal, ValidationError } from '@sandpiper/protocol';
 import { RequestError } from './request-error.js';
 
-/** What a caller is told of an error. */
+/** What a caller gets to know of an error. */
 export interface ErrorDescription {
   status: number;
   message: string;

@@ -1,7 +1,7 @@
 import { refusals } from '@sandpiper/protocol';
 import { describe, expect, test } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post, type Send } from '../../test/each-door.js';
+import { eachServer, json, post, type Send } from '../../test/each-server.js';
 import { eventually } from '../../test/eventually.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
@@ -34,18 +34,18 @@ describe('what the runtime itself refuses has a type of its own', () => {
     ],
   };
   for (const [name, [request, status, type]] of Object.entries(requests)) {
-    eachDoor(name, async (serve) => {
+    eachServer(name, async (serve) => {
       const send = await serve(agent(() => 1, { maxRequestSize: 1000 }));
       expect(await refusalOf(send(...request))).toEqual([status, type]);
     });
   }
 
-  eachDoor('a request without a token', async (serve) => {
+  eachServer('a request without a token', async (serve) => {
     const send = await serve(agent(() => 1, { auth: { bearerToken: 'secret' } }));
     expect(await refusalOf(send('/invocations', post({})))).toEqual([401, refusals.unauthenticated]);
   });
 
-  eachDoor('one request more than run at once', async (serve) => {
+  eachServer('one request more than run at once', async (serve) => {
     let end = (): void => {};
     const running = new Promise<void>((resolve) => {
       end = resolve;
@@ -72,7 +72,7 @@ describe('an error that a handler throws is no refusal', () => {
   }
 
   for (const responseFormat of ['envelope', 'raw'] as const) {
-    eachDoor(`when it carries the status of a provider's refusal, ${responseFormat}`, async (serve) => {
+    eachServer(`when it carries the status of a provider's refusal, ${responseFormat}`, async (serve) => {
       const fail = (): never => {
         throw new AuthenticationError('Incorrect API key provided');
       };
@@ -84,7 +84,7 @@ describe('an error that a handler throws is no refusal', () => {
     });
   }
 
-  eachDoor('whatever it is named, before and in a stream', async (serve) => {
+  eachServer('whatever it is named, before and in a stream', async (serve) => {
     const named = (name: string): Error => Object.assign(new Error('quoted'), { name, status: 503 });
     const send = await serve(
       agent((request) => {

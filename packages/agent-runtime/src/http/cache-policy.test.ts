@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, post, type Send } from '../../test/each-door.js';
+import { eachServer, post, type Send } from '../../test/each-server.js';
 
 const handler = (request: unknown): unknown => {
   if (request === 'stream') return [1, 2].values();
@@ -35,7 +35,7 @@ describe('a cache', () => {
   };
   for (const [name, [request, policy]] of Object.entries(responses)) {
     for (const middleware of ['', ', behind a middleware']) {
-      eachDoor(`is told by ${name} that it is "${policy}"${middleware}`, async (serve) => {
+      eachServer(`${name} says "${policy}"${middleware}`, async (serve) => {
         const app = agent(handler);
         if (middleware) app.middleware((incoming, next) => next(incoming));
         const send = await serve(app);

@@ -1,5 +1,4 @@
-import type { ReplyHeaders } from './reply.js';
-import { fromResponse } from './response-headers.js';
+import { fromResponse, type ReplyHeaders } from './response-headers.js';
 
 /** Of a response that nobody may keep: it is one caller's, and of this moment (contract, section 6). */
 export const uncached: readonly string[] = ['cache-control', 'no-store'];

@@ -9,7 +9,7 @@ export class Call {
   readonly requestId: string;
   /** Names the invocation; the request's own name unless the caller gave a key. */
   invocationId: string;
-  /** How a failure of this call was told before, so that it is told the same way again. */
+  /** The reply that an error of this call was given before, so that the same error gets the same reply. */
   failure: { readonly error: unknown; readonly reply: BodyReply } | undefined;
   /** Where a platform ends whatever a request began as soon as it is answered (Workers): keeps it going for a promise. */
   keepAlive: ((until: Promise<unknown>) => void) | undefined;

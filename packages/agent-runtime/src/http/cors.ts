@@ -1,6 +1,7 @@
 import { headers as names } from '@sandpiper/protocol';
 import type { Incoming } from './incoming.js';
-import type { BodyReply, ReplyHeaders } from './reply.js';
+import type { BodyReply } from './reply.js';
+import type { ReplyHeaders } from './response-headers.js';
 
 const exposed = [
   names.requestId,
@@ -10,7 +11,7 @@ const exposed = [
   names.usage,
 ].join(', ');
 
-/** What a browser must be told before it lets a page read an answer; nothing for callers that are not pages. */
+/** The headers without which a browser lets no page read a response; none for callers that are not pages. */
 export function corsHeaders(incoming: Incoming, origins: readonly string[]): ReplyHeaders {
   const origin = incoming.header('origin');
   if (origin === undefined) return [];

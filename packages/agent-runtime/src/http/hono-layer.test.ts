@@ -1,10 +1,10 @@
 import { secureHeaders } from 'hono/secure-headers';
 import { describe, expect } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 
 describe('app.hono', () => {
-  eachDoor('puts middleware and routes of Hono before those of the agent', async (serve) => {
+  eachServer('puts middleware and routes of Hono before those of the agent', async (serve) => {
     const app = agent((request) => request);
     app.hono.use(secureHeaders());
     app.hono.get('/version', (c) => c.text('7'));
@@ -17,7 +17,7 @@ describe('app.hono', () => {
     expect((await send('/nowhere')).status).toBe(404);
   });
 
-  eachDoor('leaves errors as they are', async (serve) => {
+  eachServer('leaves errors as they are', async (serve) => {
     const app = agent(() => {
       throw Object.assign(new RangeError('far'), { status: 418 });
     });
@@ -26,7 +26,7 @@ describe('app.hono', () => {
     expect([response.status, (await json(response)).error_type]).toEqual([418, 'RangeError']);
   });
 
-  eachDoor('keeps concurrent requests apart', async (serve) => {
+  eachServer('keeps concurrent requests apart', async (serve) => {
     const app = agent((request) => request);
     app.hono.use(async (_c, next) => {
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 10));

@@ -26,7 +26,7 @@ export class HonoLayer {
 function createApp(): Hono {
   const app = new Hono<{ Bindings: { last: Last } }>();
   app.notFound((c) => c.env.last(c.req.raw));
-  // Errors are told by the runtime, in one way, whichever way they came.
+  // The runtime makes the response for every error, in one way.
   app.onError((error) => {
     throw error;
   });

@@ -1,4 +1,4 @@
-/** A request as the core sees it, whichever door it came through: a socket of Node's or `fetch`. */
+/** A request as the core sees it, whether it came through a socket of Node's or `fetch`. */
 export interface Incoming {
   readonly method: string;
   /** Without the query. */

@@ -1,13 +1,11 @@
-import type { Sink } from '../stream/sink.js';
 import { uncached } from './cache-policy.js';
+import type { ReplyHeaders } from './response-headers.js';
+import type { Sink } from './sink.js';
 
-/** An answer as the core gives it; each door puts it on its own wire. */
+/** A response as the core makes it; each server writes it in its own way. */
 export type Reply = BodyReply | StreamReply | PassedReply;
 
-/** Names, in lower case, and values by turns: what `node:http` writes quickest, and what may name `set-cookie` twice. */
-export type ReplyHeaders = string[];
-
-/** An answer that is complete. */
+/** A response that is complete. */
 export interface BodyReply {
   readonly kind: 'body';
   readonly status: number;
@@ -15,7 +13,7 @@ export interface BodyReply {
   readonly body: string;
 }
 
-/** An answer that comes frame by frame: the door opens a sink and the core fills it. */
+/** A response that comes frame by frame: the server opens a sink and the core fills it. */
 export interface StreamReply {
   readonly kind: 'stream';
   readonly status: number;
@@ -30,7 +28,7 @@ export interface PassedReply {
   readonly headers: ReplyHeaders;
 }
 
-/** A complete answer of JSON text. */
+/** A complete response of JSON text. */
 export function jsonReply(status: number, body: string, ...headers: ReplyHeaders): BodyReply {
   return {
     kind: 'body',

@@ -1,7 +1,9 @@
 import { headers as names } from '@sandpiper/protocol';
-import type { ReplyHeaders } from './reply.js';
 
-/** What belongs to one connection, and how long a body is on it, is for the door to say (RFC 9110, section 7.6.1). */
+/** Names, in lower case, and values by turns: what `node:http` writes quickest, and what may name `set-cookie` twice. */
+export type ReplyHeaders = string[];
+
+/** What belongs to one connection, and how long a body is on it, is for the server to say (RFC 9110, section 7.6.1). */
 const ofConnection: readonly string[] = ['connection', 'keep-alive', 'transfer-encoding', 'content-length'];
 
 /** Say whose response it is, and so are this runtime's own, even on one that a handler fetched from another agent. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post, type Send } from '../../test/each-door.js';
+import { eachServer, json, post, type Send } from '../../test/each-server.js';
 import { eventually } from '../../test/eventually.js';
 import type { RuntimeConfig } from '../config.js';
 import { ForgottenKeys } from './ledger/forgotten-keys.js';
@@ -39,7 +39,7 @@ async function readFrames(response: Response, frames: number): Promise<string> {
 }
 
 describe('a key', () => {
-  eachDoor('that is repeated gets the same status and body, and the handler runs once', async (serve) => {
+  eachServer('that is repeated gets the same status and body, and the handler runs once', async (serve) => {
     let runs = 0;
     const send = await serve(agent(() => ({ run: ++runs })));
     const first = await send('/invocations', post({ a: 1 }, keyed('k', { 'x-request-id': 'r1' })));
@@ -51,7 +51,7 @@ describe('a key', () => {
     expect(runs).toBe(1);
   });
 
-  eachDoor('of an invocation that failed gets the same failure', async (serve) => {
+  eachServer('of an invocation that failed gets the same failure', async (serve) => {
     let runs = 0;
     const send = await serve(
       agent(async () => {
@@ -65,7 +65,7 @@ describe('a key', () => {
     expect(runs).toBe(1);
   });
 
-  eachDoor('of a running invocation joins it', async (serve) => {
+  eachServer('of a running invocation joins it', async (serve) => {
     let runs = 0;
     const { opened, open } = gate();
     const send = await serve(
@@ -81,7 +81,7 @@ describe('a key', () => {
     expect(runs).toBe(1);
   });
 
-  eachDoor('joins also while the input is being checked', async (serve) => {
+  eachServer('joins also while the input is being checked', async (serve) => {
     let runs = 0;
     const app = agent(() => 0);
     app.entrypoint(
@@ -105,14 +105,14 @@ describe('a key', () => {
     expect(runs).toBe(1);
   });
 
-  eachDoor('with another body is a 422', async (serve) => {
+  eachServer('with another body is a 422', async (serve) => {
     const send = await serve(agent((request) => request));
     await send('/invocations', post({ a: 1 }, keyed('k')));
     const response = await send('/invocations', post({ a: 2 }, keyed('k')));
     expect([response.status, (await json(response)).error_type]).toEqual([422, 'idempotency_key_reused']);
   });
 
-  eachDoor('that is not known does not run for a caller that has seen something of it', async (serve) => {
+  eachServer('that is not known does not run for a caller that has seen something of it', async (serve) => {
     let runs = 0;
     const send = await serve(agent(() => ++runs));
     for (const seen of ['0', '3']) {
@@ -123,7 +123,7 @@ describe('a key', () => {
     expect(runs).toBe(0);
   });
 
-  eachDoor('of a request that was refused leaves nothing behind', async (serve) => {
+  eachServer('of a request that was refused leaves nothing behind', async (serve) => {
     const { opened, open } = gate();
     const send = await serve(
       agent(async (request) => (request === 'wait' ? opened : request), { maxConcurrency: 1 }),
@@ -140,7 +140,7 @@ describe('a key', () => {
     });
   });
 
-  eachDoor('that is too long to be kept, or that no path can hold, is a 400', async (serve) => {
+  eachServer('that is too long to be kept, or that no path can hold, is a 400', async (serve) => {
     let runs = 0;
     const send = await serve(agent(() => ++runs));
     for (const key of ['k'.repeat(257), 'order/7', '/', 'a\\b', '.', '..']) {
@@ -175,7 +175,7 @@ describe('a key whose response is forgotten', () => {
     'because nothing is kept': { config: { retention: { count: 0 } }, others: 0, result: 'small' },
   };
   for (const [reason, { config, others, result }] of Object.entries(reasons)) {
-    eachDoor(`${reason} never runs again`, async (serve) => {
+    eachServer(`${reason} never runs again`, async (serve) => {
       let runs = 0;
       const send = await serve(
         agent(() => {
@@ -208,7 +208,7 @@ describe('a key whose response is forgotten', () => {
     });
   }
 
-  eachDoor('because of its age never runs again, and does when its key is forgotten too', async (serve) => {
+  eachServer('because of its age never runs again, and does when its key is forgotten too', async (serve) => {
     let runs = 0;
     const send = await serve(agent(() => ++runs));
     const now = performance.now.bind(performance);
@@ -225,7 +225,7 @@ describe('a key whose response is forgotten', () => {
     expect(await json(await run())).toMatchObject({ result: 2 });
   });
 
-  eachDoor('is not forgotten because the clock was set', async (serve) => {
+  eachServer('is not forgotten because the clock was set', async (serve) => {
     let runs = 0;
     const send = await serve(agent(() => ++runs));
     await send('/invocations', post({}, keyed('k')));
@@ -241,7 +241,7 @@ describe('a key whose response is forgotten', () => {
 describe('a request that says that it is not the first of its key', () => {
   const retry = keyed('k', { 'x-invocation-attempt': '2' });
 
-  eachDoor('runs when the key is not known and none was forgotten', async (serve) => {
+  eachServer('runs when the key is not known and none was forgotten', async (serve) => {
     const send = await serve(agent(() => 'ran'));
     expect(await json(await send('/invocations', post({}, retry)))).toMatchObject({ result: 'ran' });
   });
@@ -260,7 +260,7 @@ describe('a request that says that it is not the first of its key', () => {
   });
 
   for (const attempt of ['0', '-1', '1.5', 'two', '', '02', '1e3', '9999999999']) {
-    eachDoor(`by what is no number of a request is refused: "${attempt}"`, async (serve) => {
+    eachServer(`by what is no number of a request is refused: "${attempt}"`, async (serve) => {
       let runs = 0;
       const send = await serve(agent(() => ++runs));
       const headers = keyed('k', { 'x-invocation-attempt': attempt });
@@ -276,20 +276,20 @@ describe('a stream', () => {
     'event: done\nid: 4\ndata: {"status":"success","duration":DURATION,"metadata":{"request_id":"r","invocation_id":"k"}}\n\n';
   const timeless = (text: string): string => text.replace(/"duration":[\d.]+/, '"duration":DURATION');
 
-  eachDoor('that is asked to be resumable has numbered frames and an end', async (serve) => {
+  eachServer('that is asked to be resumable has numbered frames and an end', async (serve) => {
     const send = await serve(agent(() => ['a', 'b', 'c'].values()));
     const response = await send('/invocations', post({}, keyed('k', { ...resumable, 'x-request-id': 'r' })));
     expect(response.headers.get('x-stream-protocol')).toBe('resumable-1');
     expect(timeless(await response.text())).toBe(body);
   });
 
-  eachDoor('without a key may be resumable too', async (serve) => {
+  eachServer('without a key may be resumable too', async (serve) => {
     const send = await serve(agent(() => ['a', 'b', 'c'].values()));
     const response = await send('/invocations', post({}, { ...resumable, 'x-request-id': 'k' }));
     expect(timeless(await response.text())).toBe(body.replace('"r"', '"k"'));
   });
 
-  eachDoor('that fails ends with a numbered error', async (serve) => {
+  eachServer('that fails ends with a numbered error', async (serve) => {
     const send = await serve(
       agent(function* () {
         yield 1;
@@ -302,7 +302,7 @@ describe('a stream', () => {
     );
   });
 
-  eachDoor('is repeated from any place, in either protocol, when it has ended', async (serve) => {
+  eachServer('is repeated from any place, in either protocol, when it has ended', async (serve) => {
     let runs = 0;
     const send = await serve(
       agent(function* () {
@@ -326,7 +326,7 @@ describe('a stream', () => {
     expect(runs).toBe(1);
   });
 
-  eachDoor('is resumed where it was cut, while the handler runs on', async (serve) => {
+  eachServer('is resumed where it was cut, while the handler runs on', async (serve) => {
     let runs = 0;
     const { opened, open } = gate();
     const send = await serve(
@@ -346,7 +346,7 @@ describe('a stream', () => {
     expect(runs).toBe(1);
   });
 
-  eachDoor('that outgrew its share runs on, and cannot be resumed', async (serve) => {
+  eachServer('that outgrew its share runs on, and cannot be resumed', async (serve) => {
     const { opened, open } = gate();
     const send = await serve(
       agent(
@@ -372,7 +372,7 @@ describe('a stream', () => {
     expect(await first.text()).toMatch(/id: 51\ndata: "last"\n\nevent: done\nid: 52\n/);
   });
 
-  eachDoor('is not given up when a caller leaves that was refused before', async (serve) => {
+  eachServer('is not given up when a caller leaves that was refused before', async (serve) => {
     const { opened, open } = gate();
     const send = await serve(
       agent(
@@ -400,7 +400,7 @@ describe('a stream', () => {
   });
 
   for (const id of ['-1', '1.5', 'abc', '1e3', '99999999999999999999']) {
-    eachDoor(`cannot be resumed after what is no event: ${id}`, async (serve) => {
+    eachServer(`cannot be resumed after what is no event: ${id}`, async (serve) => {
       const send = await serve(agent(() => [1].values()));
       await (await send('/invocations', post({}, keyed('k', resumable)))).text();
       expect((await send('/invocations', post({}, keyed('k', { 'last-event-id': id })))).status).toBe(400);
@@ -408,7 +408,7 @@ describe('a stream', () => {
     });
   }
 
-  eachDoor('cannot be resumed after an event that never was', async (serve) => {
+  eachServer('cannot be resumed after an event that never was', async (serve) => {
     const send = await serve(agent(() => [1].values()));
     await (await send('/invocations', post({}, keyed('k', resumable)))).text();
     expect(
@@ -418,7 +418,7 @@ describe('a stream', () => {
 });
 
 describe('a Response', () => {
-  eachDoor('that a keyed handler made is repeated with its status, headers and bytes', async (serve) => {
+  eachServer('that a keyed handler made is repeated with its status, headers and bytes', async (serve) => {
     let runs = 0;
     const bytes = new Uint8Array([0, 255, 13, 10]);
     const send = await serve(
@@ -432,7 +432,7 @@ describe('a Response', () => {
     expect(runs).toBe(1);
   });
 
-  eachDoor('that a handler got from another agent is signed by this one', async (serve) => {
+  eachServer('that a handler got from another agent is signed by this one', async (serve) => {
     const other = { 'x-runtime-instance': 'other', 'x-invocation-id': 'other' };
     const send = await serve(agent(() => new Response('x', { headers: other })));
     for (const headers of [keyed('k'), {}]) {
@@ -442,7 +442,7 @@ describe('a Response', () => {
     }
   });
 
-  eachDoor('whose body breaks off does not come to a clean end', async (serve) => {
+  eachServer('whose body breaks off does not come to a clean end', async (serve) => {
     const send = await serve(
       agent(() => {
         let pulls = 0;
@@ -462,7 +462,7 @@ describe('a Response', () => {
 });
 
 describe('an instance', () => {
-  eachDoor('that was restarted runs nothing for a caller of the one before', async (serve) => {
+  eachServer('that was restarted runs nothing for a caller of the one before', async (serve) => {
     let runs = 0;
     const send = await serve(agent(() => ++runs));
     const instance = (await send('/ping')).headers.get('x-runtime-instance') ?? '';
@@ -479,7 +479,7 @@ describe('the state of an invocation', () => {
   const stateOf = async (send: Send, id: string): Promise<Record<string, unknown>> =>
     json(await send(`/invocations/${id}`));
 
-  eachDoor('is running, then succeeded with its result', async (serve) => {
+  eachServer('is running, then succeeded with its result', async (serve) => {
     const { opened, open } = gate();
     const send = await serve(agent(async () => opened.then(() => ({ a: 1 }))));
     const answer = send('/invocations', post({}, keyed('a b')));
@@ -487,19 +487,19 @@ describe('the state of an invocation', () => {
       expect(await stateOf(send, 'a%20b')).toEqual({ invocation_id: 'a b', state: 'running' }),
     );
     open();
-    const told = await json(await answer);
+    const result = await json(await answer);
     expect(await stateOf(send, 'a%20b')).toEqual({
       invocation_id: 'a b',
       state: 'succeeded',
       result: { a: 1 },
     });
     const events = await (await send('/invocations/a%20b/events')).text();
-    const done = { status: 'success', duration: told.duration, metadata: told.metadata, streamed: false };
-    expect(told.duration).toBeGreaterThan(0);
+    const done = { status: 'success', duration: result.duration, metadata: result.metadata, streamed: false };
+    expect(result.duration).toBeGreaterThan(0);
     expect(events).toBe(`id: 1\ndata: {"a":1}\n\nevent: done\nid: 2\ndata: ${JSON.stringify(done)}\n\n`);
   });
 
-  eachDoor('is at work: its events begin at once, and end with its value', async (serve) => {
+  eachServer('is at work: its events begin at once, and end with its value', async (serve) => {
     const { opened, open } = gate();
     const send = await serve(agent(() => opened.then(() => 42)));
     const posted = send('/invocations', post({}, keyed('k')));
@@ -515,7 +515,7 @@ describe('the state of an invocation', () => {
     await (await posted).text();
   });
 
-  eachDoor('is at work, and its events break off when it gives a Response after all', async (serve) => {
+  eachServer('is at work, and its events break off when it gives a Response after all', async (serve) => {
     const { opened, open } = gate();
     const send = await serve(agent(() => opened.then(() => new Response('bytes'))));
     const posted = send('/invocations', post({}, keyed('k')));
@@ -527,7 +527,7 @@ describe('the state of an invocation', () => {
     expect((await send('/invocations/k/events')).status).toBe(410);
   });
 
-  eachDoor('is failed, with its error', async (serve) => {
+  eachServer('is failed, with its error', async (serve) => {
     const send = await serve(
       agent(() => {
         throw new RangeError('far');
@@ -540,19 +540,19 @@ describe('the state of an invocation', () => {
     expect(events).toBe(`event: error\nid: 1\ndata: ${JSON.stringify(failure)}\n\n`);
   });
 
-  eachDoor('has its result in the raw family too', async (serve) => {
+  eachServer('has its result in the raw family too', async (serve) => {
     const send = await serve(agent(() => [1, 2], { responseFormat: 'raw' }));
     await send('/invocations', post({}, { 'x-request-id': 'r' }));
     expect(await stateOf(send, 'r')).toEqual({ invocation_id: 'r', state: 'succeeded', result: [1, 2] });
   });
 
-  eachDoor('counts the events of a stream', async (serve) => {
+  eachServer('counts the events of a stream', async (serve) => {
     const send = await serve(agent(() => [1, 2].values()));
     await (await send('/invocations', post({}, keyed('k')))).text();
     expect(await stateOf(send, 'k')).toEqual({ invocation_id: 'k', state: 'succeeded', events: 3 });
   });
 
-  eachDoor(
+  eachServer(
     'of what is not known is a 404, and a 410 for a caller that has seen some of it',
     async (serve) => {
       const send = await serve(agent(() => 1));
@@ -573,7 +573,7 @@ describe('the state of an invocation', () => {
 });
 
 describe('cancelling', () => {
-  eachDoor('aborts the handler and answers its callers', async (serve) => {
+  eachServer('aborts the handler and answers its callers', async (serve) => {
     let aborted = false;
     const send = await serve(
       agent(async (_, { signal }) => {
@@ -589,8 +589,8 @@ describe('cancelling', () => {
     await eventually(async () => expect((await send('/invocations/k')).status).toBe(200));
     const deleted = await send('/invocations/k', { method: 'DELETE' });
     expect(deleted.status).toBe(202);
-    const told = await answer;
-    expect([told.status, (await json(told)).error_type]).toEqual([499, 'CancelledError']);
+    const result = await answer;
+    expect([result.status, (await json(result)).error_type]).toEqual([499, 'CancelledError']);
     expect(aborted).toBe(true);
     expect(await json(await send('/invocations/k'))).toMatchObject({
       state: 'cancelled',
@@ -598,7 +598,7 @@ describe('cancelling', () => {
     });
   });
 
-  eachDoor('ends a stream with its error frame, and changes nothing that has ended', async (serve) => {
+  eachServer('ends a stream with its error frame, and changes nothing that has ended', async (serve) => {
     const send = await serve(
       agent(async function* (_, { signal }) {
         yield 1;
@@ -619,7 +619,7 @@ describe('cancelling', () => {
 });
 
 describe('a caller that leaves', () => {
-  eachDoor('with a key has a while to come back', async (serve) => {
+  eachServer('with a key has a while to come back', async (serve) => {
     const { opened, open } = gate();
     let aborted = false;
     const send = await serve(
@@ -641,7 +641,7 @@ describe('a caller that leaves', () => {
   });
 
   for (const kind of ['sync', 'async'] as const) {
-    eachDoor(`from a ${kind} generator that never waits does not stop the world`, async (serve) => {
+    eachServer(`from a ${kind} generator that never waits does not stop the world`, async (serve) => {
       let ended = false;
       const send = await serve(
         agent(
@@ -669,7 +669,7 @@ describe('a caller that leaves', () => {
     });
   }
 
-  eachDoor('with a key for too long is not waited for', async (serve) => {
+  eachServer('with a key for too long is not waited for', async (serve) => {
     let reason: unknown;
     const send = await serve(
       agent(

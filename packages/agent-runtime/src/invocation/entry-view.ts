@@ -1,13 +1,14 @@
 import { describeError } from '../errors/describe-error.js';
 import type { Call } from '../http/call.js';
+import type { ResponseFormat } from '../http/envelope.js';
 import type { Reply } from '../http/reply.js';
+import type { Sink } from '../http/sink.js';
 import { toJson } from '../json/to-json.js';
-import { eventStreamHeaders, type FinalFrame, Frames } from '../stream/frames.js';
-import type { Sink } from '../stream/sink.js';
-import { finalFrame, type ResponseFormat } from './envelope.js';
+import { type FinalFrame, finalFrame } from '../stream/final-frame.js';
+import { eventStreamHeaders, Frames } from '../stream/frames.js';
 import type { Entry } from './ledger/entry.js';
 import type { Answer, Outcome } from './outcome.js';
-import { attach, expired, followValues, unlessRefused, type Wishes } from './reply-from.js';
+import { attach, expired, type ReplyOptions, subscribeToValues, unlessRefused } from './reply-to-caller.js';
 
 /** What `GET /invocations/{id}` says (contract, section 1). */
 export function describeEntry(entry: Entry<Outcome>, format: ResponseFormat): Record<string, unknown> {
@@ -22,7 +23,7 @@ export function describeEntry(entry: Entry<Outcome>, format: ResponseFormat): Re
 /** How the events of an invocation are to be sent. */
 export interface EventsOptions {
   readonly format: ResponseFormat;
-  readonly wishes: Wishes;
+  readonly replyOptions: ReplyOptions;
 }
 
 /**
@@ -33,18 +34,18 @@ export interface EventsOptions {
  * @throws RequestError 410 when the events that the caller has not seen are gone, or were no events.
  */
 export function eventsReply(entry: Entry<Outcome>, call: Call, options: EventsOptions): Reply {
-  const { wishes } = options;
+  const { replyOptions } = options;
   const leave = attach(entry, call);
   if (entry.outcome) {
     const { outcome } = entry;
-    unlessRefused(leave, () => checkEvents(entry.id, outcome, wishes));
+    unlessRefused(leave, () => checkEvents(entry.id, outcome, replyOptions));
   }
   return {
     kind: 'stream',
     status: 200,
     headers: eventStreamHeaders(true),
     open: (sink) => {
-      const frames = new Frames(sink, wishes);
+      const frames = new Frames(sink, replyOptions);
       call.incoming.onGone(() => frames.stop());
       const write = (outcome: Outcome): void =>
         writeEvents(entry.id, outcome, { ...options, call, sink, frames });
@@ -59,7 +60,7 @@ export function eventsReply(entry: Entry<Outcome>, call: Call, options: EventsOp
 }
 
 /** @throws RequestError 410 for what has no events, or not those that the caller has not seen. */
-function checkEvents(id: string, outcome: Outcome, { after = 0 }: Wishes): void {
+function checkEvents(id: string, outcome: Outcome, { after = 0 }: ReplyOptions): void {
   const isBytes = outcome.kind === 'body' || (outcome.kind === 'answer' && outcome.body === '');
   if (isBytes || (outcome.kind === 'values' && !outcome.log.has(after))) throw expired(id);
 }
@@ -67,15 +68,15 @@ function checkEvents(id: string, outcome: Outcome, { after = 0 }: Wishes): void 
 function writeEvents(
   id: string,
   outcome: Outcome,
-  { call, sink, frames, format, wishes }: EventsOptions & { call: Call; sink: Sink; frames: Frames },
+  { call, sink, frames, format, replyOptions }: EventsOptions & { call: Call; sink: Sink; frames: Frames },
 ): void {
-  checkEvents(id, outcome, wishes);
-  const { after = 0 } = wishes;
-  if (outcome.kind === 'values') followValues(outcome, { call, sink, frames, after });
+  checkEvents(id, outcome, replyOptions);
+  const { after = 0 } = replyOptions;
+  if (outcome.kind === 'values') subscribeToValues(outcome, { call, sink, frames, after });
   if (outcome.kind !== 'answer') return;
   const { failure, requestId, seconds, usage } = outcome;
   if (!failure && after < 1) frames.write(toJson(resultOf(outcome, format)), 1);
-  const value = ofOneValue(finalFrame({ requestId, invocationId: id }, seconds, { thrown: failure, usage }));
+  const value = ofOneValue(finalFrame({ requestId, invocationId: id }, seconds, { failure, usage }));
   const last = failure ? 1 : 2;
   frames.end(after < last ? { value, id: last } : undefined);
 }
@@ -85,12 +86,12 @@ function ofOneValue(final: FinalFrame): FinalFrame {
   return final.event === 'done' ? { ...final, json: `${final.json.slice(0, -1)},"streamed":false}` } : final;
 }
 
-function failureOf(thrown: unknown): { error: string; error_type: string } {
-  const { message, type } = describeError(thrown);
+function failureOf(error: unknown): { error: string; error_type: string } {
+  const { message, type } = describeError(error);
   return { error: message, error_type: type };
 }
 
 function resultOf({ body }: Answer, format: ResponseFormat): unknown {
-  const told: unknown = JSON.parse(body);
-  return format === 'raw' ? told : Reflect.get(Object(told), 'result');
+  const content: unknown = JSON.parse(body);
+  return format === 'raw' ? content : Reflect.get(Object(content), 'result');
 }

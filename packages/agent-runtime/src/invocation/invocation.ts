@@ -5,20 +5,20 @@ import { type RequestContext, usageOf } from '../context/request-context.js';
 import { describeError } from '../errors/describe-error.js';
 import { withCachePolicy } from '../http/cache-policy.js';
 import type { Call } from '../http/call.js';
+import { errorReply, successBody, usageHeader } from '../http/envelope.js';
 import { type BodyReply, jsonReply } from '../http/reply.js';
 import { toJson } from '../json/to-json.js';
-import type { FinalFrame } from '../stream/frames.js';
-import type { Thrown } from '../stream/outlet.js';
+import type { EventLog } from '../stream/event-log.js';
+import type { Failure } from '../stream/failure.js';
+import { type FinalFrame, finalFrame } from '../stream/final-frame.js';
+import { LogWriter } from '../stream/log-writer.js';
 import { Pump } from '../stream/pump.js';
 import { type AnyIterator, readerIterator, toIterator } from '../stream/to-iterator.js';
 import { type InvocationSpan, startSpan } from '../trace/invocation-span.js';
-import { isUnwanted, timedOut } from './endings.js';
-import { errorReply, finalFrame, successBody, usageHeader } from './envelope.js';
 import type { Entry } from './ledger/entry.js';
-import type { EventLog } from './ledger/event-log.js';
-import { LogOutlet } from './log-outlet.js';
 import type { Outcome } from './outcome.js';
 import type { Services } from './services.js';
+import { isUnwanted, timedOut } from './termination-reasons.js';
 
 /** One run of the handler: from its call to its real end. What comes of it goes into its entry. */
 export class Invocation {
@@ -117,7 +117,7 @@ export class Invocation {
     this.#deadline = setTimeout(() => this.#cancellation.cancel(timedOut(timeoutMs)), timeoutMs);
   }
 
-  #openAnswer({ status, headers, body }: Omit<BodyReply, 'kind'>, seconds: number, failure?: Thrown): void {
+  #openAnswer({ status, headers, body }: Omit<BodyReply, 'kind'>, seconds: number, failure?: Failure): void {
     this.#isOpen = true;
     const { requestId } = this.#call;
     const bytes = body.length;
@@ -131,7 +131,7 @@ export class Invocation {
     const log = this.#services.ledger.createLog<string, FinalFrame>(this.#entry.isRecorded);
     const start = this.#starter(iterator, log, {
       item: toJson,
-      end: (thrown, seconds) => finalFrame(this.#call, seconds, { thrown, usage: usageOf(this.#context) }),
+      end: (failure, seconds) => finalFrame(this.#call, seconds, { failure, usage: usageOf(this.#context) }),
     });
     this.#isOpen = true;
     this.#entry.open({ kind: 'values', log, start, bytes: 0, forget: log.forget.bind(log) });
@@ -148,8 +148,8 @@ export class Invocation {
       this.#release();
       return;
     }
-    const log = this.#services.ledger.createLog<Uint8Array, Thrown | undefined>(this.#entry.isRecorded);
-    const start = this.#starter(readerIterator(body), log, { item: bytesOf, end: (thrown) => thrown });
+    const log = this.#services.ledger.createLog<Uint8Array, Failure | undefined>(this.#entry.isRecorded);
+    const start = this.#starter(readerIterator(body), log, { item: bytesOf, end: (failure) => failure });
     this.#isOpen = true;
     this.#entry.open({ kind: 'body', status, headers, log, start, bytes: 0, forget: log.forget.bind(log) });
     if (this.#entry.isRecorded) start();
@@ -161,15 +161,15 @@ export class Invocation {
     log: EventLog<Item, End>,
     encoding: StreamEncoding<Item, End>,
   ): () => void {
-    const end = (thrown: Thrown | undefined): End => {
+    const end = (failure: Failure | undefined): End => {
       const seconds = this.#call.seconds();
-      this.#settle(thrown, seconds);
-      return encoding.end(thrown, seconds);
+      this.#settle(failure, seconds);
+      return encoding.end(failure, seconds);
     };
-    const outlet = new LogOutlet(log, { item: encoding.item, end }, this.#onValue);
+    const writer = new LogWriter(log, { item: encoding.item, end }, this.#onValue);
     const start = once(() => {
       this.#startDeadline();
-      const pump = new Pump(iterator, outlet, this.#cancellation);
+      const pump = new Pump(iterator, writer, this.#cancellation);
       const release = (): void => this.#release();
       this.#within(() => pump.run()).then(release, release);
     });
@@ -180,18 +180,18 @@ export class Invocation {
   #fail(error: unknown): void {
     const { responseFormat, debug } = this.#services.config;
     const seconds = this.#call.seconds();
-    const told = { seconds, usage: usageOf(this.#context) };
-    this.#openAnswer(errorReply(responseFormat, error, this.#call, debug, told), seconds, { error });
+    const facts = { seconds, usage: usageOf(this.#context) };
+    this.#openAnswer(errorReply(responseFormat, error, this.#call, debug, facts), seconds, { error });
   }
 
   /** What came of it is known. */
-  #settle(thrown: Thrown | undefined, seconds: number): void {
+  #settle(failure: Failure | undefined, seconds: number): void {
     clearTimeout(this.#deadline);
-    const state = this.#stateAfter(thrown);
+    const state = this.#stateAfter(failure);
     this.#services.ledger.end(this.#entry, state);
-    const errorType = thrown && this.#logFailure(thrown.error);
+    const errorType = failure && this.#logFailure(failure.error);
     this.#services.metrics?.ended(state, errorType, seconds);
-    this.#span?.end(thrown?.error instanceof Error ? thrown.error : undefined);
+    this.#span?.end(failure?.error instanceof Error ? failure.error : undefined);
   }
 
   #within<T>(run: () => T): T {
@@ -206,10 +206,10 @@ export class Invocation {
     this.#onReleased?.();
   }
 
-  #stateAfter(thrown: Thrown | undefined): Exclude<InvocationState, 'running'> {
-    if (!thrown) return 'succeeded';
+  #stateAfter(failure: Failure | undefined): Exclude<InvocationState, 'running'> {
+    if (!failure) return 'succeeded';
     const { reason } = this.#cancellation;
-    return reason !== undefined && reason === thrown.error && isUnwanted(reason) ? 'cancelled' : 'failed';
+    return reason !== undefined && reason === failure.error && isUnwanted(reason) ? 'cancelled' : 'failed';
   }
 
   readonly #onValue = (): void => {
@@ -233,7 +233,7 @@ export class Invocation {
 /** How the values of a stream become the events of a log, and its end the last of them. */
 interface StreamEncoding<Item, End> {
   item(value: unknown): Item;
-  end(thrown: Thrown | undefined, seconds: number): End;
+  end(failure: Failure | undefined, seconds: number): End;
 }
 
 /** Runs a function at the first call, and lets go of it then: it is kept with an outcome, long after the request. */

@@ -12,18 +12,18 @@ import { checkInput } from '../entrypoint/input-schema.js';
 import { RequestError } from '../errors/request-error.js';
 import { unavailable } from '../errors/unavailable.js';
 import type { Call } from '../http/call.js';
+import { parseBody } from '../http/parse-body.js';
 import { jsonReply, type Reply } from '../http/reply.js';
 import { toJson } from '../json/to-json.js';
 import { eventStreamHeaders } from '../stream/frames.js';
-import { callerGone, cancelled } from './endings.js';
 import { describeEntry, eventsReply } from './entry-view.js';
 import { fingerprint } from './fingerprint.js';
 import { Invocation } from './invocation.js';
 import type { Entry } from './ledger/entry.js';
 import type { Outcome } from './outcome.js';
-import { parseBody } from './parse-body.js';
-import { expired, replyFrom, type Wishes } from './reply-from.js';
+import { expired, type ReplyOptions, replyToCaller } from './reply-to-caller.js';
 import type { Services } from './services.js';
+import { callerGone, cancelled } from './termination-reasons.js';
 
 /** Runs the entry point, once for each invocation, and answers for those it knows (contract, sections 1 and 5). */
 export class Invocations {
@@ -47,7 +47,7 @@ export class Invocations {
     const { entrypoint } = this;
     if (!entrypoint) throw new RequestError(500, refusals.noEntrypoint, 'No entrypoint registered');
     checkIds(call);
-    const request = { call, entrypoint, wishes: this.#wishes(call), attempt: attemptOf(call) };
+    const request = { call, entrypoint, replyOptions: this.#replyOptions(call), attempt: attemptOf(call) };
     return incoming.readText(config.maxRequestSize).then((text) => this.#receive(request, text));
   }
 
@@ -74,9 +74,9 @@ export class Invocations {
 
   /** Nothing in here may wait: of two requests with one key, the second must find the entry of the first. */
   #enter(request: RunRequest, input: Input, print: string | undefined): Reply | Promise<Reply> {
-    const { call, wishes } = request;
+    const { call, replyOptions } = request;
     const entry = this.#known(request, print) ?? this.#begin(request, input, print);
-    return replyFrom(entry, call, wishes);
+    return replyToCaller(entry, call, replyOptions);
   }
 
   /** `GET /invocations/{id}` */
@@ -90,14 +90,14 @@ export class Invocations {
   /** `GET /invocations/{id}/events` */
   events(call: Call): Reply {
     const id = call.invocationId;
-    const wishes: Wishes = { ...this.#wishes(call), resumable: true };
-    if (wishes.after !== undefined && !this.#services.ledger.find(id)) throw expired(id);
+    const replyOptions: ReplyOptions = { ...this.#replyOptions(call), resumable: true };
+    if (replyOptions.after !== undefined && !this.#services.ledger.find(id)) throw expired(id);
     const entry = this.#find(id);
     // Who asks for the head only does not wait for the invocation, and keeps none going.
     if (call.incoming.method === 'HEAD') {
       return { kind: 'stream', status: 200, headers: eventStreamHeaders(true), open: (sink) => sink.end() };
     }
-    return eventsReply(entry, call, { format: this.#services.config.responseFormat, wishes });
+    return eventsReply(entry, call, { format: this.#services.config.responseFormat, replyOptions });
   }
 
   /** `DELETE /invocations/{id}` */
@@ -115,7 +115,7 @@ export class Invocations {
     return entry;
   }
 
-  #wishes({ incoming }: Call): Wishes {
+  #replyOptions({ incoming }: Call): ReplyOptions {
     const seen = incoming.header(names.lastEventId);
     if (seen !== undefined && !/^\d{1,15}$/.test(seen)) {
       throw new RequestError(
@@ -132,7 +132,7 @@ export class Invocations {
   }
 
   /** The invocation that the caller's key already names. */
-  #known({ call, wishes, attempt }: RunRequest, print: string | undefined): Entry<Outcome> | undefined {
+  #known({ call, replyOptions, attempt }: RunRequest, print: string | undefined): Entry<Outcome> | undefined {
     const { invocationId: id } = call;
     const { ledger } = this.#services;
     if (print !== undefined) {
@@ -144,18 +144,22 @@ export class Invocations {
       if (known !== undefined || (attempt > 1 && !ledger.forgottenKeys.isComplete)) throw expired(id);
     }
     // It asks to go on with what is not known here: to run it now might run it twice.
-    if (wishes.after !== undefined) throw expired(id);
+    if (replyOptions.after !== undefined) throw expired(id);
     return undefined;
   }
 
-  #begin({ call, entrypoint, wishes }: RunRequest, input: Input, print: string | undefined): Entry<Outcome> {
+  #begin(
+    { call, entrypoint, replyOptions }: RunRequest,
+    input: Input,
+    print: string | undefined,
+  ): Entry<Outcome> {
     this.#admit();
     const { config, ledger } = this.#services;
     const cancellation = new Cancellation();
     const entry = ledger.begin({
       id: call.invocationId,
       fingerprint: print,
-      isRecorded: print !== undefined || wishes.resumable,
+      isRecorded: print !== undefined || replyOptions.resumable,
       graceMs: print === undefined ? 0 : config.resumeGraceMs,
       cancel: (why) => cancellation.cancel(why === 'asked' ? cancelled() : callerGone()),
     });
@@ -181,7 +185,7 @@ export class Invocations {
 interface RunRequest {
   readonly call: Call;
   readonly entrypoint: Entrypoint;
-  readonly wishes: Wishes;
+  readonly replyOptions: ReplyOptions;
   /** Which request of its key this is, by the caller's count from 1. */
   readonly attempt: number;
 }

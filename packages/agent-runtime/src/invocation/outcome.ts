@@ -1,8 +1,8 @@
 import type { WireUsage } from '../context/usage.js';
-import type { ReplyHeaders } from '../http/reply.js';
-import type { FinalFrame } from '../stream/frames.js';
-import type { Thrown } from '../stream/outlet.js';
-import type { EventLog } from './ledger/event-log.js';
+import type { ReplyHeaders } from '../http/response-headers.js';
+import type { EventLog } from '../stream/event-log.js';
+import type { Failure } from '../stream/failure.js';
+import type { FinalFrame } from '../stream/final-frame.js';
 import type { Remembered } from './ledger/ledger.js';
 
 /** What comes of an invocation: what each of its callers is answered with. */
@@ -20,7 +20,7 @@ export interface Answer extends Remembered {
   /** What the handler said that it used. */
   readonly usage?: WireUsage | undefined;
   /** What the handler threw, when that is what is answered. */
-  readonly failure?: Thrown | undefined;
+  readonly failure?: Failure | undefined;
 }
 
 /** A stream of values, each as JSON text. */
@@ -36,7 +36,7 @@ export interface Body extends Remembered {
   readonly kind: 'body';
   readonly status: number;
   readonly headers: ReplyHeaders;
-  readonly log: EventLog<Uint8Array, Thrown | undefined>;
+  readonly log: EventLog<Uint8Array, Failure | undefined>;
   /** Called when the first reader is there. */
   start(): void;
 }

@@ -2,13 +2,13 @@ import { createServer } from 'node:http';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
 const jsonType = 'application/json; charset=utf-8';
 
 describe('a value', () => {
-  eachDoor('comes in an envelope that names its request', async (serve) => {
+  eachServer('comes in an envelope that names its request', async (serve) => {
     const send = await serve(agent((request) => ({ echo: request })));
     const response = await send('/invocations', post({ a: [1, 'é'] }, { 'x-request-id': 'r-1' }));
     expect(response.status).toBe(200);
@@ -24,7 +24,7 @@ describe('a value', () => {
     expect(response.headers.get('x-runtime-instance')).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  eachDoor('is the whole body in the raw family', async (serve) => {
+  eachServer('is the whole body in the raw family', async (serve) => {
     const send = await serve(agent(async () => ({ a: 1 }), { responseFormat: 'raw' }));
     const response = await send('/invocations', post({}));
     expect(response.headers.get('content-type')).toBe(jsonType);
@@ -32,7 +32,7 @@ describe('a value', () => {
   });
 
   for (const nothing of [undefined, null]) {
-    eachDoor(`of ${nothing} is null`, async (serve) => {
+    eachServer(`of ${nothing} is null`, async (serve) => {
       const send = await serve(agent(() => nothing));
       expect(await json(await send('/invocations', post({})))).toMatchObject({ result: null });
     });
@@ -72,7 +72,7 @@ describe('a value', () => {
     ],
   ];
   for (const [what, value, expected] of awkward) {
-    eachDoor(
+    eachServer(
       `JSON cannot hold, or hardly, is written the same plain and streamed: ${what}`,
       async (serve) => {
         const send = await serve(agent((mode) => (mode === 'plain' ? value : [value].values())));
@@ -85,7 +85,7 @@ describe('a value', () => {
     );
   }
 
-  eachDoor('nested too deeply to be written is an error, not a crash', async (serve) => {
+  eachServer('nested too deeply to be written is an error, not a crash', async (serve) => {
     let deep: unknown = 1;
     for (let level = 0; level < 100_000; level++) deep = [deep];
     const send = await serve(agent(() => deep));
@@ -97,7 +97,7 @@ describe('a value', () => {
 describe('a Response', () => {
   const text = 'hello world '.repeat(50);
 
-  eachDoor('that was fetched, and unpacked by that, is told as what it is now', async (serve) => {
+  eachServer('that was fetched, and decompressed by that, is described as what it is now', async (serve) => {
     const upstream = createServer((_request, response) => {
       const packed = gzipSync(text);
       response.writeHead(200, {
@@ -125,7 +125,7 @@ describe('a Response', () => {
     }
   });
 
-  eachDoor('that the handler packed itself stays packed', async (serve) => {
+  eachServer('that the handler packed itself stays packed', async (serve) => {
     const packed = gzipSync(text);
     const headers = { 'content-encoding': 'gzip', 'content-length': String(packed.length) };
     const send = await serve(agent(() => new Response(packed, { headers })));
@@ -136,7 +136,7 @@ describe('a Response', () => {
     expect(response.url ? body.toString() : gunzipSync(body).toString()).toBe(text);
   });
 
-  eachDoor('that is an error of the network is a 500', async (serve) => {
+  eachServer('that is an error of the network is a 500', async (serve) => {
     const response = await (await serve(agent(() => Response.error())))('/invocations', post({}));
     expect([response.status, (await json(response)).error]).toEqual([
       500,
@@ -144,7 +144,7 @@ describe('a Response', () => {
     ]);
   });
 
-  eachDoor('that names a wrong length does not send one', async (serve) => {
+  eachServer('that names a wrong length does not send one', async (serve) => {
     const send = await serve(agent(() => new Response('hello', { headers: { 'content-length': '3' } })));
     for (const turn of [1, 2]) {
       const response = await send('/invocations', post(turn));
@@ -152,7 +152,7 @@ describe('a Response', () => {
     }
   });
 
-  eachDoor('passes through as it is', async (serve) => {
+  eachServer('passes through as it is', async (serve) => {
     const send = await serve(
       agent(() => {
         const headers = new Headers({ 'content-type': 'text/csv', 'x-mine': '1' });
@@ -169,7 +169,7 @@ describe('a Response', () => {
     expect(await response.text()).toBe('a,b');
   });
 
-  eachDoor('with no body has none', async (serve) => {
+  eachServer('with no body has none', async (serve) => {
     const send = await serve(agent(() => new Response(null, { status: 204 })));
     const response = await send('/invocations', post({}));
     expect([response.status, await response.text()]).toEqual([204, '']);
@@ -177,7 +177,7 @@ describe('a Response', () => {
 });
 
 describe('an error', () => {
-  eachDoor('before the first byte is a 500 that names it, without its stack', async (serve) => {
+  eachServer('before the first byte is a 500 that names it, without its stack', async (serve) => {
     const send = await serve(
       agent(async () => {
         throw new RangeError('out of it');
@@ -195,7 +195,7 @@ describe('an error', () => {
     });
   });
 
-  eachDoor('is a bare message in the raw family', async (serve) => {
+  eachServer('is a bare message in the raw family', async (serve) => {
     const send = await serve(
       agent(
         () => {
@@ -208,13 +208,13 @@ describe('an error', () => {
     expect([response.status, await response.json()]).toEqual([500, { error: 'no' }]);
   });
 
-  eachDoor("of the runtime's own has its type in the raw family too", async (serve) => {
+  eachServer("of the runtime's own has its type in the raw family too", async (serve) => {
     const send = await serve(agent(() => 1, { responseFormat: 'raw' }));
     const response = await send('/invocations', post({}, { 'last-event-id': '1' }));
     expect(await json(response)).toEqual({ error: expect.any(String), error_type: 'invocation_expired' });
   });
 
-  eachDoor('shows its stack when debugging', async (serve) => {
+  eachServer('shows its stack when debugging', async (serve) => {
     const send = await serve(
       agent(
         () => {
@@ -234,7 +234,7 @@ describe('an error', () => {
     ['404', 500],
     [404.5, 500],
   ] as const) {
-    eachDoor(`carrying the status ${carried} (${typeof carried}) is a ${status}`, async (serve) => {
+    eachServer(`carrying the status ${carried} (${typeof carried}) is a ${status}`, async (serve) => {
       const send = await serve(
         agent(() => {
           throw Object.assign(new Error('no'), { status: carried });
@@ -258,7 +258,7 @@ describe('an error', () => {
       'The error cannot be read.',
     ],
   ] as const) {
-    eachDoor(`may be anything that can be thrown: ${what}`, async (serve) => {
+    eachServer(`may be anything that can be thrown: ${what}`, async (serve) => {
       const send = await serve(
         agent(() => {
           throw thrown;
@@ -269,7 +269,7 @@ describe('an error', () => {
     });
   }
 
-  eachDoor("of JSON parsing in the handler is the handler's: a 500", async (serve) => {
+  eachServer("of JSON parsing in the handler is the handler's: a 500", async (serve) => {
     const send = await serve(agent(() => JSON.parse('{')));
     const response = await send('/invocations', post({}));
     expect([response.status, (await json(response)).error_type]).toEqual([500, 'SyntaxError']);
@@ -286,7 +286,7 @@ describe('a request', () => {
     ['nothing', '', {}],
     ['JSON under another content type, with a byte order mark', '\uFEFF{"a":1}', { a: 1 }],
   ] as const) {
-    eachDoor(`may be ${what}`, async (serve) => {
+    eachServer(`may be ${what}`, async (serve) => {
       const send = await serve(agent((request) => request));
       const headers = { 'content-type': 'text/plain' };
       const response = await send('/invocations', { method: 'POST', body, headers });
@@ -294,21 +294,21 @@ describe('a request', () => {
     });
   }
 
-  eachDoor('that is not JSON is a 400', async (serve) => {
+  eachServer('that is not JSON is a 400', async (serve) => {
     const send = await serve(agent(() => 1));
     const response = await send('/invocations', { method: 'POST', body: '{"a":' });
     expect(response.status).toBe(400);
     expect(await json(response)).toMatchObject({ error: expect.stringMatching(/^Invalid JSON/) });
   });
 
-  eachDoor('that is not UTF-8 is a 400', async (serve) => {
+  eachServer('that is not UTF-8 is a 400', async (serve) => {
     const send = await serve(agent(() => 1));
     const response = await send('/invocations', { method: 'POST', body: new Uint8Array([0x22, 0xff, 0x22]) });
     expect(response.status).toBe(400);
     expect(await json(response)).toMatchObject({ error: expect.stringMatching(/^Invalid encoding/) });
   });
 
-  eachDoor('over the limit is a 413, declared or not', async (serve) => {
+  eachServer('over the limit is a 413, declared or not', async (serve) => {
     const send = await serve(agent((request) => request, { maxRequestSize: 100 }));
     const just = await send('/invocations', post('x'.repeat(98)));
     expect(just.status).toBe(200);
@@ -346,7 +346,7 @@ test('a wrong configuration is refused by the name of its option and variable', 
 });
 
 describe('the handler', () => {
-  eachDoor('is handed any JSON value as it came, whatever its content type', async (serve) => {
+  eachServer('is handed any JSON value as it came, whatever its content type', async (serve) => {
     const send = await serve(agent((request) => request));
     for (const value of [null, 0, false, 'text', [1], { prompt: 'p', unknown: { a: [1] } }]) {
       const response = await send('/invocations', post(value, { 'content-type': 'text/plain' }));
@@ -354,7 +354,7 @@ describe('the handler', () => {
     }
   });
 
-  eachDoor('is handed an empty object for an empty body', async (serve) => {
+  eachServer('is handed an empty object for an empty body', async (serve) => {
     const send = await serve(agent((request) => request));
     const response = await send('/invocations', { method: 'POST' });
     expect([response.status, (await json(response)).result]).toEqual([200, {}]);

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
-eachDoor('what is to be done at the start is done before the first request, once', async (serve) => {
+eachServer('what is to be done at the start is done before the first request, once', async (serve) => {
   const order: string[] = [];
   const app = agent(() => order.join());
   app.onStart(async () => {

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { post } from '../../test/each-door.js';
+import { post } from '../../test/each-server.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
 afterEach(() => vi.restoreAllMocks());

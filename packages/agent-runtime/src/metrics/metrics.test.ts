@@ -1,7 +1,7 @@
 import { Counter, register } from 'prom-client';
 import { describe, expect, onTestFinished } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, post, type Send } from '../../test/each-door.js';
+import { eachServer, post, type Send } from '../../test/each-server.js';
 import { eventually } from '../../test/eventually.js';
 
 /** The samples of `/metrics` by name and labels. */
@@ -14,7 +14,7 @@ async function samples(send: Send): Promise<Record<string, number>> {
 }
 
 describe('metrics', () => {
-  eachDoor(
+  eachServer(
     'count invocations by outcome and error type, time them, and count what streams carry',
     async (serve) => {
       const send = await serve(
@@ -42,7 +42,7 @@ describe('metrics', () => {
     },
   );
 
-  eachDoor('show what runs', async (serve) => {
+  eachServer('show what runs', async (serve) => {
     let finish = (): void => {};
     const send = await serve(
       agent(
@@ -59,7 +59,7 @@ describe('metrics', () => {
     expect((await samples(send)).agent_runtime_active).toBe(0);
   });
 
-  eachDoor('include what the agent itself counts', async (serve) => {
+  eachServer('include what the agent itself counts', async (serve) => {
     const mine = new Counter({ name: 'questions_total', help: 'Questions.' });
     onTestFinished(() => register.clear());
     const send = await serve(agent(() => mine.inc()));
@@ -68,7 +68,7 @@ describe('metrics', () => {
     expect((await samples(send)).questions_total).toBe(1);
   });
 
-  eachDoor('are not there when they are turned off', async (serve) => {
+  eachServer('are not there when they are turned off', async (serve) => {
     const send = await serve(agent(() => 1, { enableMetrics: false }));
     expect((await send('/metrics')).status).toBe(404);
     expect((await send('/invocations', post({}))).status).toBe(200);

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { type Duplex, Readable, type Writable } from 'node:stream';
 import { invalidEncoding, tooLarge } from '../errors/body-errors.js';
 import type { Incoming } from '../http/incoming.js';
-import { callerGone } from '../invocation/endings.js';
+import { callerGone } from '../invocation/termination-reasons.js';
 
 /** A request on a Node socket as the core sees it. */
 export class NodeIncoming implements Incoming {
@@ -20,7 +20,7 @@ export class NodeIncoming implements Incoming {
     this.method = request.method ?? 'GET';
     this.#request = request;
     this.#response = response;
-    // Read as a URL, as the web's door and middleware read it, wherever that can make a difference.
+    // Read as a URL, as `fetch` and middleware read it, wherever that can make a difference.
     this.path = plainPath.test(path) ? path : this.#url().pathname;
   }
 

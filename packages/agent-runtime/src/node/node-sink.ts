@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Sink } from '../stream/sink.js';
+import type { Sink } from '../http/sink.js';
 
 /**
  * Writes a stream to a Node response. Text of one turn of the event loop leaves in one piece: each write of a chunked

@@ -29,8 +29,8 @@ function outcomeOf(
   headers: NodeJS.Dict<string | string[]>,
   body: string,
 ): string {
-  const { status: told }: { status?: string } = JSON.parse(body);
-  if (status === 200 && told === 'success') return 'ran';
+  const { status: outcome }: { status?: string } = JSON.parse(body);
+  if (status === 200 && outcome === 'success') return 'ran';
   const isRefusal = status === 503 && headers['retry-after'] === '1' && headers.connection === 'close';
   return isRefusal ? 'turned away' : `wrong: ${status} ${body}`;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { post } from '../../test/each-door.js';
+import { post } from '../../test/each-server.js';
 import { spawnProgram } from '../../test/spawn-program.js';
 
 /** Waits until the server takes no new connection. */

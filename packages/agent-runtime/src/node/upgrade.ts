@@ -49,7 +49,7 @@ async function open(
 async function createServer(maxPayload: number): Promise<WebSocketServer> {
   const { WebSocketServer } = await import('ws');
   const server = new WebSocketServer({ noServer: true, maxPayload, clientTracking: false });
-  // RFC 6455, section 4.4: who speaks another version is told which there are.
+  // RFC 6455, section 4.4: a client of another version gets a list of ours.
   server.on('wsClientError', (_error, socket) =>
     refuse(socket, 400, { headers: ['sec-websocket-version: 13, 8'] }),
   );

@@ -1,13 +1,13 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { agent } from '../../test/agent.js';
 import { decorated } from '../../test/compile-decorated.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import { PingStatus } from '../index.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 import type { PingHandler } from './health.js';
 
 describe('ping', () => {
-  eachDoor('is Healthy while idle and HealthyBusy while a handler runs', async (serve) => {
+  eachServer('is Healthy while idle and HealthyBusy while a handler runs', async (serve) => {
     const app = new AgentRuntimeApp();
     let finish = (): void => {};
     app.entrypoint(
@@ -49,7 +49,7 @@ describe('ping', () => {
     expectTypeOf(same).toEqualTypeOf(judge);
   });
 
-  eachDoor('stamps the last change, not the last look', async (serve) => {
+  eachServer('stamps the last change, not the last look', async (serve) => {
     const app = agent(() => undefined);
     let status: PingStatus = PingStatus.Healthy;
     app.ping(() => status);
@@ -75,7 +75,7 @@ describe('ping', () => {
     ['no', async () => false, { status: 'HealthyBusy' }],
   ];
   for (const [what, handler, expected] of answers) {
-    eachDoor(`of one's own may say ${what}`, async (serve) => {
+    eachServer(`of one's own may say ${what}`, async (serve) => {
       const app = agent(() => undefined);
       expect(app.ping(handler)).toBe(handler);
       const response = await (await serve(app))('/ping');
@@ -83,7 +83,7 @@ describe('ping', () => {
     });
   }
 
-  eachDoor("of one's own that throws is a 500, busy, with the message", async (serve) => {
+  eachServer("of one's own that throws is a 500, busy, with the message", async (serve) => {
     const app = agent(() => undefined);
     app.ping(() => {
       throw new Error('disk full');
@@ -93,7 +93,7 @@ describe('ping', () => {
     expect(await json(response)).toMatchObject({ status: 'HealthyBusy', message: 'disk full' });
   });
 
-  eachDoor("of one's own that throws is automatic in the raw family", async (serve) => {
+  eachServer("of one's own that throws is automatic in the raw family", async (serve) => {
     const app = agent(() => undefined, { responseFormat: 'raw' });
     app.ping(() => {
       throw new Error('disk full');

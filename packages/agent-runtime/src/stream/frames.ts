@@ -1,15 +1,10 @@
-import {
-  encodeFrame,
-  type FinalEvent,
-  heartbeatFrame,
-  headers as names,
-  resumableStream,
-} from '@sandpiper/protocol';
+import { encodeFrame, heartbeatFrame, headers as names, resumableStream } from '@sandpiper/protocol';
 import { unchangedStream } from '../http/cache-policy.js';
+import type { Sink } from '../http/sink.js';
+import type { Failure } from './failure.js';
+import type { FinalFrame } from './final-frame.js';
 import { Heartbeat } from './heartbeat.js';
-import type { Thrown } from './outlet.js';
-import type { Reader } from './reader.js';
-import type { Sink } from './sink.js';
+import type { Subscriber } from './subscriber.js';
 
 /** The headers of a stream of frames (contract, section 4). */
 export function eventStreamHeaders(resumable: boolean): string[] {
@@ -18,15 +13,8 @@ export function eventStreamHeaders(resumable: boolean): string[] {
   return headers;
 }
 
-/** The frame a stream ends with. */
-export interface FinalFrame {
-  readonly event: FinalEvent;
-  /** JSON text. */
-  readonly json: string;
-}
-
-/** Writes one reader's frames, with heartbeats where they are silent (contract, section 4). */
-export class Frames implements Reader<string, FinalFrame> {
+/** Writes one caller's frames, with heartbeats where they are silent (contract, section 4). */
+export class Frames implements Subscriber<string, FinalFrame> {
   readonly #sink: Sink;
   readonly #resumable: boolean;
   readonly #heartbeat: Heartbeat;
@@ -37,7 +25,7 @@ export class Frames implements Reader<string, FinalFrame> {
     this.#heartbeat = new Heartbeat(sink, options.heartbeatMs);
   }
 
-  /** Writes a value, as JSON text. False: the reader is behind. */
+  /** Writes a value, as JSON text. False: the caller is behind. */
   write(json: string, id: number): boolean {
     this.#heartbeat.beat();
     return this.#sink.write(encodeFrame(json, this.#resumable ? id : undefined));
@@ -61,7 +49,7 @@ export class Frames implements Reader<string, FinalFrame> {
     this.#sink.cut();
   }
 
-  /** The reader left; there is nobody to write to any more. */
+  /** The caller left; there is nobody to write to any more. */
   stop(): void {
     this.#heartbeat.stop();
   }
@@ -73,7 +61,7 @@ export class Frames implements Reader<string, FinalFrame> {
 }
 
 /** Hands on the pieces of a body as they are. */
-export function bytesReader(sink: Sink): Reader<Uint8Array, Thrown | undefined> {
+export function bytesSubscriber(sink: Sink): Subscriber<Uint8Array, Failure | undefined> {
   return {
     write: (piece) => sink.write(piece),
     end: (final) => (final?.value ? sink.cut() : sink.end()),

@@ -1,5 +1,5 @@
 import { heartbeatFrame } from '@sandpiper/protocol';
-import type { Sink } from './sink.js';
+import type { Sink } from '../http/sink.js';
 
 /** Silence is looked for this many times within one heartbeat's time, and so found that much late at the most. */
 const looks = 8;

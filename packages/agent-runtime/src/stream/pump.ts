@@ -1,23 +1,23 @@
 import type { Cancellation } from '../cancellation/cancellation.js';
-import type { Outlet } from './outlet.js';
+import type { LogWriter } from './log-writer.js';
 import type { AnyIterator } from './to-iterator.js';
 
 /**
- * Moves values from an iterator to an outlet at the outlet's pace: while its readers are behind, the iterator is
- * not asked for more. When the invocation is cancelled the stream gets its ending and the iterator's `return`
+ * Moves values from an iterator to a log at the pace of the log's subscribers: while they are behind, the iterator is
+ * not asked for more. When the invocation is cancelled the stream gets its end and the iterator's `return`
  * is called at once, even while the pump waits for either of them, so that a generator's `finally` runs.
  */
-export class Pump {
+export class Pump<Item extends { readonly length: number }, End> {
   readonly #iterator: AnyIterator;
-  readonly #outlet: Outlet;
+  readonly #writer: LogWriter<Item, End>;
   readonly #cancellation: Cancellation;
   #wake: (() => void) | undefined;
 
-  constructor(iterator: AnyIterator, outlet: Outlet, cancellation: Cancellation) {
+  constructor(iterator: AnyIterator, writer: LogWriter<Item, End>, cancellation: Cancellation) {
     this.#iterator = iterator;
-    this.#outlet = outlet;
+    this.#writer = writer;
     this.#cancellation = cancellation;
-    outlet.onDrain = () => this.#wake?.();
+    writer.onDrain = () => this.#wake?.();
   }
 
   /** Resolves when the iterator has come to its real end, its clean-up included. Never rejects. */
@@ -37,8 +37,8 @@ export class Pump {
           );
         }
         if (cancellation.reason) break;
-        if (step.done) return this.#outlet.end();
-        if (!this.#outlet.write(step.value)) await this.#untilDrained();
+        if (step.done) return this.#writer.end();
+        if (!this.#writer.write(step.value)) await this.#untilDrained();
         if (++steps % 8 === 0 && performance.now() - lastTurn > longestMs) {
           await turn();
           lastTurn = performance.now();
@@ -46,7 +46,7 @@ export class Pump {
       }
     } catch (error) {
       // What a cancelled iterator still throws has no reader.
-      if (!cancellation.reason) this.#outlet.end({ error });
+      if (!cancellation.reason) this.#writer.end({ error });
     }
     await this.#returnIterator();
   }
@@ -59,11 +59,11 @@ export class Pump {
 
   #cancelled(reason: Error): void {
     this.#returnIterator().catch(() => {});
-    this.#outlet.end({ error: reason });
+    this.#writer.end({ error: reason });
     this.#wake?.();
   }
 
-  /** Lets a generator's `finally` run. Its outcome changes nothing: the stream has its ending. */
+  /** Lets a generator's `finally` run. Its outcome changes nothing: the stream has its end. */
   async #returnIterator(): Promise<void> {
     try {
       await this.#iterator.return?.();

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import { eventually } from '../../test/eventually.js';
 
 const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
@@ -66,7 +66,7 @@ describe('what is streamed', () => {
     ],
   ];
   for (const [what, source] of sources) {
-    eachDoor(`${what} is, one frame a value, whatever the caller accepts`, async (serve) => {
+    eachServer(`${what} is, one frame a value, whatever the caller accepts`, async (serve) => {
       const send = await serve(agent(source));
       const response = await send('/invocations', post({}, { accept: 'application/json' }));
       expect(response.status).toBe(200);
@@ -78,18 +78,18 @@ describe('what is streamed', () => {
   }
 
   for (const value of ['text', [1, 2], new Map([['a', 1]]), new Set([1]), new Uint8Array(2)]) {
-    eachDoor(`a ${value.constructor.name} is not: it is one value`, async (serve) => {
+    eachServer(`a ${value.constructor.name} is not: it is one value`, async (serve) => {
       const send = await serve(agent(() => value));
       expect((await send('/invocations', post({}))).headers.get('content-type')).toContain('json');
     });
   }
 
-  eachDoor('nothing at all is an empty stream', async (serve) => {
+  eachServer('nothing at all is an empty stream', async (serve) => {
     const send = await serve(agent(function* () {}));
     expect(await (await send('/invocations', post({}))).text()).toBe('');
   });
 
-  eachDoor('lines and separators in a text cannot end its frame', async (serve) => {
+  eachServer('lines and separators in a text cannot end its frame', async (serve) => {
     const text = 'a\n\ndata: b\r\n\u2028c';
     const send = await serve(
       agent(function* () {
@@ -101,7 +101,7 @@ describe('what is streamed', () => {
     expect(body.split('\n\n').map((frame) => frame && JSON.parse(frame.slice(6)))).toEqual([text, null, '']);
   });
 
-  eachDoor('a large stream arrives whole', async (serve) => {
+  eachServer('a large stream arrives whole', async (serve) => {
     const send = await serve(
       agent(function* () {
         for (let i = 0; i < 5000; i++) yield `${i}:${'x'.repeat(100)}`;
@@ -114,7 +114,7 @@ describe('what is streamed', () => {
 });
 
 describe('an error in a stream', () => {
-  eachDoor('is its last frame', async (serve) => {
+  eachServer('is its last frame', async (serve) => {
     const send = await serve(
       agent(async function* () {
         yield 1;
@@ -125,7 +125,7 @@ describe('an error in a stream', () => {
     expect(body).toBe('data: 1\n\ndata: {"error":"far","error_type":"RangeError"}\n\n');
   });
 
-  eachDoor('at the very first step comes after a 200', async (serve) => {
+  eachServer('at the very first step comes after a 200', async (serve) => {
     const send = await serve(
       agent(() => ({
         [Symbol.iterator]: () => ({
@@ -140,7 +140,7 @@ describe('an error in a stream', () => {
     expect(await response.text()).toBe('data: {"error":"at once","error_type":"Error"}\n\n');
   });
 
-  eachDoor('in writing a value ends the stream and the generator', async (serve) => {
+  eachServer('in writing a value ends the stream and the generator', async (serve) => {
     const ended = vi.fn();
     const send = await serve(
       agent(function* () {
@@ -164,7 +164,7 @@ describe('an error in a stream', () => {
 });
 
 describe('silence', () => {
-  eachDoor('carries heartbeats, and words carry none', async (serve) => {
+  eachServer('carries heartbeats, and words carry none', async (serve) => {
     const send = await serve(
       agent(
         async function* () {
@@ -193,7 +193,7 @@ describe('silence', () => {
 });
 
 describe('a caller that leaves', () => {
-  eachDoor('aborts the signal and runs the finally of a generator parked on it', async (serve) => {
+  eachServer('aborts the signal and runs the finally of a generator parked on it', async (serve) => {
     const events: string[] = [];
     const send = await serve(
       agent(async function* (_, { signal }) {
@@ -214,7 +214,7 @@ describe('a caller that leaves', () => {
     await eventually(async () => expect((await json(await send('/ping'))).status).toBe('Healthy'));
   });
 
-  eachDoor('aborts the signal of a handler that gives a value', async (serve) => {
+  eachServer('aborts the signal of a handler that gives a value', async (serve) => {
     let reason: unknown;
     const leaving = new AbortController();
     const send = await serve(
@@ -261,7 +261,7 @@ describe('a caller that leaves', () => {
     await eventually(() => expect(ended).toBe(true));
   });
 
-  test('holds as much for a slow reader as it was told, and not much more', async () => {
+  test('holds as much for a slow reader as `streamBufferBytes` allows, and not much more', async () => {
     const made = async (streamBufferBytes: number): Promise<number> => {
       let bytes = 0;
       const app = agent(
@@ -301,7 +301,7 @@ describe('a caller that leaves', () => {
 });
 
 describe('a deadline', () => {
-  eachDoor('passed before the first byte is a 504 and aborts the handler', async (serve) => {
+  eachServer('passed before the first byte is a 504 and aborts the handler', async (serve) => {
     let aborted = false;
     const send = await serve(
       agent(
@@ -320,7 +320,7 @@ describe('a deadline', () => {
     expect(aborted).toBe(true);
   });
 
-  eachDoor('passed in a stream is its error frame', async (serve) => {
+  eachServer('passed in a stream is its error frame', async (serve) => {
     const send = await serve(
       agent(
         async function* (_, { signal }) {
@@ -355,7 +355,7 @@ describe('an iterator that is none', () => {
   const none: unknown[] = [undefined, null, 5, 'text', true];
   for (const step of none) {
     for (const kind of ['sync', 'async'] as const) {
-      eachDoor(`ends its stream with a TypeError: ${kind} next() gives ${step}`, async (serve) => {
+      eachServer(`ends its stream with a TypeError: ${kind} next() gives ${step}`, async (serve) => {
         const next = (): unknown => (kind === 'sync' ? step : Promise.resolve(step));
         const symbol = kind === 'sync' ? Symbol.iterator : Symbol.asyncIterator;
         const send = await serve(agent(() => ({ [symbol]: () => ({ next }) })));
@@ -368,7 +368,7 @@ describe('an iterator that is none', () => {
   }
 
   for (const made of none) {
-    eachDoor(`is a TypeError, and no value: ${made}`, async (serve) => {
+    eachServer(`is a TypeError, and no value: ${made}`, async (serve) => {
       const send = await serve(agent(() => ({ [Symbol.asyncIterator]: () => made })));
       const response = await send('/invocations', post({}));
       expect([response.status, (await json(response)).error_type]).toEqual([500, 'TypeError']);
@@ -377,22 +377,25 @@ describe('an iterator that is none', () => {
 });
 
 for (const middleware of [false, true]) {
-  eachDoor(`a text that a handler streams comes piece by piece, middleware: ${middleware}`, async (serve) => {
-    let write = (_text: string): void => {};
-    const body = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        write = (text) => controller.enqueue(new TextEncoder().encode(text));
-        write('first');
-      },
-    });
-    const app = agent(() => new Response(body, { headers: { 'content-type': 'text/plain' } }));
-    if (middleware) app.middleware((request, next) => next(request));
-    const send = await serve(app);
-    const response = await send('/invocations', post({}));
-    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-    expect((await reader?.read())?.value).toBe('first');
-    write('second');
-    expect((await reader?.read())?.value).toBe('second');
-    await reader?.cancel();
-  });
+  eachServer(
+    `a text that a handler streams comes piece by piece, middleware: ${middleware}`,
+    async (serve) => {
+      let write = (_text: string): void => {};
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          write = (text) => controller.enqueue(new TextEncoder().encode(text));
+          write('first');
+        },
+      });
+      const app = agent(() => new Response(body, { headers: { 'content-type': 'text/plain' } }));
+      if (middleware) app.middleware((request, next) => next(request));
+      const send = await serve(app);
+      const response = await send('/invocations', post({}));
+      const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+      expect((await reader?.read())?.value).toBe('first');
+      write('second');
+      expect((await reader?.read())?.value).toBe('second');
+      await reader?.cancel();
+    },
+  );
 }

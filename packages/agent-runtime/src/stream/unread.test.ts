@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, post } from '../../test/each-door.js';
+import { eachServer, post } from '../../test/each-server.js';
 import { eventually } from '../../test/eventually.js';
 
 afterEach(() => {
@@ -55,7 +55,7 @@ describe('a response that is made in memory', () => {
   });
 });
 
-eachDoor('HEAD of the events gives their headers, and waits for nothing', async (serve) => {
+eachServer('HEAD of the events gives their headers, and waits for nothing', async (serve) => {
   let aborted = false;
   const send = await serve(
     agent(

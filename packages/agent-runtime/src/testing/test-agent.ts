@@ -79,9 +79,9 @@ export function testAgent(app: Fetchable): TestAgent {
     request: (body, options = {}) => send(body, options),
     invoke: async (body, options = {}) => (await send(body, options)).json(),
     stream: async (body, options = {}) => {
-      const wishes: Record<string, string> = { [names.streamProtocol]: resumableStream };
-      if (options.lastEventId !== undefined) wishes[names.lastEventId] = String(options.lastEventId);
-      const response = await send(body, options, wishes);
+      const replyOptions: Record<string, string> = { [names.streamProtocol]: resumableStream };
+      if (options.lastEventId !== undefined) replyOptions[names.lastEventId] = String(options.lastEventId);
+      const response = await send(body, options, replyOptions);
       if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
         throw new TypeError(
           `The agent answered ${response.status} without a stream: ${await response.text()}`,

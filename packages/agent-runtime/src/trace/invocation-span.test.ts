@@ -8,7 +8,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { agent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 
 const exporter = new InMemorySpanExporter();
 
@@ -32,7 +32,7 @@ const traceId = '0af7651916cd43dd8448eb211c80319c';
 const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
 
 describe('a trace', () => {
-  eachDoor('goes on from the caller through the handler to what it calls', async (serve) => {
+  eachServer('goes on from the caller through the handler to what it calls', async (serve) => {
     const send = await serve(
       agent(async () => {
         await Promise.resolve();
@@ -48,7 +48,7 @@ describe('a trace', () => {
     expect(result).toBe(`00-${traceId}-${span?.spanContext().spanId}-01`);
   });
 
-  eachDoor('covers a stream to its end, and its failure', async (serve) => {
+  eachServer('covers a stream to its end, and its failure', async (serve) => {
     const send = await serve(
       agent(async function* () {
         yield trace.getActiveSpan()?.spanContext().traceId;

@@ -4,8 +4,8 @@ import { RequestContext } from '../context/request-context.js';
 import { failureFields } from '../errors/describe-error.js';
 import { unavailable } from '../errors/unavailable.js';
 import type { Call } from '../http/call.js';
-import { callerGone } from '../invocation/endings.js';
 import type { Services } from '../invocation/services.js';
+import { callerGone } from '../invocation/termination-reasons.js';
 import type { AgentSocket, WebSocketHandler } from './agent-socket.js';
 
 /** Runs the handler of `/ws` for each connection. */
@@ -29,7 +29,7 @@ export class WebSockets {
     const cancellation = new Cancellation();
     const context = new RequestContext(call, undefined, cancellation, this.#services);
     call.incoming.onGone(() => cancellation.cancel(callerGone()));
-    // Going away (RFC 6455, section 7.4.1): what a client is told that it may come back to another server.
+    // Going away (RFC 6455, section 7.4.1): tells a client that it may connect to another server.
     cancellation.onCancel(() => socket.close(1001));
     work.begin(cancellation);
     try {

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { agent, silent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import { eventually } from '../../test/eventually.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
 
@@ -14,7 +14,7 @@ function pending<T>(): { promise: Promise<T>; resolve: (value: T) => void; rejec
 }
 
 describe('background work', () => {
-  eachDoor('outlives the answer, and keeps the agent busy', async (serve) => {
+  eachServer('outlives the answer, and keeps the agent busy', async (serve) => {
     const { promise, resolve } = pending<void>();
     const send = await serve(
       agent((_, context) => {
@@ -56,7 +56,7 @@ describe('background work', () => {
     await app.close();
   });
 
-  test('is waited for by closing, and told to stop after the grace', async () => {
+  test('is waited for by closing, and stopped after the grace', async () => {
     const app = agent(() => 1, { shutdownGraceMs: 50 });
     const { promise, resolve } = pending<void>();
     let isDone = false;
@@ -114,7 +114,7 @@ describe('closing', () => {
 });
 
 describe('a status that is forced', () => {
-  eachDoor('goes before every other judgement, until it is let go', async (serve) => {
+  eachServer('goes before every other judgement, until it is let go', async (serve) => {
     const app = agent(() => 1);
     app.ping(() => 'Healthy');
     const send = await serve(app);
@@ -126,7 +126,7 @@ describe('a status that is forced', () => {
 });
 
 describe('concurrency', () => {
-  eachDoor('over its limit is a 503 that says when to come back', async (serve) => {
+  eachServer('over its limit is a 503 that says when to come back', async (serve) => {
     const { promise, resolve } = pending<void>();
     const send = await serve(agent(() => promise, { maxConcurrency: 2 }));
     const running = [1, 2].map(() => send('/invocations', post({})));

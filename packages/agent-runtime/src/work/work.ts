@@ -1,16 +1,16 @@
 import { RequestError } from '../errors/request-error.js';
 
-/** Something that runs and can be told to stop. */
+/** Something that runs and can be stopped. */
 export interface Running {
   cancel(reason: Error): void;
 }
 
-/** How long what was told to stop has for its clean-up. */
+/** How long work that was stopped has for its clean-up. */
 const cleanUpMs = 1000;
 
 /** Everything that runs, invocations and background tasks alike: what makes the agent busy and its shutdown wait. */
 export class Work {
-  /** Told when the first piece begins and the last one ends. */
+  /** Called when the first piece begins and when the last one ends. */
   onBusy: ((busy: boolean) => void) | undefined;
   readonly #running = new Set<Running>();
   #onIdle: (() => void) | undefined;

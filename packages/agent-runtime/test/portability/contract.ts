@@ -205,7 +205,7 @@ function describeBehaviour(
     expect((await seen()).runs).toBe(before + 1);
   });
 
-  test('DELETE ends an invocation: its signal aborts and its caller is told', async () => {
+  test('DELETE ends an invocation: its signal aborts and its caller gets the error', async () => {
     const before = (await seen()).aborts;
     const answer = invoke({ do: 'wait' }, { 'idempotency-key': 'deleted' });
     await vi.waitFor(async () => {

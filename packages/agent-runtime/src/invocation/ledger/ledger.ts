@@ -1,6 +1,6 @@
 import type { InvocationState } from '@sandpiper/protocol';
+import { type Budget, EventLog } from '../../stream/event-log.js';
 import { Entry, type EntryOptions } from './entry.js';
-import { type Budget, EventLog } from './event-log.js';
 import { ForgottenKeys } from './forgotten-keys.js';
 
 /** How much is remembered of invocations that have ended. */

@@ -1,15 +1,15 @@
-import type { Outlet, Thrown } from '../stream/outlet.js';
-import type { EventLog } from './ledger/event-log.js';
+import type { EventLog } from './event-log.js';
+import type { Failure } from './failure.js';
 
 /** How the values of a stream become the events of a log. */
 export interface Encoding<Item, End> {
   item(value: unknown): Item;
   /** Called once, at the end of the stream. */
-  end(thrown: Thrown | undefined): End;
+  end(failure: Failure | undefined): End;
 }
 
-/** Puts the values of a stream into a log. */
-export class LogOutlet<Item extends { readonly length: number }, End> implements Outlet {
+/** Writes the values of a stream into a log. */
+export class LogWriter<Item extends { readonly length: number }, End> {
   readonly #log: EventLog<Item, End>;
   readonly #encoding: Encoding<Item, End>;
   readonly #onValue: () => void;
@@ -20,17 +20,20 @@ export class LogOutlet<Item extends { readonly length: number }, End> implements
     this.#onValue = onValue;
   }
 
+  /** Called whenever more may be written. */
   set onDrain(callback: () => void) {
     this.#log.onDrain = callback;
   }
 
+  /** Takes a value. False: write no more until {@link LogWriter.onDrain}. */
   write(value: unknown): boolean {
     const item = this.#encoding.item(value);
     this.#onValue();
     return this.#log.append(item, item.length);
   }
 
-  end(thrown?: Thrown): void {
-    this.#log.end(this.#encoding.end(thrown));
+  /** Takes the end: a clean one, or a failure. Called once. */
+  end(failure?: Failure): void {
+    this.#log.end(this.#encoding.end(failure));
   }
 }

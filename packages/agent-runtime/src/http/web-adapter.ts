@@ -1,8 +1,8 @@
 import { invalidEncoding, tooLarge } from '../errors/body-errors.js';
-import type { Sink } from '../stream/sink.js';
 import type { Incoming } from './incoming.js';
 import type { Reply } from './reply.js';
 import { fromResponse, toWebHeaders } from './response-headers.js';
+import type { Sink } from './sink.js';
 
 /** A web `Request` as the core sees it. */
 export class WebIncoming implements Incoming {

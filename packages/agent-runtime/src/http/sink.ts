@@ -1,6 +1,6 @@
 /**
- * Where a stream goes. Each door has its own: a Node response, or the `ReadableStream` of a web one.
- * Writing to a reader that has left does nothing; that it left is told by the request (`Incoming.onGone`).
+ * Where a stream goes. Each server has its own: a Node response, or the `ReadableStream` of a web one.
+ * Writing to a reader that has left does nothing; the request reports that (`Incoming.onGone`).
  */
 export interface Sink {
   /** Called when a reader that was behind has caught up. */

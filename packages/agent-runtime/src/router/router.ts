@@ -1,13 +1,12 @@
-import { bindPath, headers as names, PingStatus, refusals } from '@sandpiper/protocol';
+import { bindPath, PingStatus, refusals } from '@sandpiper/protocol';
 import { version } from '../../package.json';
 import type { Binder } from '../binding/binder.js';
-import { describeError, failureFields } from '../errors/describe-error.js';
+import { describeError } from '../errors/describe-error.js';
 import { RequestError } from '../errors/request-error.js';
 import { uncached } from '../http/cache-policy.js';
 import type { Call } from '../http/call.js';
-import { corsHeaders, preflight } from '../http/cors.js';
-import { jsonReply, type Reply, type ReplyHeaders } from '../http/reply.js';
-import { errorReply } from '../invocation/envelope.js';
+import { preflight } from '../http/cors.js';
+import { jsonReply, type Reply } from '../http/reply.js';
 import type { Invocations } from '../invocation/invocations.js';
 import type { Services } from '../invocation/services.js';
 import { toJson } from '../json/to-json.js';
@@ -19,8 +18,8 @@ type Methods = Readonly<Record<string, Route>>;
 /** `/invocations/{id}` and what is below it. */
 const invocationPath = /^\/invocations\/([^/]+)(\/events)?$/;
 
-/** Leads a request to what answers it (contract, section 1). */
-export class Routes {
+/** Finds what handles a request (contract, section 1). */
+export class Router {
   readonly #services: Services;
   readonly #paths: Readonly<Record<string, Methods>>;
   readonly #ofInvocation: { readonly state: Methods; readonly events: Methods };
@@ -40,47 +39,7 @@ export class Routes {
     };
   }
 
-  /** Answers a call: what `respond` throws becomes an error reply, and every reply says what it belongs to. */
-  answer(call: Call, respond: (call: Call) => Reply | Promise<Reply>): Reply | Promise<Reply> {
-    try {
-      const reply = respond(call);
-      if (!(reply instanceof Promise)) return this.#signed(reply, call);
-      return reply.then(
-        (made) => this.#signed(made, call),
-        (error: unknown) => this.#signed(this.#told(error, call), call),
-      );
-    } catch (error) {
-      return this.#signed(this.#told(error, call), call);
-    }
-  }
-
-  #told(error: unknown, call: Call): Reply {
-    const { responseFormat, debug } = this.#services.config;
-    const { failure } = call;
-    if (failure && failure.error === error) return failure.reply;
-    const reply = errorReply(responseFormat, error, call, debug);
-    // What the handler threw is logged where it ran; this is the fault of something around it.
-    if (reply.status >= 500 && !RequestError.isInstance(error)) {
-      this.#services.log.error(
-        { request_id: call.requestId, ...failureFields(error) },
-        'A request could not be answered.',
-      );
-    }
-    return reply;
-  }
-
-  #signed(reply: Reply, call: Call): Reply {
-    const signature = [names.requestId, call.requestId];
-    if (call.incoming.header('origin') !== undefined) {
-      signature.push(...corsHeaders(call.incoming, this.#services.config.corsOrigins));
-    }
-    if (reply.kind === 'passed') dropNamed(signature, reply.response.headers);
-    reply.headers.push(...signature, names.invocationId, call.invocationId);
-    reply.headers.push(names.runtimeInstance, this.#services.instance);
-    return reply;
-  }
-
-  /** @throws RequestError 404 and 405, and whatever the route throws. */
+  /** Handles a request. @throws RequestError 404 and 405, and whatever the route throws. */
   route(call: Call): Reply | Promise<Reply> {
     const { method, path } = call.incoming;
     const [methods, id] = this.#find(path);
@@ -131,11 +90,6 @@ export class Routes {
       }),
     );
   }
-}
-
-/** Takes out of flat headers what a `Response` says itself. */
-function dropNamed(flat: ReplyHeaders, named: Headers): void {
-  for (let at = flat.length - 2; at >= 0; at -= 2) if (named.has(flat[at] ?? '')) flat.splice(at, 2);
 }
 
 /** Ids come in headers and go out in them, so what no header can hold names nothing (RFC 9110, section 5.5). */

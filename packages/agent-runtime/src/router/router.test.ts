@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { agent, silent } from '../../test/agent.js';
-import { eachDoor, json, post } from '../../test/each-door.js';
+import { eachServer, json, post } from '../../test/each-server.js';
 import type { RuntimeConfig } from '../config.js';
 import type { Middleware } from '../http/middleware.js';
 import { AgentRuntimeApp } from '../node/node-app.js';
@@ -13,7 +13,7 @@ function echo(config: RuntimeConfig = {}): AgentRuntimeApp {
 }
 
 describe('routes', () => {
-  eachDoor('the root says what this is', async (serve) => {
+  eachServer('the root says what this is', async (serve) => {
     const response = await (await serve(echo()))('/');
     expect(await json(response)).toEqual({
       service: 'sandpiper-agent-runtime',
@@ -22,7 +22,7 @@ describe('routes', () => {
     });
   });
 
-  eachDoor('an unknown path is a 404', async (serve) => {
+  eachServer('an unknown path is a 404', async (serve) => {
     const send = await serve(echo());
     for (const path of ['/nothing', '/invocations/', '/__proto__', '/constructor', '//']) {
       const response = await send(path);
@@ -30,7 +30,7 @@ describe('routes', () => {
     }
   });
 
-  eachDoor('a wrong method is a 405 that says which are right', async (serve) => {
+  eachServer('a wrong method is a 405 that says which are right', async (serve) => {
     const send = await serve(echo());
     const get = await send('/invocations');
     expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST, OPTIONS']);
@@ -38,16 +38,16 @@ describe('routes', () => {
     expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS']);
   });
 
-  eachDoor('HEAD is GET without a body', async (serve) => {
+  eachServer('HEAD is GET without a body', async (serve) => {
     const response = await (await serve(echo()))('/ping', { method: 'HEAD' });
     expect([response.status, await response.text()]).toEqual([200, '']);
   });
 
-  eachDoor('a query changes nothing', async (serve) => {
+  eachServer('a query changes nothing', async (serve) => {
     expect((await (await serve(echo()))('/invocations?a=1', post({}))).status).toBe(200);
   });
 
-  eachDoor('every answer says which request and which process it is of', async (serve) => {
+  eachServer('every answer says which request and which process it is of', async (serve) => {
     const send = await serve(echo());
     const instances = new Set<string | null>();
     for (const [path, init] of [['/ping'], ['/nope'], ['/invocations', post({})]] as const) {
@@ -64,7 +64,7 @@ describe('routes', () => {
 describe('a browser', () => {
   const page = { origin: 'https://page.example' };
 
-  eachDoor('may call from anywhere by default', async (serve) => {
+  eachServer('may call from anywhere by default', async (serve) => {
     const send = await serve(echo());
     const response = await send('/invocations', post({}, page));
     expect(response.headers.get('access-control-allow-origin')).toBe('*');
@@ -83,7 +83,7 @@ describe('a browser', () => {
     expect(preflight.headers.get('access-control-allow-origin')).toBe('*');
   });
 
-  eachDoor('may call from the origins that are named only', async (serve) => {
+  eachServer('may call from the origins that are named only', async (serve) => {
     const send = await serve(echo({ corsOrigins: ['https://page.example'] }));
     const allowed = await send('/ping', { headers: page });
     expect(allowed.headers.get('access-control-allow-origin')).toBe('https://page.example');
@@ -95,7 +95,7 @@ describe('a browser', () => {
 });
 
 describe('middleware', () => {
-  eachDoor('runs in the order of its registration, around the handler', async (serve) => {
+  eachServer('runs in the order of its registration, around the handler', async (serve) => {
     const app = echo();
     const order: string[] = [];
     for (const name of ['first', 'second']) {
@@ -113,7 +113,7 @@ describe('middleware', () => {
     expect(response.headers.get('x-request-id')).toBe('r');
   });
 
-  eachDoor('may answer itself, or change the request', async (serve) => {
+  eachServer('may answer itself, or change the request', async (serve) => {
     const app = echo();
     app.middleware((request, next) =>
       request.headers.get('x-no')
@@ -125,7 +125,7 @@ describe('middleware', () => {
     expect(await json(await send('/invocations', post({})))).toMatchObject({ result: 'other' });
   });
 
-  eachDoor(
+  eachServer(
     'sees what the handler throws as an exception, and what it throws itself is answered',
     async (serve) => {
       const app = new AgentRuntimeApp({ logger: silent });
@@ -147,7 +147,7 @@ describe('middleware', () => {
     },
   );
 
-  eachDoor('that returns an error of the network is a 500', async (serve) => {
+  eachServer('that returns an error of the network is a 500', async (serve) => {
     const app = agent(() => 1);
     app.middleware(() => Response.error());
     const response = await (await serve(app))('/invocations', post({}));
@@ -157,7 +157,7 @@ describe('middleware', () => {
     ]);
   });
 
-  eachDoor('that returns nothing is a 500, which is logged, and the agent goes on', async (serve) => {
+  eachServer('that returns nothing is a 500, which is logged, and the agent goes on', async (serve) => {
     const logged: unknown[] = [];
     const app = new AgentRuntimeApp({
       logger: { ...silent, error: (...line: unknown[]) => logged.push(line) },
@@ -180,7 +180,7 @@ describe('middleware', () => {
     expect((await send('/invocations', post({}))).status).toBe(200);
   });
 
-  eachDoor('lets streams through as they come', async (serve) => {
+  eachServer('lets streams through as they come', async (serve) => {
     const app = new AgentRuntimeApp({ logger: silent });
     let finished = false;
     app.entrypoint(async function* (_request, { signal }) {

@@ -2,15 +2,15 @@ import { refusals } from '@sandpiper/protocol';
 import { RequestError } from '../errors/request-error.js';
 import type { Call } from '../http/call.js';
 import type { Reply, StreamReply } from '../http/reply.js';
-import { bytesReader, eventStreamHeaders, Frames } from '../stream/frames.js';
-import type { Reader } from '../stream/reader.js';
-import type { Sink } from '../stream/sink.js';
+import type { Sink } from '../http/sink.js';
+import type { Subscription } from '../stream/event-log.js';
+import { bytesSubscriber, eventStreamHeaders, Frames } from '../stream/frames.js';
+import type { Subscriber } from '../stream/subscriber.js';
 import type { Entry } from './ledger/entry.js';
-import type { Follower } from './ledger/event-log.js';
 import type { Body, Outcome, Values } from './outcome.js';
 
-/** How one caller wants to be answered. */
-export interface Wishes {
+/** What one caller asked for: which kind of stream, and from where on. */
+export interface ReplyOptions {
   /** Numbered frames, and one at the end. */
   readonly resumable: boolean;
   /** The number of the last event it has seen; undefined when it does not say. */
@@ -24,18 +24,22 @@ export interface Wishes {
  *
  * @throws what the handler threw; RequestError 410 when the events that the caller has not seen are gone.
  */
-export function replyFrom(entry: Entry<Outcome>, call: Call, wishes: Wishes): Reply | Promise<Reply> {
+export function replyToCaller(
+  entry: Entry<Outcome>,
+  call: Call,
+  options: ReplyOptions,
+): Reply | Promise<Reply> {
   // What has been answered needs nobody to wait for it.
-  if (entry.outcome?.kind === 'answer') return replyWith(entry, entry.outcome, call, wishes);
+  if (entry.outcome?.kind === 'answer') return replyWith(entry, entry.outcome, call, options);
   const leave = attach(entry, call);
   const reply = (outcome: Outcome): Reply =>
-    unlessRefused(leave, () => replyWith(entry, outcome, call, wishes));
+    unlessRefused(leave, () => replyWith(entry, outcome, call, options));
   const outcome = entry.opened();
   return outcome instanceof Promise ? outcome.then(reply) : reply(outcome);
 }
 
-function replyWith(entry: Entry<Outcome>, outcome: Outcome, call: Call, wishes: Wishes): Reply {
-  if (outcome.kind === 'values') return valuesReply(entry, outcome, call, wishes);
+function replyWith(entry: Entry<Outcome>, outcome: Outcome, call: Call, options: ReplyOptions): Reply {
+  if (outcome.kind === 'values') return valuesReply(entry, outcome, call, options);
   if (outcome.kind === 'body') return bodyReply(entry, outcome, call);
   const { status, headers, body, failure } = outcome;
   const reply: Reply = { kind: 'body', status, headers: [...headers], body };
@@ -67,27 +71,27 @@ export function unlessRefused<T>(leave: () => void, make: () => T): T {
 }
 
 /** Answers with a stream of values. @throws RequestError 410 when the events that the caller has not seen are gone. */
-function valuesReply(entry: Entry<Outcome>, values: Values, call: Call, wishes: Wishes): StreamReply {
-  const after = wishes.after ?? 0;
+function valuesReply(entry: Entry<Outcome>, values: Values, call: Call, options: ReplyOptions): StreamReply {
+  const after = options.after ?? 0;
   if (!values.log.has(after)) throw expired(entry.id);
   return {
     kind: 'stream',
     status: 200,
-    headers: eventStreamHeaders(wishes.resumable),
+    headers: eventStreamHeaders(options.resumable),
     open: (sink) => {
-      const frames = new Frames(sink, wishes);
+      const frames = new Frames(sink, options);
       call.incoming.onGone(() => frames.stop());
-      followValues(values, { call, sink, frames, after });
+      subscribeToValues(values, { call, sink, frames, after });
     },
   };
 }
 
-/** Lets a sink follow the values of a stream. */
-export function followValues(
+/** Sends the values of a stream to a sink. */
+export function subscribeToValues(
   { log, start }: Values,
   { call, sink, frames, after }: { call: Call; sink: Sink; frames: Frames; after: number },
 ): void {
-  serve(sink, call, frames, log.follow(after, frames));
+  serve(sink, call, frames, log.subscribe(after, frames));
   start();
 }
 
@@ -98,25 +102,25 @@ function bodyReply(entry: Entry<Outcome>, { status, headers, log, start }: Body,
     status,
     headers: [...headers],
     open: (sink) => {
-      const reader = bytesReader(sink);
-      serve(sink, call, reader, log.follow(0, reader));
+      const subscriber = bytesSubscriber(sink);
+      serve(sink, call, subscriber, log.subscribe(0, subscriber));
       start();
     },
   };
 }
 
-/** Lets a sink follow a log, until its caller leaves. */
+/** Sends what a log has to a sink, until its caller leaves. */
 function serve(
   sink: Sink,
   call: Call,
-  reader: Pick<Reader<never, never>, 'lost'>,
-  follower: Follower | undefined,
+  subscriber: Pick<Subscriber<never, never>, 'lost'>,
+  subscription: Subscription | undefined,
 ): void {
   // The log may have been forgotten since it was looked at; that must not look like an end.
-  if (follower) {
-    sink.onDrain = follower.drained;
-    call.incoming.onGone(follower.leave);
-  } else reader.lost();
+  if (subscription) {
+    sink.onDrain = subscription.drained;
+    call.incoming.onGone(subscription.unsubscribe);
+  } else subscriber.lost();
 }
 
 /** 410: what a caller asks for is not kept any more, or may never have been. */

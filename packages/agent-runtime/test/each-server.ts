@@ -7,7 +7,7 @@ export type Send = (path: string, init?: RequestInit) => Promise<Response>;
 /** Opens an app for requests; it is closed when the test ends. */
 export type Serve = (app: AgentRuntimeApp) => Promise<Send>;
 
-const doors: Record<string, Serve> = {
+const servers: Record<string, Serve> = {
   'in memory': async (app) => {
     onTestFinished(() => app.close());
     return (path, init) => app.fetch(new Request(`http://agent${path}`, init));
@@ -19,9 +19,9 @@ const doors: Record<string, Serve> = {
   },
 };
 
-/** Registers the same test through every door of the runtime. */
-export function eachDoor(name: string, run: (serve: Serve) => Promise<void>): void {
-  for (const [door, serve] of Object.entries(doors)) test(`${name} (${door})`, () => run(serve));
+/** Registers the same test for each way to reach an app: `app.fetch` and a listening server. */
+export function eachServer(name: string, run: (serve: Serve) => Promise<void>): void {
+  for (const [server, serve] of Object.entries(servers)) test(`${name} (${server})`, () => run(serve));
 }
 
 /** `POST /invocations` with a JSON body. */

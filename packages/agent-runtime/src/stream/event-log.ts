@@ -1,11 +1,11 @@
-import type { Reader } from '../../stream/reader.js';
+import type { Subscriber } from './subscriber.js';
 
-/** A reader's place in a log. */
-export interface Follower {
-  /** The reader has caught up with what it was given. */
+/** One subscriber's place in a log. */
+export interface Subscription {
+  /** The subscriber has caught up with what it was given. */
   drained(): void;
-  /** The reader is gone. */
-  leave(): void;
+  /** The subscriber is gone. */
+  unsubscribe(): void;
 }
 
 /** Memory that logs share. */
@@ -16,18 +16,18 @@ export interface Budget {
 }
 
 interface Place<Item, End> {
-  readonly reader: Reader<Item, End>;
-  /** The number of the last event the reader took. */
+  readonly subscriber: Subscriber<Item, End>;
+  /** The number of the last event the subscriber took. */
   cursor: number;
   behind: boolean;
 }
 
 /**
- * The numbered events of one invocation, for any number of readers, each at its own pace and from its own place.
- * A log that outgrows its share, or the budget, forgets its events and serves on those readers that are at its end.
+ * The numbered events of one invocation, for any number of subscribers, each at its own pace and from its own place.
+ * A log that outgrows its share, or the budget, forgets its events and serves on those subscribers that are at its end.
  */
 export class EventLog<Item, End> {
-  /** Called when a writer that was told to wait may go on. */
+  /** Called when a writer that had to wait may go on. */
   onDrain: (() => void) | undefined;
   readonly #items: Item[] = [];
   #places: Place<Item, End>[] = [];
@@ -38,7 +38,7 @@ export class EventLog<Item, End> {
   #end: { readonly value: End } | undefined;
   #forgotten: boolean;
 
-  /** @param share - How many bytes it may remember; with 0 it serves the readers that are there before the first event. */
+  /** @param share - How many bytes it may remember; with 0 it serves the subscribers that are there before the first event. */
   constructor(share: number, budget: Budget) {
     this.#share = share;
     this.#budget = budget;
@@ -50,7 +50,7 @@ export class EventLog<Item, End> {
     return this.#last + (this.#end ? 1 : 0);
   }
 
-  /** Adds an event. False: the readers are behind, add no more until {@link EventLog.onDrain}. */
+  /** Adds an event. False: the subscribers are behind, add no more until {@link EventLog.onDrain}. */
   append(item: Item, bytes: number): boolean {
     if (!this.#forgotten) this.#keep(item, bytes);
     const id = ++this.#last;
@@ -73,27 +73,27 @@ export class EventLog<Item, End> {
     for (const place of this.#places) if (!place.behind) this.#finish(place, end);
   }
 
-  /** Whether {@link EventLog.follow} would find the events after number `after`. */
+  /** Whether {@link EventLog.subscribe} would find the events after number `after`. */
   has(after: number): boolean {
     return this.#forgotten ? this.length === 0 && after === 0 : after <= this.length;
   }
 
   /** Reads from the event after number `after` on. Undefined when those events are gone, or never were. */
-  follow(after: number, reader: Reader<Item, End>): Follower | undefined {
+  subscribe(after: number, subscriber: Subscriber<Item, End>): Subscription | undefined {
     if (!this.has(after)) return undefined;
-    const place: Place<Item, End> = { reader, cursor: after, behind: false };
+    const place: Place<Item, End> = { subscriber, cursor: after, behind: false };
     this.#places = [...this.#places, place];
     this.#catchUp(place);
     return {
       drained: () => this.#catchUp(place),
-      leave: () => {
+      unsubscribe: () => {
         this.#remove(place);
         this.#wakeWriter();
       },
     };
   }
 
-  /** Gives its memory back. Readers that have not read all of it are told that they lost their place. */
+  /** Gives its memory back. Subscribers that have not read all of it are notified that they lost their place. */
   forget(): void {
     if (this.#forgotten) return;
     this.#forgotten = true;
@@ -112,7 +112,7 @@ export class EventLog<Item, End> {
 
   #give(place: Place<Item, End>, item: Item, id: number): void {
     place.cursor = id;
-    place.behind = !place.reader.write(item, id);
+    place.behind = !place.subscriber.write(item, id);
   }
 
   #catchUp(place: Place<Item, End>): void {
@@ -133,21 +133,21 @@ export class EventLog<Item, End> {
 
   #finish(place: Place<Item, End>, end: { readonly value: End }): void {
     this.#remove(place);
-    place.reader.end(place.cursor > this.#last ? undefined : { value: end.value, id: this.#last + 1 });
+    place.subscriber.end(place.cursor > this.#last ? undefined : { value: end.value, id: this.#last + 1 });
   }
 
   #lose(place: Place<Item, End>): void {
     this.#remove(place);
     place.behind = false;
-    place.reader.lost();
+    place.subscriber.lost();
   }
 
-  // A new list each time: a reader may come or go while the old one is walked through.
+  // A new list each time: a subscriber may come or go while the old one is walked through.
   #remove(place: Place<Item, End>): void {
     this.#places = this.#places.filter((other) => other !== place);
   }
 
-  /** A log that remembers goes at the pace of its fastest reader, one that does not at the slowest's. */
+  /** A log that remembers goes at the pace of its fastest subscriber, one that does not at the slowest's. */
   #isReady(): boolean {
     let behind = 0;
     for (const place of this.#places) if (place.behind) behind++;

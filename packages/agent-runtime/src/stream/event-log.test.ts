@@ -1,20 +1,20 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Budget, EventLog, type Follower } from './event-log.js';
+import { type Budget, EventLog, type Subscription } from './event-log.js';
 
 const unlimited: Budget = { take: () => true, release: () => {} };
 
-/** A subscriber as a client is: it keeps what it saw, is cut off, and comes back after the last event that it saw. */
-class Subscriber {
+/** A subscriber that behaves as a client does: it keeps what it saw, is cut off, and comes back after the last event that it saw. */
+class Client {
   readonly seen: number[] = [];
   ended = false;
   lost = false;
-  #follower: Follower | undefined;
+  #subscription: Subscription | undefined;
   /** How many events it takes before it is behind. */
   #room = Number.POSITIVE_INFINITY;
 
   connect(log: EventLog<number, string>): boolean {
-    this.#follower = log.follow(this.seen.length, {
+    this.#subscription = log.subscribe(this.seen.length, {
       write: (item, id) => {
         expect(id).toBe(this.seen.length + 1);
         this.seen.push(item);
@@ -28,12 +28,12 @@ class Subscriber {
         this.lost = true;
       },
     });
-    return this.#follower !== undefined;
+    return this.#subscription !== undefined;
   }
 
   cut(): void {
-    this.#follower?.leave();
-    this.#follower = undefined;
+    this.#subscription?.unsubscribe();
+    this.#subscription = undefined;
   }
 
   slowDown(room: number): void {
@@ -42,7 +42,7 @@ class Subscriber {
 
   drain(room: number): void {
     this.#room = room;
-    this.#follower?.drained();
+    this.#subscription?.drained();
   }
 }
 
@@ -64,12 +64,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Plays steps as a writer that waits when it is told to, then lets every subscriber read to the end. */
-function play(
-  steps: Step[],
-  log: EventLog<number, string>,
-): { subscribers: Subscriber[]; appended: number[] } {
-  const subscribers = [new Subscriber(), new Subscriber(), new Subscriber()];
+/** Plays steps as a writer that waits when it must, then lets every subscriber read to the end. */
+function play(steps: Step[], log: EventLog<number, string>): { subscribers: Client[]; appended: number[] } {
+  const subscribers = [new Client(), new Client(), new Client()];
   const appended: number[] = [];
   let isReady = true;
   log.onDrain = () => {
@@ -141,7 +138,7 @@ describe('an event log', () => {
     const log = new EventLog<number, string>(1000, unlimited);
     let drains = 0;
     log.onDrain = () => drains++;
-    const [slow, quick] = [new Subscriber(), new Subscriber()];
+    const [slow, quick] = [new Client(), new Client()];
     expect(log.append(0, 1)).toBe(true);
     slow.slowDown(2);
     slow.connect(log);
