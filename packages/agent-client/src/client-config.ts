@@ -25,7 +25,7 @@ export interface ClientConfig {
   readyTimeoutMs?: number | undefined;
   /** The longest answer that is held in memory, in bytes. Streams are not held. Default: 64 MiB. */
   maxResponseBytes?: number | undefined;
-  /** Told of every retry before it is made. */
+  /** Called before every retry. */
   onRetry?: ((retry: RetryInfo) => void) | undefined;
   /**
    * Where the client reports what it does: sandboxes made, resumed and closed (`info`), retries and lives that could not be

@@ -91,7 +91,7 @@ describe('a client', () => {
     expect(lines[3]).toMatchObject({ attempts: 1, abandoned: false, durationMs: expect.any(Number) });
   });
 
-  test('that is closed says so to whoever calls, and closes again', async () => {
+  test('that is closed says so to its callers, and closes again', async () => {
     const client = open();
     const session = await client.createSession('commands', { runtimeSessionId: crypto.randomUUID() });
     await client.close();

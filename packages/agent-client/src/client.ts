@@ -21,8 +21,8 @@ import type { CreateSessionOptions } from './sessions/create-session-options.js'
 import type { ReapedSandbox, ReapOptions } from './sessions/orphans.js';
 import { SandboxApi } from './sessions/sandbox-api.js';
 import type { SandboxSession } from './sessions/sandbox-session.js';
-import type { SessionOptions } from './sessions/session-behaviour.js';
 import { type ClosedSession, SessionManager } from './sessions/session-manager.js';
+import type { SessionOptions } from './sessions/session-settings.js';
 import type { AgentTemplate } from './templates/agent-template.js';
 import {
   type ListTemplatesOptions,
@@ -202,11 +202,11 @@ export class AgentRuntimeClient implements AsyncDisposable {
         const known: (string | undefined)[] = [found.session.templateId, found.row.templateId];
         if (!possibleTemplates(agentId).some((name) => known.includes(name)))
           await this.#sessions.checkTemplate(found, await templateId());
-        return found.use.lease(cancellation);
+        return found.agent.lease(cancellation);
       }
       const options = { ...session, runtimeSessionId, signal };
       const made = await this.#sessions.create(await templateId(), options);
-      return made.use.lease(cancellation);
+      return made.agent.lease(cancellation);
     };
     const answer = await invoke(new Call(lease, readPayload(payload), this.#calls, call, acceptAnswer));
     return { ...answer, runtimeSessionId };
@@ -268,7 +268,7 @@ export class AgentRuntimeClient implements AsyncDisposable {
         sandboxId === undefined
           ? this.#sessions.heldFor(templateId)
           : await this.#sessions.find(sandboxId, { ...session, signal: cancellation.signal });
-      if (opened) return opened.use.lease(cancellation);
+      if (opened) return opened.agent.lease(cancellation);
       throw new SessionNotFoundError(
         sandboxId === undefined
           ? `There is no session of template ${templateId}: create one, or leave \`createSession\` on.`

@@ -57,8 +57,8 @@ export {
   type RefreshOptions,
   SandboxSession,
 } from './sessions/sandbox-session.js';
-export type { SessionOptions } from './sessions/session-behaviour.js';
 export type { ClosedSession } from './sessions/session-manager.js';
+export type { SessionOptions } from './sessions/session-settings.js';
 export { SessionStatus } from './sessions/session-status.js';
 export type { AgentTemplate } from './templates/agent-template.js';
 export { type ListTemplatesOptions, TemplateManager } from './templates/template-manager.js';

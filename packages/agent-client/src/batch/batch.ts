@@ -15,7 +15,7 @@ export interface BatchOptions extends Omit<CallOptions, 'idempotencyKey' | 'requ
   sessions?: number | undefined;
   /** How the sandboxes are made. */
   session?: Omit<CreateSessionOptions, 'runtimeSessionId' | 'idempotencyKey'> | undefined;
-  /** Told after each call how far the batch is. */
+  /** Called after each call with how far the batch is. */
   onProgress?: ((progress: BatchProgress) => void) | undefined;
 }
 

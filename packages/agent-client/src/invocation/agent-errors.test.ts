@@ -63,7 +63,7 @@ describe.each(['envelope', 'raw'] as const)(
   },
 );
 
-test('a caller whom the runtime itself refuses is told so', async () => {
+test('a caller whom the runtime itself refuses gets its reason', async () => {
   const agent = await refusedByProvider({ auth: { bearerToken: 'a-token-that-is-long-enough' } });
   await expect(agent.invoke({ status: 500, name: 'E' })).rejects.toMatchObject({
     name: 'AuthenticationError',

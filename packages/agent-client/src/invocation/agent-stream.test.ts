@@ -298,7 +298,7 @@ describe('a stream', () => {
     );
   });
 
-  test('is a web stream of values to whoever wants one', async () => {
+  test('converts to a web stream of values', async () => {
     const agent = await testAgent((_, response) => {
       sse(response);
       response.end('data: 1\n\ndata: 2\n\n');

@@ -37,7 +37,7 @@ export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposab
     this.#response = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // Whoever reads the values is told of a failure; nobody has to ask for `response` or to read at all.
+    // The reader of the values gets a failure; nobody has to ask for `response` or to read at all.
     this.#response.catch(() => {});
     this.#pending = this.#advance();
     this.#pending.catch(() => {});
@@ -95,7 +95,7 @@ export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposab
     });
   }
 
-  /** Stops the agent, where it can be told, and frees what the call holds. Does nothing after the end. */
+  /** Stops the agent, where it can be cancelled, and frees what the call holds. Does nothing after the end. */
   cancel(): Promise<void> {
     return this.#leave(true);
   }

@@ -137,7 +137,7 @@ export class AnswerReader implements AnswerSink {
   }
 
   async #connect(): Promise<{ body: ResponseBody; decoder: AnswerDecoder }> {
-    // Once an answer was seen to begin, the agent is asked for the rest of it, and never to start anew.
+    // Once an answer was seen to begin, the agent is asked for the rest of it, and never to start again.
     const response = await this.#call.send(this.#resumable ? this.#position.lastEventId : undefined);
     const { settings } = this.#call;
     this.#isFromRuntime = response.header(headers.runtimeInstance) !== undefined;

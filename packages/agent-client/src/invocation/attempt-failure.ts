@@ -17,7 +17,7 @@ export interface FailureHints {
 
 /** Why one attempt did not do, and what that allows. Lives between `send` and `retries`; users never see it. */
 export class AttemptFailure extends Error {
-  /** What a user is told if there is no other attempt. */
+  /** The error that the caller gets if there is no other attempt. */
   readonly error: AgentRuntimeError;
   readonly again: Again;
   readonly retryAfterMs: number | undefined;

@@ -1,6 +1,6 @@
 import type { Logger } from '@sandpiper/protocol';
 
-/** What is told of a retry before it is made. */
+/** A retry that is about to be made. */
 export interface RetryInfo {
   /** The retry's number, from 1. */
   attempt: number;
@@ -23,7 +23,7 @@ export interface CallOptions {
   requestId?: string | undefined;
   /** Further headers for the agent, such as `traceparent`. */
   headers?: Record<string, string> | undefined;
-  /** Ends the call; a runtime that can is told to cancel the invocation. */
+  /** Ends the call; the runtime is asked to cancel the invocation. */
   signal?: AbortSignal | undefined;
   /** How long the whole call may take, retries and waits included, in milliseconds. Default: 300,000. 0: no limit. */
   timeoutMs?: number | undefined;
@@ -36,7 +36,7 @@ export interface CallOptions {
   idleTimeoutMs?: number | undefined;
   /** How often a call is tried again, each time only if that can run nothing twice. Default: 3. */
   maxRetries?: number | undefined;
-  /** Told of every retry before it is made. */
+  /** Called before every retry. */
   onRetry?: ((retry: RetryInfo) => void) | undefined;
 }
 

@@ -2,7 +2,7 @@ import { headers as names, refusals, resumableStream } from '@sandpiper/protocol
 import { checkOptions } from '../check-options.js';
 import { InvocationError } from '../errors/invocation-error.js';
 import { TimeoutError } from '../errors/timeout-error.js';
-import { allowManyListeners } from '../many-listeners.js';
+import { raiseListenerLimit } from '../raise-listener-limit.js';
 import type { TransportRequest, TransportResponse } from '../transport/transport.js';
 import type { AgentLease, AgentTarget, LeaseAgent } from './agent-lease.js';
 import { AttemptFailure } from './attempt-failure.js';
@@ -155,7 +155,7 @@ export class Call {
       this.#onAbort();
       return;
     }
-    allowManyListeners(signal);
+    raiseListenerLimit(signal);
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 

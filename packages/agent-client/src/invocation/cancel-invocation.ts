@@ -10,8 +10,8 @@ const maxTries = 4;
 
 /**
  * Tells a runtime that nobody wants an invocation any more; it would keep it for its caller to come back to. What is in
- * between may answer in its place, so it is told until it says itself that it heard. Never rejects: an agent that
- * cannot be told gives the invocation up by itself when nobody comes back.
+ * between may answer in its place, so the request is repeated until the agent itself responds. Never rejects: an agent that
+ * cannot be reached gives the invocation up by itself when nobody comes back.
  */
 export async function cancelInvocation(
   target: AgentAddress,

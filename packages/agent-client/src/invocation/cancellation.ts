@@ -2,7 +2,7 @@ import type { ExchangeSignal } from '../transport/transport.js';
 
 /**
  * Says that a call is to end, as an `AbortController` does. Every call needs one and hardly any uses it, and Node 20
- * spends a sixth of a small call's time on making a signal; so it is made only for whoever asks for it.
+ * spends a sixth of a small call's time on making a signal; so it is made only where it is asked for.
  */
 export class Cancellation implements ExchangeSignal {
   aborted = false;
@@ -19,7 +19,7 @@ export class Cancellation implements ExchangeSignal {
     return this.#controller.signal;
   }
 
-  /** Whoever listens is told, once; a second reason changes nothing. */
+  /** Listeners are called once; a second reason changes nothing. */
   abort(reason: unknown): void {
     if (this.aborted) return;
     this.aborted = true;

@@ -34,8 +34,8 @@ export async function checkOutput<T>(
       return typeof key === 'number' ? key : String(key);
     }),
   }));
-  const told = issues.map(({ message, path }) => `${path.join('.') || 'result'}: ${message}`).join('; ');
-  throw new ValidationError(`The agent's result is not of the shape of \`output\`: ${told}`, {
+  const problems = issues.map(({ message, path }) => `${path.join('.') || 'result'}: ${message}`).join('; ');
+  throw new ValidationError(`The agent's result is not of the shape of \`output\`: ${problems}`, {
     ...facts,
     issues,
   });

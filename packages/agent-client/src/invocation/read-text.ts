@@ -45,7 +45,7 @@ export async function readStart(body: ResponseBody, maxBytes: number): Promise<B
   return { text: toText(chunks), brokenBy };
 }
 
-/** What the agent says is more than this client was told to hold, so nobody here knows how it ends. */
+/** What the agent says is more than this client may hold, so nobody here knows how it ends. */
 export function tooLong(maxBytes: number): InvocationError {
   return new InvocationError(
     `The agent's answer is longer than ${maxBytes} bytes: raise \`maxResponseBytes\`, or stream it.`,

@@ -62,7 +62,7 @@ describe('a call to an agent that knows nothing of keys', () => {
     expect(agent.seen).toHaveLength(1);
   });
 
-  test('that has another call of its key is told so, and is not sent again', async () => {
+  test('that has another call of its key fails with that reason, and is not sent again', async () => {
     const reused = { error: 'used with another body', error_type: 'idempotency_key_reused' };
     const agent = await testAgent((_, response) => json(response, 422, reused, instance));
     await expect(agent.invoke('x', { idempotencyKey: 'k' })).rejects.toMatchObject({
@@ -400,7 +400,7 @@ describe('a resumable stream', () => {
     expect(await agent.stream('x').collect()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test('whose log is gone is interrupted, not begun anew', async () => {
+  test('whose log is gone is interrupted, not begun again', async () => {
     const agent = await testAgent((request, response) => {
       if (request.headers['last-event-id'] !== undefined) {
         return json(response, 410, { error: 'expired', error_type: 'invocation_expired' }, instance);

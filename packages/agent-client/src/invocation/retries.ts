@@ -52,7 +52,7 @@ export class Retries {
     signal: AbortSignal,
   ): Promise<void> {
     const delayMs = this.#mayRetry(failure, keyHonoured) ? this.#delay(failure) : undefined;
-    // Whoever says 429 has not taken it on.
+    // A server that responds 429 has not taken it on.
     if (failure.again === 'with-key' && failure.error.status !== 429) this.mayHaveRun = true;
     if (delayMs === undefined || performance.now() + delayMs >= this.#deadline) throw this.#final(failure);
     if (failure.sandboxMissing) await target.recover(signal);

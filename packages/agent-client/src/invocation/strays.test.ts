@@ -73,7 +73,7 @@ describe.each(strays)('%s in the place of a known agent’s response', (_, stray
     expect(await agent.stream('x').collect()).toEqual([1]);
   });
 
-  test('does not cancel: the agent is told again', async () => {
+  test('does not cancel: the request is sent again', async () => {
     const left = new AbortController();
     const deletes = { count: 0 };
     const agent = await testAgent(

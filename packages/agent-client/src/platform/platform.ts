@@ -3,7 +3,7 @@ import type { AuthManager } from '../auth/auth-manager.js';
 import type { PlatformSettings } from './platform-settings.js';
 import { watchRateLimits } from './rate-limits.js';
 
-/** The one place where the E2B SDK is told who calls whom. */
+/** The one place where the E2B SDK gets its addresses and its key. */
 export class Platform {
   readonly settings: PlatformSettings;
   readonly auth: AuthManager;

@@ -1,5 +1,5 @@
 import type { SandboxConfig } from './sandbox-config.js';
-import type { SessionOptions } from './session-behaviour.js';
+import type { SessionOptions } from './session-settings.js';
 
 /** Options of `createSession`. */
 export interface CreateSessionOptions extends SessionOptions {

@@ -6,7 +6,7 @@ import { translate } from '../platform/platform-error.js';
 import { ownSandboxes } from './sandbox-labels.js';
 
 /** What is used of the platform's knowledge of a sandbox. Listed rows lack the domain. */
-export type SandboxRow = Pick<
+export type SandboxRecord = Pick<
   SandboxInfo,
   'sandboxId' | 'templateId' | 'metadata' | 'startedAt' | 'endAt' | 'state' | 'sandboxDomain'
 >;
@@ -62,10 +62,10 @@ export class SandboxApi {
   }
 
   /** Every sandbox with the given metadata, running or paused, oldest first. */
-  list(metadata: Record<string, string> = ownSandboxes, signal?: AbortSignal): Promise<SandboxRow[]> {
+  list(metadata: Record<string, string> = ownSandboxes, signal?: AbortSignal): Promise<SandboxRecord[]> {
     return this.#try('list the sandboxes', undefined, signal, async () => {
       const pages = Sandbox.list({ ...this.#platform.options(), query: { metadata } });
-      const rows: SandboxRow[] = [];
+      const rows: SandboxRecord[] = [];
       while (pages.hasNext) rows.push(...(await pages.nextItems(this.#platform.options(signal))));
       return rows.sort(oldestFirst);
     });
@@ -93,6 +93,6 @@ export class SandboxApi {
 }
 
 /** An order that every process agrees on. */
-function oldestFirst(a: SandboxRow, b: SandboxRow): number {
+function oldestFirst(a: SandboxRecord, b: SandboxRecord): number {
   return a.startedAt.getTime() - b.startedAt.getTime() || (a.sandboxId < b.sandboxId ? -1 : 1);
 }

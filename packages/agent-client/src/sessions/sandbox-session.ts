@@ -16,11 +16,11 @@ import { invoke } from '../invocation/invoke.js';
 import { checkOutput, type OutputSchema } from '../invocation/output-schema.js';
 import type { InvocationInput } from '../invocation/request.js';
 import type { InvocationResponse } from '../invocation/response.js';
-import type { LiveSandbox } from './live-sandbox.js';
-import type { SandboxRow } from './sandbox-api.js';
+import type { SandboxRecord } from './sandbox-api.js';
+import type { SandboxHandle } from './sandbox-handle.js';
 import { withoutLabels } from './sandbox-labels.js';
+import type { SessionAgent } from './session-agent.js';
 import type { SessionStatus } from './session-status.js';
-import type { SessionUse } from './session-use.js';
 
 /** Options of {@link SandboxSession.invoke}. */
 export interface InvokeOptions extends CallOptions {
@@ -36,7 +36,7 @@ export interface CheckedCallOptions<T> extends CallOptions {
 
 /** How a sandbox is to be paused. */
 export interface PauseOptions {
-  /** Whether memory is kept, where the platform can do without. Default: true. Without, `resume` starts the agent anew. */
+  /** Whether memory is kept, where the platform can do without. Default: true. Without, `resume` starts the agent again. */
   keepMemory?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -50,8 +50,8 @@ export interface RefreshOptions {
 
 /** What a session needs of the client that made it. */
 export interface SessionParts {
-  use: SessionUse;
-  row: SandboxRow;
+  agent: SessionAgent;
+  row: SandboxRecord;
   isNew: boolean;
   calls: CallSettings;
   onClosed: () => void;
@@ -75,21 +75,21 @@ export class SandboxSession implements AsyncDisposable {
   readonly createdAt: Date;
   /** Whether the sandbox was created for this session; false where it was found, under its id or its caller's own name. */
   readonly isNew: boolean;
-  readonly #sandbox: LiveSandbox;
-  readonly #use: SessionUse;
+  readonly #sandbox: SandboxHandle;
+  readonly #agent: SessionAgent;
   readonly #calls: CallSettings;
   readonly #onClosed: () => void;
 
   /** @internal Made by the client: `createSession`, `getSession`, `listSessions`. */
-  constructor({ use, row, isNew, calls, onClosed }: SessionParts) {
-    const { sandbox } = use;
+  constructor({ agent, row, isNew, calls, onClosed }: SessionParts) {
+    const { sandbox } = agent;
     this.templateId = sandbox.labels.template;
     this.runtimeSessionId = sandbox.labels.runtimeSessionId;
     this.metadata = withoutLabels(row.metadata);
     this.createdAt = row.startedAt;
     this.isNew = isNew;
     this.#sandbox = sandbox;
-    this.#use = use;
+    this.#agent = agent;
     this.#calls = calls;
     this.#onClosed = onClosed;
   }
@@ -153,7 +153,7 @@ export class SandboxSession implements AsyncDisposable {
 
   /**
    * Calls the agent and gives its answer value by value. The call begins at once; what is wrong with it is thrown to
-   * whoever reads.
+   * the reader.
    *
    * @throws ValidationError when the request is no text and no object.
    * @example
@@ -195,7 +195,7 @@ export class SandboxSession implements AsyncDisposable {
     );
   }
 
-  /** Ends an invocation, whoever began it: its handler's `signal` aborts. Does nothing where there is none. */
+  /** Ends an invocation, whichever process began it: its handler's `signal` aborts. Does nothing where there is none. */
   async cancelInvocation(
     invocationId: string,
     options: { signal?: AbortSignal | undefined } = {},
@@ -225,7 +225,7 @@ export class SandboxSession implements AsyncDisposable {
    */
   resume(options: { signal?: AbortSignal | undefined } = {}): Promise<boolean> {
     this.#sandbox.activity.touch();
-    return this.#sandbox.resume(this.#use.behaviour.lifetimeMs, options.signal);
+    return this.#sandbox.resume(this.#agent.settings.lifetimeMs, options.signal);
   }
 
   /**
@@ -251,7 +251,7 @@ export class SandboxSession implements AsyncDisposable {
   refresh(options: RefreshOptions = {}): Promise<void> {
     checkOptions('refresh', options);
     this.#sandbox.activity.touch();
-    return this.#sandbox.refresh(options.lifetimeMs ?? this.#use.behaviour.lifetimeMs, options.signal);
+    return this.#sandbox.refresh(options.lifetimeMs ?? this.#agent.settings.lifetimeMs, options.signal);
   }
 
   /**
@@ -281,7 +281,7 @@ export class SandboxSession implements AsyncDisposable {
     const onAbort = (): void => cancellation.abort(signal.reason);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
-    const lease = await this.#use.lease(cancellation);
+    const lease = await this.#agent.lease(cancellation);
     try {
       return await ask(lease.target, signal);
     } finally {
@@ -291,6 +291,6 @@ export class SandboxSession implements AsyncDisposable {
   }
 
   #call(request: InvocationInput | typeof joined, options: CallOptions, accept: string): Call {
-    return new Call((cancellation) => this.#use.lease(cancellation), request, this.#calls, options, accept);
+    return new Call((cancellation) => this.#agent.lease(cancellation), request, this.#calls, options, accept);
   }
 }

@@ -8,15 +8,15 @@ import { TemplateNotFoundError } from '../errors/template-not-found-error.js';
 import type { LeaseAgent } from '../invocation/agent-lease.js';
 import { abortable } from './abortable.js';
 import type { CreateSessionOptions } from './create-session-options.js';
-import { LiveSandbox } from './live-sandbox.js';
-import { type Made, makeSandbox } from './make-sandbox.js';
 import { Orphans, type ReapedSandbox, type ReapOptions } from './orphans.js';
-import type { SandboxRow } from './sandbox-api.js';
+import { type Provisioned, provisionSandbox } from './provision-sandbox.js';
+import type { SandboxRecord } from './sandbox-api.js';
+import { SandboxHandle } from './sandbox-handle.js';
 import { labelFilter } from './sandbox-labels.js';
 import { SandboxSession } from './sandbox-session.js';
-import { behaviourOf, type SessionOptions } from './session-behaviour.js';
-import type { SessionEnvironment } from './session-environment.js';
-import { SessionUse } from './session-use.js';
+import { SessionAgent } from './session-agent.js';
+import type { SessionServices } from './session-services.js';
+import { type SessionOptions, sessionSettings } from './session-settings.js';
 
 /** What became of one session when all were closed. */
 export interface ClosedSession {
@@ -28,38 +28,38 @@ export interface ClosedSession {
 }
 
 /** A session, and what is behind it. */
-export interface Opened {
+export interface OpenSession {
   session: SandboxSession;
-  use: SessionUse;
-  row: SandboxRow;
+  agent: SessionAgent;
+  row: SandboxRecord;
 }
 
 /** A sandbox that is in use here. */
 interface Held {
   /** What was opened last; the sessions of one sandbox share what is known of it, each with its own options. */
-  opened: Opened;
+  opened: OpenSession;
   /** Whether it was made here. */
   created: boolean;
 }
 
 /** Makes sessions, finds them again, and ends them. */
 export class SessionManager {
-  readonly #environment: SessionEnvironment;
+  readonly #services: SessionServices;
   readonly #orphans: Orphans;
   /** The sandboxes whose sessions are held here. */
   readonly #held = new Map<string, Held>();
   /** Creations under a name, so that callers in this process wait for one and the same. */
-  readonly #claims = new Map<string, Promise<Opened>>();
-  readonly #making = new Set<Promise<Made>>();
-  readonly #ending = new AbortController();
+  readonly #claims = new Map<string, Promise<OpenSession>>();
+  readonly #provisioning = new Set<Promise<Provisioned>>();
+  readonly #closing = new AbortController();
 
-  constructor(environment: SessionEnvironment) {
-    this.#environment = environment;
-    this.#orphans = new Orphans(environment.sandboxes, environment.calls.logger);
+  constructor(services: SessionServices) {
+    this.#services = services;
+    this.#orphans = new Orphans(services.sandboxes, services.calls.logger);
   }
 
   /** A new session, or the one that is already there under the given name. */
-  async create(templateId: string, options: CreateSessionOptions): Promise<Opened> {
+  async create(templateId: string, options: CreateSessionOptions): Promise<OpenSession> {
     const { runtimeSessionId, idempotencyKey, signal } = options;
     this.#checkOpen();
     checkName('templateId', templateId);
@@ -74,7 +74,7 @@ export class SessionManager {
         return await this.#join(row, templateId, options);
       } catch (error) {
         signal?.throwIfAborted();
-        // Whoever was first gave up: now it is our turn.
+        // The first caller gave up: now it is our turn.
         if (AgentRuntimeError.isInstance(error)) throw error;
       }
     }
@@ -87,7 +87,7 @@ export class SessionManager {
   async find(
     wanted: string | { runtimeSessionId: string },
     options: SessionOptions & { signal?: AbortSignal | undefined },
-  ): Promise<Opened | undefined> {
+  ): Promise<OpenSession | undefined> {
     this.#checkOpen();
     checkName('the session’s id', typeof wanted === 'object' ? wanted?.runtimeSessionId : wanted);
     const row = await this.#findRow(wanted, options.signal);
@@ -96,9 +96,9 @@ export class SessionManager {
   }
 
   /** @throws SandboxCreationError when a sandbox that was found is another template's than the one asked for. */
-  async checkTemplate({ session, row }: Opened, templateId: string): Promise<void> {
+  async checkTemplate({ session, row }: OpenSession, templateId: string): Promise<void> {
     if (templateId === session.templateId || templateId === row.templateId) return;
-    const { templates } = this.#environment;
+    const { templates } = this.#services;
     // One template has several names; only the platform knows them.
     const template = await templates.getTemplate(templateId).catch((error: unknown) => {
       if (TemplateNotFoundError.isInstance(error) || AuthenticationError.isInstance(error)) return undefined;
@@ -113,9 +113,9 @@ export class SessionManager {
   /** An agent for one call: its sandbox is made for it, and killed when it is over. */
   oneOff(templateId: string, options: CreateSessionOptions): LeaseAgent {
     return async (cancellation) => {
-      const { session, use } = await this.create(templateId, { ...options, signal: cancellation.signal });
+      const { session, agent } = await this.create(templateId, { ...options, signal: cancellation.signal });
       try {
-        const { target, release } = await use.lease(cancellation);
+        const { target, release } = await agent.lease(cancellation);
         return {
           target,
           release: async () => {
@@ -131,7 +131,7 @@ export class SessionManager {
   }
 
   /** A session of that template that somebody here holds. */
-  heldFor(templateId: string): Opened | undefined {
+  heldFor(templateId: string): OpenSession | undefined {
     return [...this.#held.values()]
       .map(({ opened }) => opened)
       .find(({ session }) => session.templateId === templateId);
@@ -139,16 +139,14 @@ export class SessionManager {
 
   /** Every session made with this package, by whichever process, that the platform still has. */
   async list(options: { signal?: AbortSignal | undefined }): Promise<SandboxSession[]> {
-    const rows = await this.#environment.sandboxes.list(undefined, options.signal);
+    const rows = await this.#services.sandboxes.list(undefined, options.signal);
     return rows.map((row) => this.#attach(row, {}).session);
   }
 
   /** @throws SessionNotFoundError when there is no such sandbox. */
   async close(sandboxId: string): Promise<void> {
     const held = this.#held.get(sandboxId);
-    const closed = held
-      ? await held.opened.session.close()
-      : await this.#environment.sandboxes.kill(sandboxId);
+    const closed = held ? await held.opened.session.close() : await this.#services.sandboxes.kill(sandboxId);
     if (!closed) throw new SessionNotFoundError(`There is no sandbox ${sandboxId}.`, { sandboxId });
   }
 
@@ -159,12 +157,12 @@ export class SessionManager {
 
   /** Closes what was made here and has no name to be found by again; waits for what is being undone. */
   async end(): Promise<void> {
-    this.#ending.abort(closed());
-    await Promise.allSettled(this.#making);
-    const mortal = [...this.#held.values()].filter(
+    this.#closing.abort(closed());
+    await Promise.allSettled(this.#provisioning);
+    const unnamed = [...this.#held.values()].filter(
       ({ opened, created }) => created && !opened.session.runtimeSessionId,
     );
-    await closeEach(mortal.map(({ opened }) => opened.session));
+    await closeEach(unnamed.map(({ opened }) => opened.session));
     await this.#orphans.settled();
   }
 
@@ -176,33 +174,33 @@ export class SessionManager {
 
   /** A sandbox made after the end would be nobody's to close. */
   #checkOpen(): void {
-    if (this.#ending.signal.aborted) throw closed();
+    if (this.#closing.signal.aborted) throw closed();
   }
 
   async #claim(
     templateId: string,
     options: CreateSessionOptions,
     filter: Record<string, string>,
-  ): Promise<Opened> {
-    const [first] = await this.#environment.sandboxes.list(filter, options.signal);
+  ): Promise<OpenSession> {
+    const [first] = await this.#services.sandboxes.list(filter, options.signal);
     return first ? this.#join(first, templateId, options) : this.#make(templateId, options, filter);
   }
 
   /** Takes the sandbox that somebody else made, or is making, and gives it at least the life that is asked for. */
-  async #join(row: SandboxRow, templateId: string, options: CreateSessionOptions): Promise<Opened> {
+  async #join(row: SandboxRecord, templateId: string, options: CreateSessionOptions): Promise<OpenSession> {
     const lifetimeMs = options.lifetimeMs ?? options.config?.lifetimeMs;
     const opened = this.#attach(row, { ...options, lifetimeMs });
     await this.checkTemplate(opened, templateId);
-    const { sandbox } = opened.use;
+    const { sandbox } = opened.agent;
     const signal = this.#orEnd(options.signal);
-    await sandbox.join(options.readyTimeoutMs ?? this.#environment.readyTimeoutMs, signal);
+    await sandbox.join(options.readyTimeoutMs ?? this.#services.readyTimeoutMs, signal);
     // A paused one gets it when it is resumed.
     if (lifetimeMs !== undefined && sandbox.status !== 'paused') await sandbox.refresh(lifetimeMs, signal);
     return this.#hold(opened, false);
   }
 
   #orEnd(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([signal, this.#ending.signal]) : this.#ending.signal;
+    return signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
   }
 
   /** Ends with the client: what is being made then is nobody's. */
@@ -210,10 +208,10 @@ export class SessionManager {
     templateId: string,
     options: CreateSessionOptions,
     sameName?: Record<string, string>,
-  ): Promise<Opened> {
+  ): Promise<OpenSession> {
     const signal = this.#orEnd(options.signal);
-    const making = makeSandbox(this.#environment, this.#orphans, templateId, options, sameName, signal);
-    this.#making.add(making);
+    const making = provisionSandbox(this.#services, this.#orphans, templateId, options, sameName, signal);
+    this.#provisioning.add(making);
     try {
       const made = await making;
       if ('winner' in made) return await this.#join(made.winner, templateId, options);
@@ -221,15 +219,15 @@ export class SessionManager {
       sandbox.logger?.info({ sandboxId: row.sandboxId, template: templateId }, 'sandbox created');
       return this.#hold(this.#open(sandbox, row, options, true), true);
     } finally {
-      this.#making.delete(making);
+      this.#provisioning.delete(making);
     }
   }
 
   async #findRow(
     wanted: string | { runtimeSessionId: string },
     signal: AbortSignal | undefined,
-  ): Promise<SandboxRow | undefined> {
-    const { sandboxes } = this.#environment;
+  ): Promise<SandboxRecord | undefined> {
+    const { sandboxes } = this.#services;
     if (typeof wanted !== 'string') return (await sandboxes.list(labelFilter(wanted), signal))[0];
     try {
       return await sandboxes.info(wanted, signal);
@@ -239,22 +237,22 @@ export class SessionManager {
     }
   }
 
-  #attach(row: SandboxRow, options: SessionOptions): Opened {
-    const held = this.#held.get(row.sandboxId)?.opened.use.sandbox;
-    held?.note(row);
-    return this.#open(held ?? new LiveSandbox(this.#environment, row), row, options, false);
+  #attach(row: SandboxRecord, options: SessionOptions): OpenSession {
+    const held = this.#held.get(row.sandboxId)?.opened.agent.sandbox;
+    held?.update(row);
+    return this.#open(held ?? new SandboxHandle(this.#services, row), row, options, false);
   }
 
-  #open(sandbox: LiveSandbox, row: SandboxRow, options: SessionOptions, isNew: boolean): Opened {
-    const use = new SessionUse(sandbox, behaviourOf(options, sandbox.labels));
+  #open(sandbox: SandboxHandle, row: SandboxRecord, options: SessionOptions, isNew: boolean): OpenSession {
+    const agent = new SessionAgent(sandbox, sessionSettings(options, sandbox.labels));
     const onClosed = (): void => {
       this.#held.delete(row.sandboxId);
     };
-    const { calls } = this.#environment;
-    return { use, row, session: new SandboxSession({ use, row, isNew, calls, onClosed }) };
+    const { calls } = this.#services;
+    return { agent, row, session: new SandboxSession({ agent, row, isNew, calls, onClosed }) };
   }
 
-  #hold(opened: Opened, created: boolean): Opened {
+  #hold(opened: OpenSession, created: boolean): OpenSession {
     const { sandboxId } = opened.session;
     this.#held.set(sandboxId, { opened, created: created || (this.#held.get(sandboxId)?.created ?? false) });
     return opened;

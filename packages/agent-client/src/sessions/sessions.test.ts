@@ -242,7 +242,7 @@ describe('a session under the caller’s own id', () => {
     expect(await sandboxCount()).toBe(1);
   });
 
-  test('whose agent does not answer is told of, and left to its maker', async () => {
+  test('whose agent does not answer is reported, and left to its maker', async () => {
     const runtimeSessionId = crypto.randomUUID();
     const made = await platform.open().createSession('commands', { runtimeSessionId });
     await made.invoke('exit').catch(() => undefined);
@@ -375,7 +375,7 @@ describe('a conversation that exists', () => {
 });
 
 test.each(['commands', 'started-already'])(
-  'a sandbox of template %s that is paused without its memory has its agent started anew by the next call',
+  'a sandbox of template %s that is paused without its memory has its agent started again by the next call',
   async (template) => {
     const session = await platform.open().createSession(template);
     await session.invoke('one');

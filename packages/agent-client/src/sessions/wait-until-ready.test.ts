@@ -11,7 +11,7 @@ test('an agent whose process crashes is given up in the middle of a ping', async
     lastLines: ['no data'],
     release: async () => {},
   };
-  const target = Object.assign(agent.target, { look: async () => {} });
+  const target = Object.assign(agent.target, { fetchRecord: async () => {} });
   const started = Date.now();
   const waiting = waitUntilReady(target, 600_000, new AbortController().signal, process);
   await expect(waiting).rejects.toThrow(NotReady);
@@ -30,7 +30,7 @@ test('an agent is asked again soon, and more seldom the longer it takes', async 
     if (asked.length < 8) json(response, 503, { message: 'starting' });
     else json(response, 200, { status: 'Healthy', time_of_last_update: 1 });
   });
-  const target = Object.assign(agent.target, { look: async () => {} });
+  const target = Object.assign(agent.target, { fetchRecord: async () => {} });
   await waitUntilReady(target, 600_000, new AbortController().signal);
   const waits = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
   // Timers never ring early; that they ring late is the machine's affair.

@@ -7,7 +7,7 @@ import type { AgentProcess } from './agent-process.js';
 /** An agent to be waited for, in a sandbox that may end meanwhile. */
 export interface AwaitedAgent extends AgentAddress {
   /** Asks the platform about its sandbox. @throws SessionNotFoundError when there is none any more. */
-  look(signal: AbortSignal): Promise<unknown>;
+  fetchRecord(signal: AbortSignal): Promise<unknown>;
 }
 
 const firstDelayMs = 20;
@@ -15,7 +15,7 @@ const maxDelayMs = 1_000;
 /** One ping that hangs must not use up the time of all. */
 const pingTimeoutMs = 5_000;
 
-/** Why an agent is not ready, for whoever makes the error of it. */
+/** Why an agent is not ready, for the code that makes the error of it. */
 export class NotReady extends Error {
   /** What the last ping came to. */
   readonly lastPing: string;
@@ -58,7 +58,7 @@ export async function waitUntilReady(
       if (!cutShort && !(error instanceof AttemptFailure)) throw error;
       // A ping that we cut short says less than the one before it.
       if (!cutShort) lastPing = error instanceof Error ? error.message : String(error);
-      if (error instanceof AttemptFailure && error.sandboxMissing) await target.look(signal);
+      if (error instanceof AttemptFailure && error.sandboxMissing) await target.fetchRecord(signal);
     }
     if (process?.exit !== undefined) {
       throw new NotReady(`The agent did not come to answer: ${process.exit}.`, lastPing, process.lastLines);

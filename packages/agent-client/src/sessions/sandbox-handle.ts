@@ -9,86 +9,86 @@ import { ping } from '../invocation/ping.js';
 import { agentEndpoint, type Endpoint } from '../transport/endpoint.js';
 import { abortable } from './abortable.js';
 import { Activity } from './activity.js';
-import { bringUpAgent, findAgent } from './bring-up-agent.js';
-import type { SandboxRow } from './sandbox-api.js';
+import { ensureAgentReady, findAgentConfig } from './ensure-agent-ready.js';
+import type { SandboxRecord } from './sandbox-api.js';
 import { readLabels, type SandboxLabels } from './sandbox-labels.js';
-import type { SessionBehaviour } from './session-behaviour.js';
-import type { SessionEnvironment } from './session-environment.js';
+import type { SessionServices } from './session-services.js';
+import type { SessionSettings } from './session-settings.js';
 import type { SessionStatus } from './session-status.js';
 import { type AwaitedAgent, NotReady, waitUntilReady } from './wait-until-ready.js';
 
 /** How long an agent whose memory was kept may take to answer again before it is taken for not running. */
 const answersByItselfMs = 2_000;
 
-/** One sandbox, how it is reached, and its way through pause and resume. Sessions around it do the calls. */
-export class LiveSandbox implements AwaitedAgent {
+/** One sandbox: its state, how it is reached, pause and resume. The sessions that share it do the calls. */
+export class SandboxHandle implements AwaitedAgent {
   readonly sandboxId: string;
   readonly labels: SandboxLabels;
-  readonly transport: SessionEnvironment['transport'];
+  readonly transport: SessionServices['transport'];
   readonly activity: Activity = new Activity();
   /** How it was when it was last seen. */
   status: SessionStatus;
   runtimeInstance: string | undefined;
-  readonly #environment: SessionEnvironment;
+  readonly #services: SessionServices;
   #domain: string;
   #endpoint: Endpoint;
   #sandbox: Sandbox | undefined;
-  #met = false;
-  #meeting: Promise<void> | undefined;
+  #isAgentKnown = false;
+  #firstContact: Promise<void> | undefined;
   #resuming: Promise<boolean> | undefined;
 
-  constructor(environment: SessionEnvironment, row: SandboxRow) {
+  constructor(services: SessionServices, row: SandboxRecord) {
     this.sandboxId = row.sandboxId;
     this.labels = readLabels(row.metadata, row.templateId);
-    this.transport = environment.transport;
+    this.transport = services.transport;
     this.status = row.state === 'paused' ? 'paused' : 'active';
-    this.#environment = environment;
-    this.#domain = row.sandboxDomain ?? environment.platform.settings.domain;
+    this.#services = services;
+    this.#domain = row.sandboxDomain ?? services.platform.settings.domain;
     this.#endpoint = this.#address();
   }
 
   get logger(): Logger | undefined {
-    return this.#environment.calls.logger;
+    return this.#services.calls.logger;
   }
 
   get endpoint(): Endpoint {
     return this.#endpoint;
   }
 
-  /** Takes note of the SDK's own object for the sandbox, which knows its tokens. */
+  /** Keeps the SDK's own object for the sandbox, which has its tokens. */
   adopt(sandbox: Sandbox): void {
     this.#sandbox = sandbox;
     this.#domain = sandbox.sandboxDomain;
     this.#endpoint = this.#address();
   }
 
-  /** Takes over what the platform just said. */
-  note(row: SandboxRow): void {
+  /** Takes the state from what the platform just returned. */
+  update(row: SandboxRecord): void {
     this.status = row.state === 'paused' ? 'paused' : 'active';
   }
 
   /** Asks the platform about the sandbox. @throws SessionNotFoundError when there is none any more. */
-  async look(signal: AbortSignal | undefined): Promise<SandboxRow> {
-    const row = await this.#watch(() => this.#environment.sandboxes.info(this.sandboxId, signal));
-    this.note(row);
+  async fetchRecord(signal: AbortSignal | undefined): Promise<SandboxRecord> {
+    const row = await this.#closeIfGone(() => this.#services.sandboxes.info(this.sandboxId, signal));
+    this.update(row);
     return row;
   }
 
-  /** The agent has answered to this process, and said whether it honours keys. */
-  noteMet(): void {
-    this.#met = true;
+  /** The agent has responded to this process, which so knows whether it honours keys. */
+  markAgentReady(): void {
+    this.#isAgentKnown = true;
   }
 
   /** Sees to it that the agent can be called: resumes it if it may, and learns what is not known of it yet. */
-  async ready(behaviour: SessionBehaviour, cancellation: Cancellation): Promise<void> {
+  async ready(settings: SessionSettings, cancellation: Cancellation): Promise<void> {
     cancellation.throwIfAborted();
     if (this.status === 'closed') throw this.#gone();
-    if (this.status === 'paused') await this.#resumeForCall(behaviour, cancellation.signal);
-    if (this.#met) return;
-    this.#meeting ??= this.#meet().finally(() => {
-      this.#meeting = undefined;
+    if (this.status === 'paused') await this.#resumeForCall(settings, cancellation.signal);
+    if (this.#isAgentKnown) return;
+    this.#firstContact ??= this.#contact().finally(() => {
+      this.#firstContact = undefined;
     });
-    await abortable(this.#meeting, cancellation.signal);
+    await abortable(this.#firstContact, cancellation.signal);
   }
 
   /**
@@ -97,26 +97,26 @@ export class LiveSandbox implements AwaitedAgent {
    * @throws SandboxCreationError when it does not come to answer.
    */
   async join(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#met) return;
+    if (this.#isAgentKnown) return;
     try {
       if (!(await abortable(this.#reach(), signal))) return;
       await waitUntilReady(this, timeoutMs, signal);
-      this.#met = true;
+      this.#isAgentKnown = true;
     } catch (error) {
       throw toJoinError(error, this.sandboxId);
     }
   }
 
   /** The gateway had no such sandbox: the platform knows whether it is paused or gone. */
-  async recover(behaviour: SessionBehaviour, signal: AbortSignal): Promise<void> {
-    const { state } = await this.look(signal);
-    if (state === 'paused') await this.#resumeForCall(behaviour, signal);
+  async recover(settings: SessionSettings, signal: AbortSignal): Promise<void> {
+    const { state } = await this.fetchRecord(signal);
+    if (state === 'paused') await this.#resumeForCall(settings, signal);
   }
 
   /** @returns whether it was not paused before. */
   async pause(keepMemory: boolean | undefined, signal: AbortSignal | undefined): Promise<boolean> {
-    const changed = await this.#watch(() =>
-      this.#environment.sandboxes.pause(this.sandboxId, keepMemory, signal),
+    const changed = await this.#closeIfGone(() =>
+      this.#services.sandboxes.pause(this.sandboxId, keepMemory, signal),
     );
     this.status = 'paused';
     if (changed) this.logger?.info({ sandboxId: this.sandboxId }, 'sandbox paused');
@@ -134,9 +134,9 @@ export class LiveSandbox implements AwaitedAgent {
   /** Asks the platform, and the agent where there is one to ask. */
   async getStatus(signal: AbortSignal | undefined): Promise<SessionStatus> {
     try {
-      const { state } = await this.look(signal);
+      const { state } = await this.fetchRecord(signal);
       if (state === 'paused') return this.status;
-      await this.ping(signal ?? this.#environment.platform.requestSignal());
+      await this.ping(signal ?? this.#services.platform.requestSignal());
     } catch (error) {
       signal?.throwIfAborted();
       if (this.status === 'active') this.status = NetworkError.isInstance(error) ? 'inactive' : 'error';
@@ -151,22 +151,22 @@ export class LiveSandbox implements AwaitedAgent {
     } catch (error) {
       if (!SessionNotFoundError.isInstance(error)) throw error;
       // The gateway's word against what was known: the platform decides.
-      const { state } = await this.look(signal);
+      const { state } = await this.fetchRecord(signal);
       throw state === 'paused' ? this.#isPaused() : error;
     }
   }
 
   /** Sees to it that the sandbox has so much time left at least; others may have given it more, which it keeps. */
   async refresh(lifetimeMs: number, signal?: AbortSignal): Promise<void> {
-    const { endAt } = await this.look(signal);
+    const { endAt } = await this.fetchRecord(signal);
     if (endAt.getTime() >= Date.now() + lifetimeMs) return;
-    await this.#watch(() => this.#environment.sandboxes.setTimeout(this.sandboxId, lifetimeMs, signal));
+    await this.#closeIfGone(() => this.#services.sandboxes.setTimeout(this.sandboxId, lifetimeMs, signal));
   }
 
   /** @returns whether there was a sandbox to kill. */
   async close(): Promise<boolean> {
     if (this.status === 'closed') return false;
-    const killed = await this.#environment.sandboxes.kill(this.sandboxId);
+    const killed = await this.#services.sandboxes.kill(this.sandboxId);
     this.status = 'closed';
     if (killed) this.logger?.info({ sandboxId: this.sandboxId }, 'sandbox closed');
     return killed;
@@ -178,13 +178,13 @@ export class LiveSandbox implements AwaitedAgent {
       port: this.labels.port,
       runtimeSessionId: this.labels.runtimeSessionId,
       domain: this.#domain,
-      sandboxUrl: this.#environment.platform.settings.sandboxUrl,
+      sandboxUrl: this.#services.platform.settings.sandboxUrl,
       trafficAccessToken: this.#sandbox?.trafficAccessToken,
     });
   }
 
-  /** Whatever finds the sandbox gone closes the session. */
-  async #watch<T>(operation: () => Promise<T>): Promise<T> {
+  /** Runs a request to the platform; when that finds no sandbox, the session is closed. */
+  async #closeIfGone<T>(operation: () => Promise<T>): Promise<T> {
     try {
       return await operation();
     } catch (error) {
@@ -193,37 +193,39 @@ export class LiveSandbox implements AwaitedAgent {
     }
   }
 
-  async #resumeForCall({ autoResume, lifetimeMs }: SessionBehaviour, signal: AbortSignal): Promise<void> {
+  async #resumeForCall({ autoResume, lifetimeMs }: SessionSettings, signal: AbortSignal): Promise<void> {
     if (!autoResume) throw this.#isPaused();
     await this.resume(lifetimeMs, signal);
   }
 
   async #resume(lifetimeMs: number): Promise<boolean> {
-    const { state } = await this.look(undefined);
+    const { state } = await this.fetchRecord(undefined);
     if (state !== 'paused') return false;
-    const sandbox = await this.#watch(() => this.#environment.sandboxes.connect(this.sandboxId, lifetimeMs));
+    const sandbox = await this.#closeIfGone(() =>
+      this.#services.sandboxes.connect(this.sandboxId, lifetimeMs),
+    );
     this.adopt(sandbox);
-    await this.#awaken(sandbox);
-    this.#met = true;
+    await this.#wakeAgent(sandbox);
+    this.#isAgentKnown = true;
     this.status = 'active';
     this.logger?.info({ sandboxId: this.sandboxId }, 'sandbox resumed');
     return true;
   }
 
   /** Kept memory brings the agent back with it; without, it has to be started as it was the first time. */
-  async #awaken(sandbox: Sandbox): Promise<void> {
-    const { templates, readyTimeoutMs } = this.#environment;
+  async #wakeAgent(sandbox: Sandbox): Promise<void> {
+    const { templates, readyTimeoutMs } = this.#services;
     const signal = new AbortController().signal;
     try {
       try {
         await waitUntilReady(this, answersByItselfMs, signal);
       } catch {
-        const agent = await findAgent(templates, this.labels.template);
-        await bringUpAgent({ target: this, sandbox, agent, readyTimeoutMs, signal });
+        const agent = await findAgentConfig(templates, this.labels.template);
+        await ensureAgentReady({ target: this, sandbox, agent, readyTimeoutMs, signal });
       }
     } catch (error) {
       const said = error instanceof Error ? error.message : String(error);
-      const reason = this.#environment.platform.auth.redact(said);
+      const reason = this.#services.platform.auth.redact(said);
       throw new SandboxOperationError(`Sandbox ${this.sandboxId} was resumed, but ${reason}`, {
         sandboxId: this.sandboxId,
       });
@@ -231,21 +233,21 @@ export class LiveSandbox implements AwaitedAgent {
   }
 
   /** The first use of a sandbox that this process did not create: its tokens, and whether its agent honours keys. */
-  async #meet(): Promise<void> {
+  async #contact(): Promise<void> {
     if (!(await this.#reach())) return;
     // An agent that does not answer now is for the call to find out.
     const late = AbortSignal.timeout(5_000);
     await ping(this, late).catch(() => undefined);
-    this.#met = true;
+    this.#isAgentKnown = true;
   }
 
   /** Learns how a running sandbox is reached. @returns false for a paused one, which is left alone. */
   async #reach(): Promise<boolean> {
-    const { endAt } = await this.look(undefined);
+    const { endAt } = await this.fetchRecord(undefined);
     if (this.status === 'paused') return false;
     // Just the time it has left: connecting is to extend nothing.
     const left = Math.max(endAt.getTime() - Date.now(), 1_000);
-    this.adopt(await this.#watch(() => this.#environment.sandboxes.connect(this.sandboxId, left)));
+    this.adopt(await this.#closeIfGone(() => this.#services.sandboxes.connect(this.sandboxId, left)));
     return true;
   }
 

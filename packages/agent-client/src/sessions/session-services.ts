@@ -5,7 +5,7 @@ import type { Transport } from '../transport/transport.js';
 import type { SandboxApi } from './sandbox-api.js';
 
 /** What the sessions of one client share. */
-export interface SessionEnvironment {
+export interface SessionServices {
   platform: Platform;
   sandboxes: SandboxApi;
   templates: TemplateManager;

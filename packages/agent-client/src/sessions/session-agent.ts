@@ -3,19 +3,19 @@ import type { Cancellation } from '../invocation/cancellation.js';
 import type { Endpoint } from '../transport/endpoint.js';
 import type { Transport } from '../transport/transport.js';
 import { KeepAlive } from './keep-alive.js';
-import type { LiveSandbox } from './live-sandbox.js';
-import type { SessionBehaviour } from './session-behaviour.js';
+import type { SandboxHandle } from './sandbox-handle.js';
+import type { SessionSettings } from './session-settings.js';
 
-/** One session's use of a sandbox, which it may share with other sessions of the client: what its own options ask for. */
-export class SessionUse implements AgentTarget {
-  readonly sandbox: LiveSandbox;
-  readonly behaviour: SessionBehaviour;
+/** The agent that one session calls. Its sandbox may be shared with other sessions of the client; the settings are its own. */
+export class SessionAgent implements AgentTarget {
+  readonly sandbox: SandboxHandle;
+  readonly settings: SessionSettings;
   readonly #keepAlive: KeepAlive | undefined;
 
-  constructor(sandbox: LiveSandbox, behaviour: SessionBehaviour) {
+  constructor(sandbox: SandboxHandle, settings: SessionSettings) {
     this.sandbox = sandbox;
-    this.behaviour = behaviour;
-    const { keepAlive, lifetimeMs } = behaviour;
+    this.settings = settings;
+    const { keepAlive, lifetimeMs } = settings;
     if (!keepAlive) return;
     this.#keepAlive = new KeepAlive(
       lifetimeMs,
@@ -49,7 +49,7 @@ export class SessionUse implements AgentTarget {
   }
 
   recover(signal: AbortSignal): Promise<void> {
-    return this.sandbox.recover(this.behaviour, signal);
+    return this.sandbox.recover(this.settings, signal);
   }
 
   /** Makes the agent ready for one call, and keeps it so until the lease is released. */
@@ -62,7 +62,7 @@ export class SessionUse implements AgentTarget {
     };
     try {
       this.#keepAlive?.begin();
-      await this.sandbox.ready(this.behaviour, cancellation);
+      await this.sandbox.ready(this.settings, cancellation);
       return { target: this, release };
     } catch (error) {
       await release();

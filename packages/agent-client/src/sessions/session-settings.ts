@@ -16,15 +16,15 @@ export interface SessionOptions {
   keepAlive?: boolean | undefined;
 }
 
-/** {@link SessionOptions} with what stands behind them. */
-export interface SessionBehaviour {
+/** {@link SessionOptions} with their defaults. */
+export interface SessionSettings {
   lifetimeMs: number;
   autoResume: boolean;
   keepAlive: boolean;
 }
 
-/** Lays a session's options over what its sandbox was created with. */
-export function behaviourOf(options: SessionOptions, labels: SandboxLabels): SessionBehaviour {
+/** A session's options; what they leave open is as its sandbox was created. */
+export function sessionSettings(options: SessionOptions, labels: SandboxLabels): SessionSettings {
   const {
     lifetimeMs = labels.lifetimeMs ?? defaultLifetimeMs,
     autoResume = true,

@@ -4,39 +4,39 @@ import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
 import type { Platform } from '../platform/platform.js';
 import { translate } from '../platform/platform-error.js';
 import { sleep } from '../sleep.js';
-import { bringUpAgent, findAgent } from './bring-up-agent.js';
 import { createSandbox } from './create-sandbox.js';
 import type { CreateSessionOptions } from './create-session-options.js';
-import { LiveSandbox } from './live-sandbox.js';
+import { ensureAgentReady, findAgentConfig } from './ensure-agent-ready.js';
 import type { Orphans } from './orphans.js';
 import { checkRequirement, readRequirement } from './require-resources.js';
-import type { SandboxRow } from './sandbox-api.js';
+import type { SandboxRecord } from './sandbox-api.js';
+import { SandboxHandle } from './sandbox-handle.js';
 import { type SandboxLabels, toMetadata } from './sandbox-labels.js';
-import { defaultLifetimeMs } from './session-behaviour.js';
-import type { SessionEnvironment } from './session-environment.js';
+import type { SessionServices } from './session-services.js';
+import { defaultLifetimeMs } from './session-settings.js';
 import { NotReady } from './wait-until-ready.js';
 
 /** How long a platform may take to list what it has created. */
 const listedWithinMs = 10_000;
 
-/** A sandbox whose agent answers; or the one that somebody else made under the same name, and earlier. */
-export type Made = { row: SandboxRow; sandbox: LiveSandbox } | { winner: SandboxRow };
+/** A sandbox whose agent answers; or the one that another caller made under the same name, and earlier. */
+export type Provisioned = { row: SandboxRecord; sandbox: SandboxHandle } | { winner: SandboxRecord };
 
 /**
  * Makes a sandbox from a template and has its agent answer. Whatever goes wrong, nothing is left behind.
  *
  * @param sameName - By which metadata the platform lists all sandboxes of this name, for one that has a name.
  */
-export async function makeSandbox(
-  environment: SessionEnvironment,
+export async function provisionSandbox(
+  services: SessionServices,
   orphans: Orphans,
   templateId: string,
   options: CreateSessionOptions,
   sameName: Record<string, string> | undefined,
   signal: AbortSignal,
-): Promise<Made> {
+): Promise<Provisioned> {
   const { config = {}, metadata = {} } = options;
-  const { platform, templates, sandboxes } = environment;
+  const { platform, templates, sandboxes } = services;
   const requirement = readRequirement(config);
   const lifetimeMs = options.lifetimeMs ?? config.lifetimeMs ?? defaultLifetimeMs;
   const labels: SandboxLabels = {
@@ -49,29 +49,35 @@ export async function makeSandbox(
   };
   const envVars = { ...config.envVars, ...options.envVars };
   // Both at once: most sandboxes take longer to make than their template to look up.
-  const agent = findAgent(templates, templateId);
+  const agent = findAgentConfig(templates, templateId);
   agent.catch(() => {});
   const plan = { labels, config: { ...config, envVars }, metadata, lifetimeMs };
   const created = await createSandbox(platform, orphans, plan, signal);
   const { sandboxId } = created;
 
-  const findWinner = async (): Promise<SandboxRow | undefined> => {
+  const findWinner = async (): Promise<SandboxRecord | undefined> => {
     if (!sameName) return undefined;
     const [oldest] = await listWith(sandboxId, () => sandboxes.list(sameName, signal), signal);
     return oldest?.sandboxId === sandboxId ? undefined : oldest;
   };
   try {
     const row = newRow(created, templateId, toMetadata(metadata, labels), lifetimeMs);
-    const sandbox = new LiveSandbox(environment, row);
+    const sandbox = new SandboxHandle(services, row);
     sandbox.adopt(created);
     if (requirement) {
       checkRequirement(requirement, { ...(await sandboxes.info(sandboxId, signal)), sandboxId });
     }
     let winner = await findWinner();
     if (!winner) {
-      const readyTimeoutMs = options.readyTimeoutMs ?? environment.readyTimeoutMs;
-      await bringUpAgent({ target: sandbox, sandbox: created, agent: await agent, readyTimeoutMs, signal });
-      sandbox.noteMet();
+      const readyTimeoutMs = options.readyTimeoutMs ?? services.readyTimeoutMs;
+      await ensureAgentReady({
+        target: sandbox,
+        sandbox: created,
+        agent: await agent,
+        readyTimeoutMs,
+        signal,
+      });
+      sandbox.markAgentReady();
       // Again, for a platform whose list lags behind what it creates.
       winner = await findWinner();
     }
@@ -80,19 +86,19 @@ export async function makeSandbox(
     return { winner };
   } catch (error) {
     await orphans.kill(labels.createId, sandboxId);
-    throw toCreationError(error, environment.platform, sandboxId, signal);
+    throw toCreationError(error, services.platform, sandboxId, signal);
   }
 }
 
 /**
- * Lists until a sandbox that is there is listed too. Only then can it be told whether it is the oldest: of two callers
+ * Lists until a sandbox that is there is listed too. Only then is it known whether it is the oldest: of two callers
  * who each saw the other's sandbox and not their own, both would give way.
  */
 async function listWith(
   sandboxId: string,
-  list: () => Promise<SandboxRow[]>,
+  list: () => Promise<SandboxRecord[]>,
   signal: AbortSignal,
-): Promise<SandboxRow[]> {
+): Promise<SandboxRecord[]> {
   const deadline = performance.now() + listedWithinMs;
   for (let delayMs = 20; ; delayMs = Math.min(delayMs * 1.5, 500)) {
     const rows = await list();
@@ -111,7 +117,7 @@ function newRow(
   templateId: string,
   metadata: Record<string, string>,
   lifetimeMs: number,
-): SandboxRow {
+): SandboxRecord {
   const startedAt = new Date();
   const endAt = new Date(startedAt.getTime() + lifetimeMs);
   return { sandboxId, templateId, metadata, startedAt, endAt, state: 'running' };

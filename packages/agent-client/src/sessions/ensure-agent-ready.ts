@@ -6,8 +6,8 @@ import type { TemplateManager } from '../templates/template-manager.js';
 import { startAgent } from './agent-process.js';
 import { type AwaitedAgent, waitUntilReady } from './wait-until-ready.js';
 
-/** What it takes to have an agent answer. */
-export interface BringUp {
+/** An agent that is to be ready. */
+export interface AgentStart {
   target: AwaitedAgent;
   sandbox: Sandbox;
   /** The agent's configuration, where its template has one. */
@@ -22,13 +22,13 @@ export interface BringUp {
  *
  * @throws NotReady when it does not.
  */
-export async function bringUpAgent({
+export async function ensureAgentReady({
   target,
   sandbox,
   agent,
   readyTimeoutMs,
   signal,
-}: BringUp): Promise<void> {
+}: AgentStart): Promise<void> {
   if (!agent) return waitUntilReady(target, readyTimeoutMs, signal);
   const { entrypoint, runtime } = agent.spec;
   const timeoutMs = runtime?.timeout === undefined ? readyTimeoutMs : runtime.timeout * 1000;
@@ -49,7 +49,7 @@ export async function bringUpAgent({
  *
  * @throws ValidationError when there is one that cannot be understood.
  */
-export async function findAgent(
+export async function findAgentConfig(
   templates: TemplateManager,
   templateId: string,
 ): Promise<AgentConfig | undefined> {
