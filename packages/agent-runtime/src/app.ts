@@ -137,7 +137,10 @@ export class PortableApp {
     this.#lifespan.onStart.push(hook);
   }
 
-  /** Registers what is done after the last request; the last registered is done first. */
+  /**
+   * Registers what is done after the last request, at {@link AgentRuntimeApp.close} and when the process gets SIGTERM, as it
+   * does when a sandbox of `@sandpiper/sandbox-host` ends; the last registered is done first.
+   */
   onStop(hook: LifespanHook): void {
     this.#lifespan.onStop.push(hook);
   }

@@ -19,6 +19,7 @@ export function managerOf(
     engine,
     store: recordsIn(directory),
     releaseImage: async () => {},
+    stopGraceMs: 1_000,
     platform: { envs: {}, domain: undefined },
     ...options,
   });

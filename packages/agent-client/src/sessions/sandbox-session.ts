@@ -255,7 +255,8 @@ export class SandboxSession implements AsyncDisposable {
   }
 
   /**
-   * Kills the sandbox, and the agent with it. Closing what is closed does nothing.
+   * Kills the sandbox, and the agent with it, which `@sandpiper/sandbox-host` lets run its stop hooks first, for some seconds
+   * at most. Closing what is closed does nothing.
    *
    * @returns whether there was a sandbox to kill.
    * @throws SandboxOperationError when the platform does not do it; the session then is not closed.

@@ -1,4 +1,4 @@
-import { Sandbox } from 'e2b';
+import { Sandbox, Volume } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { controlPlaneBefore } from '../../test/support/control-plane.js';
 import { faultyProxy } from '../../test/support/faulty-proxy.js';
@@ -33,6 +33,9 @@ beforeAll(async () => {
     content,
     metadata: { agent_runtime: JSON.stringify(metadata.agent) },
   });
+  const notes =
+    "import { writeFileSync } from 'node:fs'; process.on('SIGTERM', () => writeFileSync('/kept/note', 'x', { flag: 'a' }));";
+  await platform.deploy('noting', { file: 'agent.mjs', content: notes + content, metadata });
   await platform.deploy('broken', {
     file: 'agent.mjs',
     content: "console.log('looking for data'); console.error('no data'); process.exit(4);",
@@ -515,4 +518,14 @@ describe('closing', () => {
     expect(await mine.getStatus()).toBe('active');
     await lost.close();
   });
+});
+
+test('closing a session lets an agent end that the client has started', async ({ skip }) => {
+  const { capabilities, apiKey, apiUrl } = platform.host;
+  if (capabilities.isolation.level !== 'enforced') skip('Volumes need namespaces here.');
+  const volume = await Volume.create('kept', { apiKey, apiUrl });
+  const config = { volumes: [{ name: 'kept', path: '/kept' }] };
+  const session = await platform.open().createSession('noting', { config });
+  expect(await session.close()).toBe(true);
+  expect(await volume.readFile('/note', { apiUrl })).toBe('x');
 });

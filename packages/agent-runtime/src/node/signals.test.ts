@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { post } from '../../test/each-server.js';
 import { spawnProgram } from '../../test/spawn-program.js';
@@ -44,7 +45,20 @@ test('a second signal ends the process at once', async () => {
   const response = await fetch(url, post({ values: 1000 }));
   child.kill('SIGTERM');
   await untilClosed(url);
+  await sleep(300);
   child.kill('SIGTERM');
   expect(await exit).toBe(143);
   await expect(response.text()).rejects.toThrow();
+});
+
+// `npm start` hands on to its child what the child's process group has got, too.
+test('a signal that comes twice at once is one', async () => {
+  const { child, lines, exit } = await spawnProgram('slow-agent', { GRACE_MS: '10000' });
+  const response = await fetch(`http://127.0.0.1:${lines[0]}/invocations`, post({ values: 10 }));
+  child.kill('SIGTERM');
+  await sleep(30);
+  child.kill('SIGTERM');
+  expect((await response.text()).match(/data/g)).toHaveLength(10);
+  expect(await exit).toBe(0);
+  expect(lines.at(-1)).toBe('stopped');
 });

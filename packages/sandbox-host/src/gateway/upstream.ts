@@ -208,8 +208,15 @@ export class Upstream {
   }
 
   #keptOf(sandbox: Sandbox, port: number): Connection[] {
-    const ports = this.#kept.get(sandbox) ?? new Map<number, Connection[]>();
-    this.#kept.set(sandbox, ports);
+    const known = this.#kept.get(sandbox);
+    const ports = known ?? new Map<number, Connection[]>();
+    if (!known) {
+      this.#kept.set(sandbox, ports);
+      // Nothing is asked on them any more, and a server that ends in good order waits for what is open.
+      sandbox.signal.addEventListener('abort', () => {
+        for (const connection of [...ports.values()].flat()) connection.socket.destroy();
+      });
+    }
     const kept = ports.get(port) ?? [];
     ports.set(port, kept);
     return kept;

@@ -39,11 +39,15 @@ import { TemplateCatalog } from '../templates/template-catalog.js';
 import { UploadedFiles } from '../templates/uploaded-files.js';
 import { VolumeCatalog } from '../volumes/volume-catalog.js';
 import { createDispatcher } from './dispatch.js';
+import { drainEnvironment } from './drain-environment.js';
 import { checkHostOptions } from './host-options.js';
 import { openObservability } from './observability.js';
 import { endLeftovers, type Isolation, openEngine } from './open-engine.js';
 import { reportMachineChange, warnNotEnforced } from './report-capabilities.js';
 import { openStores } from './stores.js';
+
+/** Long enough to save something, short enough for a caller to wait for. */
+const defaultStopGraceMs = 5_000;
 
 /** How a sandbox host is to run. */
 export interface SandboxHostOptions {
@@ -70,6 +74,11 @@ export interface SandboxHostOptions {
    * In milliseconds. Default: none.
    */
   maxAgeMs?: number;
+  /**
+   * How long the start command and the commands of a sandbox that ends have to end by themselves, between SIGTERM and
+   * SIGKILL; a kill takes that long where they do not. In milliseconds, at most 60,000; 0: SIGKILL at once. Default: 5,000.
+   */
+  stopGraceMs?: number;
   /** A sandbox that was paused this long ago gives back its memory, where this machine can. Default: never. */
   hibernateAfterMs?: number;
   /**
@@ -179,6 +188,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   ];
   const releaseImage = (image: Image): Promise<void> => engine.removeImage(image, usedImages());
   const tokens = new GatewayTokens(await loadGatewayKey(data.path));
+  const { stopGraceMs = defaultStopGraceMs } = options;
   let origin = '';
   let domain: string | undefined;
   const sandboxes: SandboxManager = new SandboxManager({
@@ -187,7 +197,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
     store: stores.sandboxes,
     releaseImage,
     platform: {
-      envs: tokens.environment,
+      envs: { ...tokens.environment, ...drainEnvironment(stopGraceMs) },
       get domain() {
         return domain;
       },
@@ -197,6 +207,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
       hibernateAfterMs: options.hibernateAfterMs,
       idle: options.idle,
     },
+    stopGraceMs,
     localServer: localEnvd,
   });
   const uploads = new UploadedFiles(join(data.path, 'uploads'), engine.remove);

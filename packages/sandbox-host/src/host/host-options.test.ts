@@ -14,6 +14,7 @@ test.each([
   ['maxAgeMs', -1],
   ['maxAgeMs', Number.NaN],
   ['hibernateAfterMs', '5'],
+  ['stopGraceMs', -1],
   ['idle', { idleMs: 1, action: 'stop' }],
   ['idle', { idleMs: -1, action: 'kill' }],
   ['idle', { idleMs: 1, action: 'kill', more: 1 }],

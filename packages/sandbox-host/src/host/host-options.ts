@@ -14,6 +14,7 @@ const fields = {
   swapFileMB: z.int().min(0),
   maxAgeMs: milliseconds,
   hibernateAfterMs: milliseconds,
+  stopGraceMs: z.number().min(0).max(60_000),
   idle: z.strictObject({ idleMs: milliseconds, action: z.enum(['pause', 'kill', 'hibernate']) }),
   tls: z.union([z.boolean(), z.strictObject({ key: z.string().min(1), cert: z.string().min(1) })]),
   domain: z

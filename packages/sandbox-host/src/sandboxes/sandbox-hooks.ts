@@ -8,6 +8,8 @@ import type { Sandbox } from './sandbox.js';
 export interface SandboxHooks {
   readonly platform: Platform;
   readonly lifetimes: Lifetimes;
+  /** How long what runs in a sandbox that ends has to end by itself; 0 for not at all. */
+  readonly stopGraceMs: number;
   /** Whether this machine can put memory out of the way. */
   readonly canHibernate: boolean;
   /** Starts what it runs in, on the files it has if it has been started before. */

@@ -30,6 +30,8 @@ export interface SandboxManagerOptions {
   /** Rejects when there is no room for another sandbox. Default: there is. */
   requireRoom?: () => Promise<void>;
   lifetimes?: Lifetimes;
+  /** How long what runs in a sandbox that ends has to end by itself; 0 for not at all. */
+  stopGraceMs: number;
   /** What programs of a sandbox reach on its loopback interface. Default: nothing. */
   localServer?: (sandbox: Sandbox) => LocalServer;
 }
@@ -57,7 +59,16 @@ export class SandboxManager {
   #closed = false;
 
   constructor(options: SandboxManagerOptions) {
-    const { engine, store, releaseImage, platform, requireRoom, lifetimes = {}, localServer } = options;
+    const {
+      engine,
+      store,
+      releaseImage,
+      platform,
+      requireRoom,
+      lifetimes = {},
+      localServer,
+      stopGraceMs,
+    } = options;
     this.#requireRoom = requireRoom ?? (async () => {});
     this.#engine = engine;
     this.#store = store;
@@ -67,6 +78,7 @@ export class SandboxManager {
     this.#hooks = {
       platform,
       lifetimes,
+      stopGraceMs,
       canHibernate: engine.capabilities.hibernate.level !== 'absent',
       start: (sandbox) => this.#start(sandbox),
       removeFiles: (sandbox) => engine.removeFiles(sandbox.id),

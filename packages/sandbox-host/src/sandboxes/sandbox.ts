@@ -23,6 +23,7 @@ import { SandboxMachine } from './sandbox-machine.js';
 import type { SandboxRecord } from './sandbox-record.js';
 import { type NetworkRules, networkPolicy, type SandboxSettings } from './sandbox-settings.js';
 import { startAgent } from './start-agent.js';
+import { stopProcesses } from './stop-processes.js';
 
 /** Why a sandbox is paused or resumed, and whether its processes are kept. Default: the caller wants it, and yes. */
 export interface HowOptions {
@@ -45,6 +46,8 @@ export class Sandbox {
   /** Its server is being started anew, which needs what callers cannot have yet. */
   #booting = false;
   #queue: Promise<unknown> = Promise.resolve();
+  /** There when it was taken over: settles when the processes that it had are known. */
+  #adopted: Promise<void> | undefined;
 
   constructor(record: SandboxRecord, hooks: SandboxHooks) {
     // Each stream that is followed listens for the end of its sandbox.
@@ -119,6 +122,11 @@ export class Sandbox {
   /** Whether a request for it wakes it when it is paused. */
   get wakesOnRequest(): boolean {
     return this.#life.record.wakesOnRequest || this.settings.autoResume;
+  }
+
+  /** How long its server and commands have to end by themselves; 0 where they are not asked to. */
+  get stopGraceMs(): number {
+    return this.#hooks.stopGraceMs;
   }
 
   /** What becomes of it when nothing happens in it. */
@@ -227,6 +235,7 @@ export class Sandbox {
         });
         // What is frozen tells of them when it goes on.
         processes.catch(console.error);
+        this.#adopted = processes;
         if (state === 'running' || state === 'resuming') {
           // It may have been stopped for a moment, to copy its files.
           await found.sandbox.thaw();
@@ -339,14 +348,16 @@ export class Sandbox {
     });
   }
 
-  /** Ends it. @returns false when that had been done. */
+  /** Ends it: what was started in it has {@link stopGraceMs} to end by itself. @returns false when that had been done. */
   kill(cause: Cause = 'caller'): Promise<boolean> {
     // Whoever waits for something in it need not any longer.
     this.#ending.abort(notFound(this.id));
     return this.#oneAtATime(async () => {
       if (this.state === 'gone') return false;
       this.sampler.stop();
-      if (this.state !== 'killing') this.#life.step('kill', cause);
+      const was = this.state;
+      if (was !== 'killing') this.#life.step('kill', cause);
+      if (cause !== 'lost') await this.#stopProcesses(was);
       if (this.#machine.engine) await this.#machine.engine.destroy();
       else await this.#hooks.removeFiles(this);
       this.#life.step('killed', cause);
@@ -362,7 +373,10 @@ export class Sandbox {
     try {
       this.#life.step('pause', cause);
       if (how.memory) await this.#machine.engine?.freeze();
-      else await this.#machine.dropMemory();
+      else {
+        await this.#stopProcesses('running');
+        await this.#machine.dropMemory();
+      }
     } catch (error) {
       Object.assign(this.#life.record, { keepsMemory: true, wakesOnRequest: false });
       this.#life.runClock();
@@ -371,6 +385,21 @@ export class Sandbox {
     }
     this.#life.step('paused', cause);
     return true;
+  }
+
+  /**
+   * Lets what was started in it end by itself, where it is somebody's. A paused sandbox goes on for that. A hibernated one
+   * does not: its memory was put away since the machine needs the room, which many that end at once would take again.
+   */
+  async #stopProcesses(was: SandboxState): Promise<void> {
+    const { engine } = this.#machine;
+    if (!engine || !this.settings.listed || this.stopGraceMs === 0) return;
+    if (was === 'running') return stopProcesses(this);
+    if (was !== 'paused' || (!this.#adopted && this.processes.running().length === 0)) return;
+    await stopProcesses(this, async () => {
+      await engine.thaw();
+      await this.#adopted;
+    });
   }
 
   #run(engine: EngineSandbox): void {
