@@ -15,7 +15,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { asPrinted, lines, optional, proxies } from './behind-proxies/proxies.mjs';
-import { checks, tryProxy } from './behind-proxies/trial.mjs';
+import { checks, remarks, tryProxy } from './behind-proxies/trial.mjs';
 
 /** So that calls are silent for longer than a proxy waits, without trying anyone's patience. Heartbeats are 15 s and 20 s. */
 const idleSeconds = 22;
@@ -116,12 +116,12 @@ function print(present, rows) {
     console.log(`\n${proxies[name].title} without\n`);
     for (const [job, results] of rows) {
       if (job.name !== name || !job.without) continue;
-      const differs = columns.filter((column) => results[column]?.ok !== whole[column]?.ok);
-      const plain = job.without.defaultSeconds ? [`${checks.plain}: ${results.plain?.text}`] : [];
-      const said = [
-        ...differs.map((column) => `${checks[column]}: ${results[column]?.text ?? '–'}`),
-        ...plain,
-      ];
+      const differs = columns.filter((column) =>
+        remarks.includes(column)
+          ? results[column]?.text !== whole[column]?.text
+          : results[column]?.ok !== whole[column]?.ok,
+      );
+      const said = differs.map((column) => `${checks[column]}: ${results[column]?.text ?? '–'}`);
       console.log(`- ${job.without.name}: ${said.join('; ') || 'nothing failed'}`);
     }
   }

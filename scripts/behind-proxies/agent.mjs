@@ -35,6 +35,28 @@ app.websocket(async (socket) => {
 });
 app.hono.get('/seen/:id', (c) => c.json(seen.get(c.req.param('id')) ?? { runs: 0 }));
 app.hono.get('/name', () => new Response(process.env.E2B_SANDBOX_ID));
+let asked = 0;
+app.hono.get('/count', () => {
+  asked += 1;
+  return new Response(String(asked));
+});
+// How long the rest of a body comes after its beginning.
+app.hono.post('/spread', async (c) => {
+  let began;
+  for await (const _ of c.req.raw.body) began ??= performance.now();
+  return c.json(performance.now() - began);
+});
+// An agent that dies in mid-stream.
+app.hono.get('/broken', () => {
+  const broken = new ReadableStream({
+    async start(controller) {
+      controller.enqueue(new TextEncoder().encode('data: 1\n\n'));
+      await setTimeout(200);
+      controller.error(new Error('broken on purpose'));
+    },
+  });
+  return new Response(broken, { headers: { 'content-type': 'text/event-stream' } });
+});
 app.hono.get('/large-head', () => new Response('', { headers: { 'x-large': 'x'.repeat(6_000) } }));
 app.hono.get('/raw/*', (c) =>
   c.json({ path: new URL(c.req.url).pathname, authorization: c.req.header('authorization') }),

@@ -67,12 +67,6 @@ function asOnThePage(name) {
 
 // The value differs between the page and a trial, the option's name does not.
 function nameOf({ name, text }) {
-  return (
-    name ??
-    text
-      .trim()
-      .split('\n')[0]
-      .replace(/ [\d.]+( seconds|s)?;?$/, '')
-      .replace(/;$/, '')
-  );
+  const [first] = text.trim().split('\n');
+  return name ?? first.replace(/( =)? [\d.]+( seconds|s)?;?$/, '').replace(/;$/, '');
 }

@@ -37,7 +37,13 @@ export const checks = {
   authorization: '`Authorization`',
   remove: '`DELETE`',
   plain: 'Silent call of a plain caller',
+  silentSocket: 'Silent WebSocket',
+  spread: 'Uploads are',
+  broken: 'Agent dies in mid-stream',
 };
+
+/** These say how a proxy is, and never fail. */
+export const remarks = ['plain', 'silentSocket', 'spread', 'broken'];
 
 /**
  * @param {Trial} trial
@@ -67,12 +73,23 @@ export async function tryProxy(trial) {
       Promise.all([1, 2].map(() => client.createSession(template, { lifetimeMs: 900_000 }))),
     );
     await trial.alone(() => check('late', late));
-    for (const [name, run] of Object.entries({ webSocket, files, caches, head, path, authorization, remove }))
+    for (const [name, run] of Object.entries({
+      webSocket,
+      files,
+      caches,
+      head,
+      path,
+      authorization,
+      remove,
+      spread,
+      broken,
+    }))
       await check(name, run);
     // These wait for most of their time, so they wait together.
     await Promise.all([
       check('silent', silent, silentSeconds + 40),
       check('plain', plain, silentSeconds + 10),
+      check('silentSocket', silentSocket, silentSeconds + 10),
       check('command', command, silentSeconds + 20),
       check('left', left, 55),
       check('leftWithKey', leftWithKey, 60),
@@ -115,6 +132,7 @@ async function silent(trial, [session]) {
     apiKey: trial.apiKey,
     apiUrl: trial.at,
     sandboxUrl: trial.at,
+    timeoutMs: (trial.silentSeconds + 60) * 1000,
     config: { onRetry: () => (requests += 1) },
   });
   try {
@@ -230,7 +248,33 @@ async function files(trial, [session]) {
 }
 
 /** To the name that E2B's SDK gives for a port, which only comes through with `Host` and `Upgrade`. */
-async function webSocket({ at, domain }, [session]) {
+async function webSocket(trial, [session]) {
+  const socket = await openSocket(trial, session);
+  try {
+    await echo(socket);
+    return { ok: true, text: 'yes' };
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function silentSocket(trial, [session]) {
+  const socket = await openSocket(trial, session).catch(() => undefined);
+  if (!socket) return { ok: true, text: '–' };
+  try {
+    const began = performance.now();
+    const ended = new AbortController();
+    socket.on('close', () => ended.abort()).on('error', () => {});
+    await setTimeout(trial.silentSeconds * 1000, undefined, { signal: ended.signal }).catch(() => {});
+    if (ended.signal.aborted) return { ok: true, text: `cut after ${seconds(performance.now() - began)}` };
+    await echo(socket);
+    return { ok: true, text: 'kept' };
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function openSocket({ at, domain }, session) {
   const opening = request(`${at}/ws`, {
     headers: {
       host: `8080-${session.sandboxId}.${domain}`,
@@ -240,7 +284,7 @@ async function webSocket({ at, domain }, [session]) {
       'sec-websocket-key': randomBytes(16).toString('base64'),
     },
   }).end();
-  const socket = await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     opening.on('error', reject);
     opening.on('response', (response) => {
       response.resume();
@@ -251,15 +295,35 @@ async function webSocket({ at, domain }, [session]) {
       resolve(socket);
     });
   });
-  try {
-    // A text frame with a mask of zeros (RFC 6455, 5.2).
-    socket.write(Buffer.concat([Buffer.from([0x81, 0x82, 0, 0, 0, 0]), Buffer.from('hi')]));
-    let came = '';
-    while (!came.includes('echo hi')) came += (await once(socket, 'data'))[0].toString('latin1');
-    return { ok: true, text: 'yes' };
-  } finally {
-    socket.destroy();
-  }
+}
+
+async function echo(socket) {
+  // A text frame with a mask of zeros (RFC 6455, 5.2).
+  socket.write(Buffer.concat([Buffer.from([0x81, 0x82, 0, 0, 0, 0]), Buffer.from('hi')]));
+  let came = '';
+  while (!came.includes('echo hi')) came += (await once(socket, 'data'))[0].toString('latin1');
+}
+
+/** Whether the beginning of an upload arrives before its end is sent. */
+async function spread({ at }, [session]) {
+  const upload = request(`${at}/spread`, { method: 'POST', headers: naming(session) });
+  const answered = once(upload, 'response');
+  upload.write(Buffer.alloc(100_000));
+  await setTimeout(1_000);
+  upload.end('end');
+  const [response] = await answered;
+  const ms = Number(Buffer.concat(await response.toArray()));
+  return { ok: true, text: ms > 500 ? 'streamed' : 'held back' };
+}
+
+/** Whether a plain caller can tell that a stream is not whole. */
+async function broken({ at }, [session]) {
+  const response = await fetch(`${at}/broken`, { headers: naming(session) });
+  const whole = await response.text().then(
+    () => true,
+    () => false,
+  );
+  return { ok: true, text: whole ? 'like an end' : 'a cut' };
 }
 
 /** Whether anyone gets what was said to another. */
@@ -280,6 +344,11 @@ async function caches({ at, apiKey }, [one, two]) {
     }
     if (answers[0] === answers[1]) return { ok: false, text: `/${path} of another sandbox` };
   }
+  const counts = [];
+  for (let i = 0; i < 2; i += 1) {
+    counts.push(await (await fetch(`${at}/count`, { headers: naming(one) })).text());
+  }
+  if (counts[0] === counts[1]) return { ok: false, text: 'a GET is answered from the cache' };
   return { ok: true, text: 'yes' };
 }
 
