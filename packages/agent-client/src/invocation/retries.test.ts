@@ -287,6 +287,24 @@ describe('a call to an agent that honours keys', () => {
     expect(impatient.seen).toHaveLength(1);
   });
 
+  test.each([30, 3_600])(
+    'comes back before the agent ends what nobody waits for, though a proxy asks to stay away for %i s',
+    async (seconds) => {
+      const agent = await testAgent(
+        (_, response) => response.writeHead(503, { 'retry-after': String(seconds) }).end('<h1>503</h1>'),
+        { runtimeInstance: 'one' },
+      );
+      const abort = new AbortController();
+      const delays: number[] = [];
+      const onRetry = ({ delayMs }: RetryInfo): void => {
+        delays.push(delayMs);
+        abort.abort();
+      };
+      await agent.invoke('x', { signal: abort.signal, onRetry, timeoutMs: 100_000 }).catch(() => {});
+      expect(delays).toEqual([20_000]);
+    },
+  );
+
   test('does not wait for what its own time does not allow', async () => {
     const agent = await testAgent((_, response) =>
       json(response, 503, draining, { ...instance, 'retry-after': '50' }),

@@ -8,6 +8,11 @@ import type { CallSettings } from './call-options.js';
 const maxDelayMs = 8_000;
 /** A server that asks for more than this is not waited for. */
 const maxRetryAfterMs = 60_000;
+/**
+ * How long a proxy may keep us from an invocation that may be running: the runtime ends it when nobody has waited for it
+ * for `resumeGraceMs`, 30 s by default.
+ */
+const maxAbsenceMs = 20_000;
 
 /** Decides after each failed attempt whether there may be another (contract, section 5), and waits for it. */
 export class Retries {
@@ -51,9 +56,9 @@ export class Retries {
     keyHonoured: boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const delayMs = this.#mayRetry(failure, keyHonoured) ? this.#delay(failure) : undefined;
     // A server that responds 429 has not taken it on.
     if (failure.again === 'with-key' && failure.error.status !== 429) this.mayHaveRun = true;
+    const delayMs = this.#mayRetry(failure, keyHonoured) ? this.#delay(failure) : undefined;
     if (delayMs === undefined || performance.now() + delayMs >= this.#deadline) throw this.#final(failure);
     if (failure.sandboxMissing) await target.recover(signal);
     const info = {
@@ -84,6 +89,7 @@ export class Retries {
   #delay(failure: AttemptFailure): number | undefined {
     if (failure.runtimeRestarted) return 0;
     if (failure.retryAfterMs !== undefined) {
+      if (failure.stray && this.mayHaveRun) return Math.min(failure.retryAfterMs, maxAbsenceMs);
       return failure.retryAfterMs <= maxRetryAfterMs ? failure.retryAfterMs : undefined;
     }
     const delayMs = Math.min(this.#settings.retryDelayMs * 2 ** this.#sinceProgress, maxDelayMs);
