@@ -117,7 +117,7 @@ function print(present, rows) {
     for (const [job, results] of rows) {
       if (job.name !== name || !job.without) continue;
       const differs = columns.filter((column) =>
-        remarks.includes(column)
+        [...remarks, 'left'].includes(column)
           ? results[column]?.text !== whole[column]?.text
           : results[column]?.ok !== whole[column]?.ok,
       );

@@ -4,8 +4,8 @@ import { AgentRuntimeApp } from '@sandpiper/agent-runtime';
 
 /** How often the handler ran for an id, and when its signal aborted, in ms since 1970. */
 const seen = new Map();
-// Short, so that a trial need not wait for half a minute; long enough for a proxy to be started again.
-const app = new AgentRuntimeApp({ config: { resumeGraceMs: 5_000 } });
+// Short, so that a trial need not wait for half a minute; longer than the 5 s after which Varnish's 503 asks to come again.
+const app = new AgentRuntimeApp({ config: { resumeGraceMs: 10_000 } });
 
 async function* count({ n, ms }, signal) {
   for (let i = 0; i < n; i += 1) {
@@ -38,7 +38,8 @@ app.hono.get('/name', () => new Response(process.env.E2B_SANDBOX_ID));
 let asked = 0;
 app.hono.get('/count', () => {
   asked += 1;
-  return new Response(String(asked));
+  // As a file server does, which leaves it to caches to guess for how long that is good.
+  return new Response(String(asked), { headers: { 'last-modified': 'Sat, 01 Aug 2026 00:00:00 GMT' } });
 });
 // How long the rest of a body comes after its beginning.
 app.hono.post('/spread', async (c) => {

@@ -92,7 +92,7 @@ export async function tryProxy(trial) {
       check('silentSocket', silentSocket, silentSeconds + 10),
       check('command', command, silentSeconds + 20),
       check('left', left, 55),
-      check('leftWithKey', leftWithKey, 60),
+      check('leftWithKey', leftWithKey, 65),
       check('cancelled', cancelled),
     ]);
     await check('cut', cut, 30);
@@ -181,9 +181,9 @@ function left(trial, sessions) {
   return leaving(trial, sessions, {}, 50_000);
 }
 
-/** One with a key, whose stream the runtime keeps for 5 s more. */
+/** One with a key, whose stream this agent's runtime keeps for 10 s more. */
 function leftWithKey(trial, sessions) {
-  return leaving(trial, sessions, { 'idempotency-key': randomUUID() }, 55_000);
+  return leaving(trial, sessions, { 'idempotency-key': randomUUID() }, 60_000);
 }
 
 async function leaving(trial, [session], headers, boundMs) {
@@ -359,20 +359,20 @@ async function head({ at }, [session]) {
 }
 
 async function path(trial, [session]) {
-  const { path } = await raw(trial, session);
+  const { path } = await raw(trial, session, 'a%2Fb');
   return { ok: path === '/raw/a%2Fb', text: path === '/raw/a%2Fb' ? 'yes' : path };
 }
 
 async function authorization(trial, [session]) {
-  const { authorization } = await raw(trial, session);
+  const { authorization } = await raw(trial, session, 'ab');
   const ok = authorization === 'Bearer mine';
   return { ok, text: ok ? 'yes' : `becomes ${authorization}` };
 }
 
-async function raw({ at }, session) {
+async function raw({ at }, session, name) {
   const headers = { ...naming(session), authorization: 'Bearer mine' };
-  const response = await fetch(`${at}/raw/a%2Fb`, { headers });
-  if (response.status !== 200) throw new Error(`${response.status} instead of the agent's answer`);
+  const response = await fetch(`${at}/raw/${name}`, { headers });
+  if (response.status !== 200) throw new Error(`${response.status} instead of 200`);
   return response.json();
 }
 
