@@ -56,7 +56,9 @@ export async function tryProxy(trial) {
     apiUrl: at,
     sandboxUrl: at,
     timeoutMs: 120_000,
-    config: { retryDelayMs: 200, maxRetries: 6, readyTimeoutMs: 20_000 },
+    retryDelayMs: 200,
+    maxRetries: 6,
+    readyTimeoutMs: 20_000,
   });
   const results = {};
   const check = async (name, run, seconds = 20) => {
@@ -133,7 +135,7 @@ async function silent(trial, [session]) {
     apiUrl: trial.at,
     sandboxUrl: trial.at,
     timeoutMs: (trial.silentSeconds + 60) * 1000,
-    config: { onRetry: () => (requests += 1) },
+    onRetry: () => (requests += 1),
   });
   try {
     const same = await retried.getSession(session.sandboxId);

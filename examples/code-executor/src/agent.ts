@@ -7,7 +7,7 @@ const app = new AgentRuntimeApp({
     // Each run may take as much memory as it asks for; more callers are told to come back.
     maxConcurrency: 4,
     // Files come along in the request.
-    maxRequestSize: 8 * 1024 * 1024,
+    maxRequestBytes: 8 * 1024 * 1024,
     // A run has its own, and no longer one.
     timeoutMs: 310_000,
   },

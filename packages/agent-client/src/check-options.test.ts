@@ -11,9 +11,10 @@ describe('an option that is not valid is named', () => {
     { options: { timeoutMs: 2 ** 33 }, name: 'timeoutMs' },
     { options: { timeoutMs: Number.POSITIVE_INFINITY }, name: 'timeoutMs' },
     { options: { apiUrl: 'localhost' }, name: 'apiUrl' },
-    { options: { config: { maxRetries: Number.NaN } }, name: 'config.maxRetries' },
-    { options: { config: { maxConnections: -5 } }, name: 'config.maxConnections' },
+    { options: { maxRetries: Number.NaN }, name: 'maxRetries' },
+    { options: { maxConnections: -5 }, name: 'maxConnections' },
     { options: { config: { keepAliveTimeoutMs: 0 } }, name: 'config.keepAliveTimeoutMs' },
+    { options: misspelt, name: 'maxRetry' },
     { options: { config: misspelt }, name: 'maxRetry' },
   ])('of a client: $name $options', ({ options, name }) => {
     const make = (): AgentRuntimeClient => new AgentRuntimeClient({ apiKey, ...options });

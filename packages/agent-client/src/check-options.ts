@@ -27,31 +27,32 @@ const callClocks = { firstByteTimeoutMs: limit, idleTimeoutMs: limit };
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
 
+const clientConfig = {
+  ...retries,
+  ...callClocks,
+  retryDelayMs: limit,
+  maxConnections: count,
+  keepAliveTimeoutMs: duration,
+  connectTimeoutMs: limit,
+  requestTimeoutMs: limit,
+  readyTimeoutMs: duration,
+  maxResponseBytes: count,
+  logger: z
+    .custom(
+      (value) => levels.every((level) => typeof Reflect.get(Object(value), level) === 'function'),
+      `must have the methods ${levels.join(', ')}`,
+    )
+    .optional(),
+};
+
 const clientSchema = z.strictObject({
   apiKey: z.string().optional(),
   domain: z.string().min(1).optional(),
   apiUrl: z.url().optional(),
   sandboxUrl: z.url().optional(),
   timeoutMs: limit,
-  config: z
-    .strictObject({
-      ...retries,
-      ...callClocks,
-      retryDelayMs: limit,
-      maxConnections: count,
-      keepAliveTimeoutMs: duration,
-      connectTimeoutMs: limit,
-      requestTimeoutMs: limit,
-      readyTimeoutMs: duration,
-      maxResponseBytes: count,
-      logger: z
-        .custom(
-          (value) => levels.every((level) => typeof Reflect.get(Object(value), level) === 'function'),
-          `must have the methods ${levels.join(', ')}`,
-        )
-        .optional(),
-    })
-    .optional(),
+  ...clientConfig,
+  config: z.strictObject(clientConfig).optional(),
 });
 
 const signal = z

@@ -3,7 +3,7 @@ import type { CallSettings, RetryInfo } from './invocation/call-options.js';
 import type { PlatformOptions } from './platform/platform-settings.js';
 import type { TransportOptions } from './transport/transport.js';
 
-/** How a client works. Times are in milliseconds; those that limit a request may be 0 for no limit. */
+/** How a client works: each is an option of the client. Times are in milliseconds; those that limit a request may be 0 for no limit. */
 export interface ClientConfig {
   /** How often a call is tried again, each time only if that can run nothing twice. Default: 3. */
   maxRetries?: number | undefined;
@@ -35,12 +35,19 @@ export interface ClientConfig {
 }
 
 /** How a client is made. Options win over the environment, the environment over the defaults. */
-export interface AgentRuntimeClientOptions extends Omit<PlatformOptions, 'requestTimeoutMs'> {
+export interface AgentRuntimeClientOptions extends PlatformOptions, ClientConfig {
   /** The account's key. Default: `E2B_API_KEY`, else `PPIO_API_KEY`. */
   apiKey?: string | undefined;
   /** How long one call to an agent may take, in milliseconds; 0: no limit. Default: 300,000. */
   timeoutMs?: number | undefined;
+  /** The same options in an object of their own; an option beside it wins. */
   config?: ClientConfig | undefined;
+}
+
+/** The options that are a {@link ClientConfig}, wherever they were given. */
+export function clientConfig({ config, ...flat }: AgentRuntimeClientOptions): ClientConfig {
+  const given = Object.fromEntries(Object.entries(flat).filter(([, value]) => value !== undefined));
+  return { ...config, ...given };
 }
 
 /** The configuration's part for calls, with its defaults. */

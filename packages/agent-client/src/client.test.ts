@@ -65,7 +65,7 @@ describe('a session', () => {
     expect(await session.close()).toBe(false);
     expect(await session.getStatus()).toBe('closed');
     await expect(session.invoke('x')).rejects.toMatchObject({ name: 'SessionNotFoundError' });
-    expect(await client.getSession(session.sandboxId)).toBeUndefined();
+    await expect(client.getSession(session.sandboxId)).rejects.toMatchObject({ code: 'session_not_found' });
     await expect(client.closeSession(session.sandboxId)).rejects.toMatchObject({ code: 'session_not_found' });
   });
 });
@@ -74,7 +74,7 @@ describe('a client', () => {
   test('reports what it does to a pino logger as it is', async () => {
     const lines: Record<string, unknown>[] = [];
     const logger = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) });
-    const client = open({ config: { logger } });
+    const client = open({ logger });
     const session = await client.createSession('commands');
     await session.pause();
     await session.invoke('x');
@@ -176,7 +176,7 @@ describe('a client', () => {
     });
     const [listed] = await client.listTemplates({ nameFilter: 'commands' });
     expect(listed).toEqual(await client.getTemplate('commands'));
-    expect(listed).toMatchObject({ size: expect.any(Number), buildTime: expect.any(Number) });
+    expect(listed).toMatchObject({ sizeBytes: expect.any(Number), buildTimeSeconds: expect.any(Number) });
     const names = (await client.listTemplates({ nameFilter: 'STARTING' })).map(({ name }) => name);
     expect(names).toEqual(['self-starting']);
     await expect(client.getTemplate('nothing')).rejects.toMatchObject({ name: 'TemplateNotFoundError' });

@@ -1,7 +1,12 @@
 import { AuthManager } from './auth/auth-manager.js';
 import { type BatchOptions, type BatchResult, batch } from './batch/batch.js';
 import { checkName, checkOptions } from './check-options.js';
-import { type AgentRuntimeClientOptions, callSettings, transportOptions } from './client-config.js';
+import {
+  type AgentRuntimeClientOptions,
+  callSettings,
+  clientConfig,
+  transportOptions,
+} from './client-config.js';
 import { SessionNotFoundError } from './errors/session-not-found-error.js';
 import type { LeaseAgent } from './invocation/agent-lease.js';
 import { AgentStream } from './invocation/agent-stream.js';
@@ -24,11 +29,8 @@ import type { SandboxSession } from './sessions/sandbox-session.js';
 import { type ClosedSession, SessionManager } from './sessions/session-manager.js';
 import type { SessionOptions } from './sessions/session-settings.js';
 import type { AgentTemplate } from './templates/agent-template.js';
-import {
-  type ListTemplatesOptions,
-  possibleTemplates,
-  TemplateManager,
-} from './templates/template-manager.js';
+import { possibleTemplates, resolveAgentId } from './templates/resolve-agent-id.js';
+import { type ListTemplatesOptions, TemplateManager } from './templates/template-manager.js';
 import { createTransport } from './transport/create-transport.js';
 import type { Transport } from './transport/transport.js';
 
@@ -80,7 +82,7 @@ export class AgentRuntimeClient implements AsyncDisposable {
   /** @throws AuthenticationError when there is no API key, ValidationError when an option is not valid. */
   constructor(options: AgentRuntimeClientOptions = {}) {
     checkOptions('AgentRuntimeClient', options);
-    const { config = {} } = options;
+    const config = clientConfig(options);
     this.auth = new AuthManager(options.apiKey);
     const { domain, apiUrl, sandboxUrl } = options;
     const where = { domain, apiUrl, sandboxUrl, requestTimeoutMs: config.requestTimeoutMs };
@@ -113,14 +115,17 @@ export class AgentRuntimeClient implements AsyncDisposable {
   /**
    * Finds a session, of whichever process, by its sandbox or by the conversation's own id. Neither wakes nor extends it.
    *
-   * @returns undefined when the platform has no such sandbox.
+   * @throws SessionNotFoundError when the platform has no such sandbox.
    */
   async getSession(
     wanted: string | { runtimeSessionId: string },
     options: SessionOptions & { signal?: AbortSignal | undefined } = {},
-  ): Promise<SandboxSession | undefined> {
+  ): Promise<SandboxSession> {
     checkOptions('getSession', options);
-    return (await this.#sessions.find(wanted, options))?.session;
+    const found = await this.#sessions.find(wanted, options);
+    if (found) return found.session;
+    if (typeof wanted === 'string') throw noSandbox(wanted);
+    throw new SessionNotFoundError(`There is no session of \`runtimeSessionId\` ${wanted.runtimeSessionId}.`);
   }
 
   /** Every session made with this package under the account, running or paused, oldest first. */
@@ -195,7 +200,7 @@ export class AgentRuntimeClient implements AsyncDisposable {
     checkOptions('createSession', session);
     const lease: LeaseAgent = async (cancellation) => {
       const { signal } = cancellation;
-      const templateId = (): Promise<string> => this.templates.resolveAgentId(agentId, { signal });
+      const templateId = (): Promise<string> => resolveAgentId(this.templates, agentId, { signal });
       const found = await this.#sessions.find({ runtimeSessionId }, { ...session, signal });
       if (found) {
         // Mostly the names say it, and nobody has to be asked.
@@ -269,12 +274,14 @@ export class AgentRuntimeClient implements AsyncDisposable {
           ? this.#sessions.heldFor(templateId)
           : await this.#sessions.find(sandboxId, { ...session, signal: cancellation.signal });
       if (opened) return opened.agent.lease(cancellation);
+      if (sandboxId !== undefined) throw noSandbox(sandboxId);
       throw new SessionNotFoundError(
-        sandboxId === undefined
-          ? `There is no session of template ${templateId}: create one, or leave \`createSession\` on.`
-          : `There is no sandbox ${sandboxId}.`,
-        { sandboxId },
+        `There is no session of template ${templateId}: create one, or leave \`createSession\` on.`,
       );
     };
   }
+}
+
+function noSandbox(sandboxId: string): SessionNotFoundError {
+  return new SessionNotFoundError(`There is no sandbox ${sandboxId}.`, { sandboxId });
 }

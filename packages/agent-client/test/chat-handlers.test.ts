@@ -108,21 +108,21 @@ describe('an invocation', () => {
     const elsewhere = await platform.open().getSession(session.sandboxId);
     const stream = session.stream({ prompt: 'count', n: 40, ms: 20 });
     const { invocationId } = stream;
-    const joined = elsewhere?.attach(invocationId).collect();
+    const joined = elsewhere.attach(invocationId).collect();
     const all = Array.from({ length: 40 }, (_, i) => i + 1);
     expect(await stream.collect()).toEqual(all);
     expect(await joined).toEqual(all);
-    expect(await elsewhere?.getInvocationState(invocationId)).toBe('succeeded');
-    expect(await elsewhere?.attach(invocationId).collect()).toEqual(all);
+    expect(await elsewhere.getInvocationState(invocationId)).toBe('succeeded');
+    expect(await elsewhere.attach(invocationId).collect()).toEqual(all);
     expect((await session.invoke('runs')).result).toBe(1);
     const endless = session.stream({ prompt: 'count', n: 100_000, ms: 20 });
     const failing = expect(endless.collect()).rejects.toMatchObject({ invocationId: endless.invocationId });
     await expect
-      .poll(() => elsewhere?.getInvocationState(endless.invocationId), { timeout: 20_000 })
+      .poll(() => elsewhere.getInvocationState(endless.invocationId), { timeout: 20_000 })
       .toBe('running');
-    await elsewhere?.cancelInvocation(endless.invocationId);
+    await elsewhere.cancelInvocation(endless.invocationId);
     await failing;
-    expect(await elsewhere?.getInvocationState(endless.invocationId)).toBe('cancelled');
+    expect(await elsewhere.getInvocationState(endless.invocationId)).toBe('cancelled');
   });
 
   test('that never was is not there, and nothing is run for it', async () => {

@@ -70,7 +70,7 @@ test('a sandbox that was paused elsewhere is resumed once for however many calle
   const plane = await stubborn();
   plane.spare = false;
   const session = await platform.open({ apiUrl: plane.apiUrl }).createSession('commands');
-  await (await platform.open().getSession(session.sandboxId))?.pause();
+  await (await platform.open().getSession(session.sandboxId)).pause();
   await Promise.all(Array.from({ length: 8 }, () => session.invoke('x')));
   expect(plane.asked.filter(({ path }) => path.endsWith('/connect'))).toHaveLength(1);
 });

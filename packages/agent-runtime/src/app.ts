@@ -86,7 +86,7 @@ export class PortableApp {
     services.work.onBusy = (busy) => this.#health.setBusy(busy);
     this.#services = services;
     this.#authenticate = createAuthenticator(config.auth);
-    this.#binder = new Binder(config.maxRequestSize);
+    this.#binder = new Binder(config.maxRequestBytes);
     this.#invocations = new Invocations(services);
     this.#webSockets = new WebSockets(services);
     this.#finisher = new ReplyFinisher(services);
@@ -199,7 +199,7 @@ export class PortableApp {
       host,
       webSockets: this.#webSockets,
       guard: this.#guard,
-      maxMessageSize: config.maxRequestSize,
+      maxMessageSize: config.maxRequestBytes,
       bufferBytes: config.streamBufferBytes,
       answer: (incoming) => this.#answer(new Call(incoming)),
     });

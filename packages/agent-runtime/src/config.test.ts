@@ -16,7 +16,7 @@ describe('a configuration', () => {
       debug: false,
       responseFormat: 'envelope',
       timeoutMs: 300_000,
-      maxRequestSize: 1024 * 1024,
+      maxRequestBytes: 1024 * 1024,
       maxConcurrency: Number.MAX_SAFE_INTEGER,
       heartbeatMs: 15_000,
       streamBufferBytes: 16 * 1024,
@@ -57,6 +57,13 @@ describe('a configuration', () => {
     });
     expect(under({ AGENT_RUNTIME_TIMEOUT: '4' }).timeoutMs).toBe(4000);
     expect(under({ AGENT_RUNTIME_TIMEOUT_MS: '5' }).timeoutMs).toBe(5);
+  });
+
+  test('takes `maxRequestSize` for `maxRequestBytes`, which wins', () => {
+    expect(under({}, { maxRequestSize: 5 }).maxRequestBytes).toBe(5);
+    expect(under({}, { maxRequestSize: 5, maxRequestBytes: 6 }).maxRequestBytes).toBe(6);
+    expect(under({ AGENT_RUNTIME_MAX_REQUEST_SIZE: '7' }).maxRequestBytes).toBe(7);
+    expect(under({ AGENT_RUNTIME_MAX_REQUEST_BYTES: '8' }).maxRequestBytes).toBe(8);
   });
 
   test('that is wrong is refused by the name of its option and its variable', () => {

@@ -16,6 +16,8 @@ export interface RuntimeConfig {
   /** How long one invocation may take, in milliseconds; 0 = for ever. Default: 300,000. */
   timeoutMs?: number | undefined;
   /** The largest request body, in bytes. Default: 1 MiB. */
+  maxRequestBytes?: number | undefined;
+  /** The same as `maxRequestBytes`, which wins. */
   maxRequestSize?: number | undefined;
   /** How many invocations may run at once; one more is answered 503. Default: no limit. */
   maxConcurrency?: number | undefined;
@@ -74,7 +76,7 @@ export interface ResolvedConfig {
   debug: boolean;
   responseFormat: 'envelope' | 'raw';
   timeoutMs: number;
-  maxRequestSize: number;
+  maxRequestBytes: number;
   maxConcurrency: number;
   heartbeatMs: number;
   streamBufferBytes: number;
@@ -100,7 +102,7 @@ const configSchema: z.ZodMiniType<ResolvedConfig> = z.strictObject({
   debug: z._default(flag, false),
   responseFormat: z._default(z.enum(['envelope', 'raw']), 'envelope'),
   timeoutMs: z._default(milliseconds(), 300_000),
-  maxRequestSize: z._default(whole(1), 1024 * 1024),
+  maxRequestBytes: z._default(whole(1), 1024 * 1024),
   // The largest count there is, for "no limit": zod takes no infinity for a number.
   maxConcurrency: z._default(whole(1), Number.MAX_SAFE_INTEGER),
   heartbeatMs: z._default(milliseconds(1), 15_000),
@@ -138,8 +140,9 @@ const configSchema: z.ZodMiniType<ResolvedConfig> = z.strictObject({
 });
 
 /** Fills in what an option leaves open: from the environment, then from the defaults (contract, section 7). */
-export function resolveConfig(config: RuntimeConfig): ResolvedConfig {
-  const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+export function resolveConfig({ maxRequestSize, ...config }: RuntimeConfig): ResolvedConfig {
+  const options = { ...config, maxRequestBytes: config.maxRequestBytes ?? maxRequestSize };
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { values, variables } = fromEnvironment();
   const parsed = configSchema.safeParse({ ...values, ...given });
   if (parsed.success) return parsed.data;
@@ -164,7 +167,7 @@ const scalars = [
   'debug',
   'responseFormat',
   'timeoutMs',
-  'maxRequestSize',
+  'maxRequestBytes',
   'maxConcurrency',
   'heartbeatMs',
   'streamBufferBytes',
@@ -209,6 +212,7 @@ function fromEnvironment(): FromEnvironment {
   set('debug', 'PPIO_AGENT_DEBUG');
   set('timeoutMs', 'PPIO_AGENT_TIMEOUT', seconds);
   set('timeoutMs', 'AGENT_RUNTIME_TIMEOUT', seconds);
+  set('maxRequestBytes', 'AGENT_RUNTIME_MAX_REQUEST_SIZE');
   for (const option of scalars) set(option, variableOf(option));
   set('corsOrigins', variableOf('corsOrigins'), (text) => text.split(',').map((origin) => origin.trim()));
   const auth = authFrom(env);

@@ -8,7 +8,7 @@ export {
   type AgentStatus,
   agentConfigSchema,
   DeploymentPhase,
-  type InvocationEnvelope as InvocationResponse,
+  type InvocationEnvelope,
   type InvocationRequest,
   type InvocationState,
   type PingResponse,

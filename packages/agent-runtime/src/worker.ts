@@ -3,7 +3,7 @@
 export {
   AgentRuntimeError,
   type AgentRuntimeErrorOptions,
-  type InvocationEnvelope as InvocationResponse,
+  type InvocationEnvelope,
   type InvocationRequest,
   type InvocationState,
   type LogFunction,

@@ -44,9 +44,4 @@ export class AuthManager {
   getAuthHeaders(): Record<string, string> {
     return { Authorization: `Bearer ${this.#apiKey}`, 'X-API-KEY': this.#apiKey };
   }
-
-  /** Takes the key out of a text that others wrote, before it may become a message or a log line. */
-  redact(text: string): string {
-    return text.replaceAll(this.#apiKey, '[api key]');
-  }
 }

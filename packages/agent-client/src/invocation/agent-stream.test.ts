@@ -11,7 +11,11 @@ describe('a stream', () => {
     });
     const stream = agent.stream('x');
     expect(await stream.collect()).toEqual(['a', { b: 2 }]);
-    expect(await stream.response).toMatchObject({ status: 'success', duration: 1.5, metadata: { k: 1 } });
+    expect(await stream.response).toMatchObject({
+      status: 'success',
+      durationSeconds: 1.5,
+      metadata: { k: 1 },
+    });
     expect(agent.released).toBe(1);
   });
 
@@ -29,7 +33,7 @@ describe('a stream', () => {
     );
     const stream = agent.stream('x');
     expect(await stream.collect()).toEqual([42]);
-    expect(await stream.response).toMatchObject({ duration: 2 });
+    expect(await stream.response).toMatchObject({ durationSeconds: 2 });
   });
 
   test.each([
@@ -212,8 +216,8 @@ describe('a stream', () => {
     const stream = agent.stream('x');
     await stream.collect();
     expect(await stream.response).toMatchObject({
-      processingTime: 0.5,
-      queueTime: 0.25,
+      processingTimeSeconds: 0.5,
+      queueTimeSeconds: 0.25,
       tokensUsed: 7,
       cost: 0.1,
     });

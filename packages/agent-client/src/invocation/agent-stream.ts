@@ -13,7 +13,7 @@ import type { InvocationSummary } from './response.js';
  * @example
  * const stream = session.stream('Write a story.');
  * for await (const chunk of stream) process.stdout.write(String(chunk));
- * console.log((await stream.response).duration);
+ * console.log((await stream.response).durationSeconds);
  */
 export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposable {
   readonly invocationId: string;

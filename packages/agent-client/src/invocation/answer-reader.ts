@@ -164,8 +164,8 @@ export class AnswerReader implements AnswerSink {
 
   #facts(): InvocationFacts {
     const { requestId, invocationId, startedAt, retries } = this.#call;
-    const duration = (performance.now() - startedAt) / 1000;
-    return { requestId, invocationId, duration, attempts: retries.attempts };
+    const durationSeconds = (performance.now() - startedAt) / 1000;
+    return { requestId, invocationId, durationSeconds, attempts: retries.attempts };
   }
 }
 

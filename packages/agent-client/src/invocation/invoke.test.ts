@@ -33,10 +33,10 @@ describe('a call for a whole answer', () => {
     expect(answer).toEqual({
       result: { n: 1 },
       status: 'success',
-      duration: 0.5,
+      durationSeconds: 0.5,
       metadata: { request_id: 'r' },
-      processingTime: 0.4,
-      queueTime: 0.1,
+      processingTimeSeconds: 0.4,
+      queueTimeSeconds: 0.1,
       tokensUsed: 7,
       cost: 0.25,
       requestId: 'r',

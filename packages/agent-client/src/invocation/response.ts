@@ -22,14 +22,14 @@ export interface InvocationSummary {
   /** `success`, or a foreign agent's own word. */
   status: string;
   /** How long the agent took, in seconds. */
-  duration: number;
+  durationSeconds: number;
   metadata?: Record<string, unknown>;
   error?: string;
   errorType?: string;
   /** Of the time, what the agent spent working, in seconds. */
-  processingTime?: number;
+  processingTimeSeconds?: number;
   /** Of the time, what the invocation spent waiting, in seconds. */
-  queueTime?: number;
+  queueTimeSeconds?: number;
   tokensUsed?: number;
   cost?: number;
   requestId: string;
@@ -45,7 +45,10 @@ export interface InvocationResponse<T = unknown> extends InvocationSummary {
 }
 
 /** What the client knows of an invocation without the agent's help. */
-export type InvocationFacts = Pick<InvocationSummary, 'requestId' | 'invocationId' | 'attempts' | 'duration'>;
+export type InvocationFacts = Pick<
+  InvocationSummary,
+  'requestId' | 'invocationId' | 'attempts' | 'durationSeconds'
+>;
 
 /**
  * Reads a value as an envelope, or not at all. A runtime's envelope names the invocation, which no value of a handler does;
@@ -66,7 +69,7 @@ export function toSummary(wire: Partial<InvocationEnvelope>, facts: InvocationFa
   const { requestId, invocationId, attempts } = facts;
   const summary: InvocationSummary = {
     status: wire.status ?? 'success',
-    duration: wire.duration ?? facts.duration,
+    durationSeconds: wire.duration ?? facts.durationSeconds,
     requestId,
     invocationId,
     attempts,
@@ -74,8 +77,8 @@ export function toSummary(wire: Partial<InvocationEnvelope>, facts: InvocationFa
   if (wire.metadata != null) summary.metadata = wire.metadata;
   if (wire.error != null) summary.error = wire.error;
   if (wire.error_type != null) summary.errorType = wire.error_type;
-  if (wire.processing_time != null) summary.processingTime = wire.processing_time;
-  if (wire.queue_time != null) summary.queueTime = wire.queue_time;
+  if (wire.processing_time != null) summary.processingTimeSeconds = wire.processing_time;
+  if (wire.queue_time != null) summary.queueTimeSeconds = wire.queue_time;
   if (wire.tokens_used != null) summary.tokensUsed = wire.tokens_used;
   if (wire.cost != null) summary.cost = wire.cost;
   return summary;

@@ -1,5 +1,6 @@
 import { AgentRuntimeError, type AgentRuntimeErrorOptions } from '@sandpiper/protocol';
 import * as e2b from 'e2b';
+import { redact } from '../auth/redact.js';
 import type { AgentClientError } from '../errors/agent-client-error.js';
 import { AuthenticationError } from '../errors/authentication-error.js';
 import { NetworkError } from '../errors/network-error.js';
@@ -44,7 +45,7 @@ export function translate(error: unknown, attempted: Attempted, platform: Platfo
   const { doing, notFound, failed, sandboxId, signal } = attempted;
   if (signal?.aborted) return signal.reason;
   const status = statusOf(error);
-  const said = platform.auth.redact(reasonOf(error, status));
+  const said = redact(reasonOf(error, status), platform.auth);
   const options = { sandboxId, status, cause: plainCause(error, said) };
   const message = `The platform could not ${doing}: ${said}`;
   switch (status) {

@@ -1,5 +1,6 @@
 import type { Logger, PingResponse } from '@sandpiper/protocol';
 import type { Sandbox } from 'e2b';
+import { redact } from '../auth/redact.js';
 import { NetworkError } from '../errors/network-error.js';
 import { SandboxCreationError } from '../errors/sandbox-creation-error.js';
 import { SandboxOperationError } from '../errors/sandbox-operation-error.js';
@@ -225,7 +226,7 @@ export class SandboxHandle implements AwaitedAgent {
       }
     } catch (error) {
       const said = error instanceof Error ? error.message : String(error);
-      const reason = this.#services.platform.auth.redact(said);
+      const reason = redact(said, this.#services.platform.auth);
       throw new SandboxOperationError(`Sandbox ${this.sandboxId} was resumed, but ${reason}`, {
         sandboxId: this.sandboxId,
       });

@@ -137,7 +137,7 @@ export class SandboxSession implements AsyncDisposable {
    * @throws ValidationError when the agent refuses the input, or `output` the result.
    * @throws NetworkError, TimeoutError, RateLimitError, SessionNotFoundError, AuthenticationError.
    * @example
-   * const { result, duration } = await session.invoke({ prompt: 'Sum up.', data: { file: 'a.csv' } });
+   * const { result, durationSeconds } = await session.invoke({ prompt: 'Sum up.', data: { file: 'a.csv' } });
    */
   invoke(request: InvocationInput, options: InvokeOptions & { stream: true }): Promise<AgentStream>;
   invoke<T>(request: InvocationInput, options: CheckedCallOptions<T>): Promise<InvocationResponse<T>>;

@@ -83,7 +83,7 @@ export class SessionManager {
     return claim;
   }
 
-  /** @returns undefined when there is no such sandbox. */
+  /** Undefined when there is no such sandbox. */
   async find(
     wanted: string | { runtimeSessionId: string },
     options: SessionOptions & { signal?: AbortSignal | undefined },

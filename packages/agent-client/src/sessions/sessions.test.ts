@@ -178,9 +178,9 @@ describe('a session under the caller’s own id', () => {
     await made.invoke('one');
     await before.close();
     const found = await platform.open().getSession({ runtimeSessionId });
-    expect(found?.sandboxId).toBe(made.sandboxId);
-    expect(found?.runtimeSessionId).toBe(runtimeSessionId);
-    expect((await found?.invoke('runs'))?.result).toBe(1);
+    expect(found.sandboxId).toBe(made.sandboxId);
+    expect(found.runtimeSessionId).toBe(runtimeSessionId);
+    expect((await found.invoke('runs'))?.result).toBe(1);
   });
 
   test('is one, however many processes and callers make it at once', async () => {
@@ -290,15 +290,15 @@ describe('how long a sandbox lives', () => {
     });
     const { sandboxId } = made;
     const found = await platform.open().getSession(sandboxId, { keepAlive: true });
-    await found?.refresh();
+    await found.refresh();
     expect(await left(sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
-    await found?.invoke('x');
+    await found.invoke('x');
     expect(await left(sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
-    await found?.pause();
-    await found?.resume();
+    await found.pause();
+    await found.resume();
     expect(await left(sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
     await made.pause();
-    await (await platform.open().getSession({ runtimeSessionId }))?.invoke('x');
+    await (await platform.open().getSession({ runtimeSessionId })).invoke('x');
     expect(await left(sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
     await made.pause();
     const client = platform.open();
@@ -311,7 +311,7 @@ describe('how long a sandbox lives', () => {
     await session.refresh({ lifetimeMs: 60_000 });
     expect(await left(session.sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
     const brief = await platform.open().getSession(session.sandboxId, { lifetimeMs: 60_000 });
-    await brief?.refresh();
+    await brief.refresh();
     expect(await left(session.sandboxId)).toBeGreaterThan(halfAnHour - 300_000);
   });
 
@@ -327,7 +327,7 @@ describe('how long a sandbox lives', () => {
       expect(found.isNew).toBe(false);
       expect(await left(made.sandboxId)).toBeGreaterThan(lifetimeMs - 300_000);
     }
-    expect((await client.getSession(made.sandboxId))?.isNew).toBe(false);
+    expect((await client.getSession(made.sandboxId)).isNew).toBe(false);
   });
 });
 
@@ -367,11 +367,11 @@ describe('a conversation that exists', () => {
     const made = await client.createSession('commands');
     const patient = await client.getSession(made.sandboxId, { autoResume: false });
     await made.pause();
-    await expect(patient?.invoke('x')).rejects.toThrow('autoResume');
-    expect(patient?.isPaused).toBe(true);
+    await expect(patient.invoke('x')).rejects.toThrow('autoResume');
+    expect(patient.isPaused).toBe(true);
     expect((await made.invoke('x')).result).toEqual({ prompt: 'x' });
-    expect((await patient?.invoke('x'))?.result).toEqual({ prompt: 'x' });
-    await patient?.close();
+    expect((await patient.invoke('x'))?.result).toEqual({ prompt: 'x' });
+    await patient.close();
     expect(await made.getStatus()).toBe('closed');
     expect(await client.closeAllSessions()).toEqual([]);
   });
@@ -395,7 +395,7 @@ describe('what happens elsewhere is seen', () => {
   test('a pause, which a call undoes once for however many callers', async () => {
     const session = await platform.open().createSession('commands');
     const elsewhere = await platform.open().getSession(session.sandboxId);
-    await elsewhere?.pause();
+    await elsewhere.pause();
     expect(session.isPaused).toBe(false);
     const answers = await Promise.all(Array.from({ length: 8 }, () => session.invoke('x')));
     expect(answers.map(({ result }) => result)).toEqual(Array(8).fill({ prompt: 'x' }));
@@ -404,7 +404,7 @@ describe('what happens elsewhere is seen', () => {
 
   test('a pause, which a call leaves alone when it is to', async () => {
     const session = await platform.open().createSession('commands', { autoResume: false });
-    await (await platform.open().getSession(session.sandboxId))?.pause();
+    await (await platform.open().getSession(session.sandboxId)).pause();
     await expect(session.invoke('x')).rejects.toMatchObject({
       name: 'SandboxOperationError',
       message: expect.stringContaining('autoResume'),
@@ -467,7 +467,7 @@ test('a sandbox whose ports are not public is called with the token that the pla
     network: { allowPublicTraffic: false },
   });
   const session = await platform.open().getSession(sandbox.sandboxId);
-  expect((await session?.invoke('x'))?.result).toEqual({ prompt: 'x' });
+  expect((await session.invoke('x'))?.result).toEqual({ prompt: 'x' });
   const bare = await fetch(`${sandboxUrl}/ping`, {
     headers: { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '8080' },
   });
@@ -494,8 +494,13 @@ describe('closing', () => {
       mortal = (await client.createSession('commands')).sandboxId;
       await client.createSession('commands', { runtimeSessionId });
     }
-    expect(await platform.open().getSession(mortal)).toBeUndefined();
-    expect(await platform.open().getSession({ runtimeSessionId })).toBeDefined();
+    const others = platform.open();
+    await expect(others.getSession(mortal)).rejects.toThrow(`There is no sandbox ${mortal}.`);
+    expect((await others.getSession({ runtimeSessionId })).runtimeSessionId).toBe(runtimeSessionId);
+    await expect(others.getSession({ runtimeSessionId: 'nobody’s' })).rejects.toMatchObject({
+      name: 'SessionNotFoundError',
+      message: 'There is no session of `runtimeSessionId` nobody’s.',
+    });
   });
 
   test('a client ends what it is making, and leaves nothing of it', async () => {

@@ -22,9 +22,9 @@ export interface AgentTemplate {
   /** The agent's configuration, when there is one that is whole. */
   agent?: AgentConfig;
   /** Bytes on disk. */
-  size?: number;
+  sizeBytes?: number;
   /** How long the last build took, in seconds. E2B's own list does not say; `getTemplate` does. */
-  buildTime?: number;
+  buildTimeSeconds?: number;
   dependencies: string[];
   runtimeInfo?: Record<string, unknown>;
 }
@@ -79,8 +79,10 @@ export function toTemplate(wire: unknown): AgentTemplate {
     dependencies: z.array(z.string()).safeParse(metadata.dependencies).data ?? [],
     ...(agent && { agent, version: agent.metadata.version, author: agent.metadata.author }),
     ...(agent?.metadata.description !== undefined && { description: agent.metadata.description }),
-    ...(diskSizeMB != null && { size: diskSizeMB * 1024 * 1024 }),
-    ...(build?.finishedAt && { buildTime: (build.finishedAt.getTime() - build.createdAt.getTime()) / 1000 }),
+    ...(diskSizeMB != null && { sizeBytes: diskSizeMB * 1024 * 1024 }),
+    ...(build?.finishedAt && {
+      buildTimeSeconds: (build.finishedAt.getTime() - build.createdAt.getTime()) / 1000,
+    }),
     ...(cpuCount != null && { runtimeInfo: { cpuCount, memoryMB, envdVersion } }),
   };
 }

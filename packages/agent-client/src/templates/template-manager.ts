@@ -16,13 +16,6 @@ export interface ListTemplatesOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What an agent's id may name: a template whose own name may have hyphens, or one by what follows the last hyphen. */
-export function possibleTemplates(agentId: string): [name: string, templateId?: string] {
-  const name = agentId.startsWith('arn:') ? agentId.slice(agentId.lastIndexOf('/') + 1) : agentId;
-  const templateId = name.slice(name.lastIndexOf('-') + 1);
-  return templateId === name ? [name] : [name, templateId];
-}
-
 /** Looks up templates. Each call asks the platform: nothing is cached. */
 export class TemplateManager {
   readonly #platform: Platform;
@@ -77,18 +70,6 @@ export class TemplateManager {
       if (TemplateNotFoundError.isInstance(error)) return false;
       throw error;
     }
-  }
-
-  /**
-   * Finds the template behind an agent's id: `name-templateId`, an ARN that ends so, or a template's own id or name.
-   *
-   * @throws TemplateNotFoundError when it is none of them.
-   */
-  async resolveAgentId(agentId: string, options: { signal?: AbortSignal | undefined } = {}): Promise<string> {
-    const [name, templateId] = possibleTemplates(agentId);
-    if (templateId === undefined || (await this.templateExists(name, options))) return name;
-    if (await this.templateExists(templateId, options)) return templateId;
-    throw new TemplateNotFoundError(`There is no template ${name}, nor one of id ${templateId}.`);
   }
 
   async #ask<T>(

@@ -3,7 +3,7 @@ import { agent } from '../../test/agent.js';
 import { eachServer, json, post } from '../../test/each-server.js';
 import { toWireUsage } from './usage.js';
 
-const given = { tokensUsed: 120, cost: 0.002, processingTime: 1.5, queueTime: 0 };
+const given = { tokensUsed: 120, cost: 0.002, processingTimeSeconds: 1.5, queueTimeSeconds: 0 };
 const wire = { tokens_used: 120, cost: 0.002, processing_time: 1.5, queue_time: 0 };
 
 describe('what a handler says that it used', () => {
@@ -65,10 +65,14 @@ describe('what a handler says that it used', () => {
     expect(Object.keys(await json(response))).toEqual(['result', 'status', 'duration', 'metadata']);
   });
 
-  test.each([{ tokens: 1 }, { cost: Number.NaN }, { cost: -1 }, { tokensUsed: '1' }, { queueTime: null }])(
-    'is refused when it is none: %j',
-    (usage) => {
-      expect(() => toWireUsage(usage as object)).toThrow(TypeError);
-    },
-  );
+  test.each([
+    { tokens: 1 },
+    { cost: Number.NaN },
+    { cost: -1 },
+    { tokensUsed: '1' },
+    { queueTimeSeconds: null },
+    { queueTime: 1 },
+  ])('is refused when it is none: %j', (usage) => {
+    expect(() => toWireUsage(usage as object)).toThrow(TypeError);
+  });
 });

@@ -5,16 +5,16 @@ export interface Usage {
   /** In the currency that agent and caller agree on. */
   cost?: number | undefined;
   /** Of the time, what was spent working, in seconds. */
-  processingTime?: number | undefined;
+  processingTimeSeconds?: number | undefined;
   /** Of the time, what was spent waiting, in seconds. */
-  queueTime?: number | undefined;
+  queueTimeSeconds?: number | undefined;
 }
 
 const wireNames = {
   tokensUsed: 'tokens_used',
   cost: 'cost',
-  processingTime: 'processing_time',
-  queueTime: 'queue_time',
+  processingTimeSeconds: 'processing_time',
+  queueTimeSeconds: 'queue_time',
 } as const;
 
 /** A usage in the wire's spelling (contract, section 3). */

@@ -1,12 +1,12 @@
 import { refusals } from '@sandpiper/protocol';
 import { RequestError } from './request-error.js';
 
-/** 413: a body outgrew `maxRequestSize`, by its declared length or as it came. */
+/** 413: a body outgrew `maxRequestBytes`, by its declared length or as it came. */
 export function tooLarge(maxBytes: number): RequestError {
   return new RequestError(
     413,
     refusals.requestTooLarge,
-    `The body is over ${maxBytes} bytes (RuntimeConfig.maxRequestSize, AGENT_RUNTIME_MAX_REQUEST_SIZE).`,
+    `The body is over ${maxBytes} bytes (RuntimeConfig.maxRequestBytes, AGENT_RUNTIME_MAX_REQUEST_BYTES).`,
   );
 }
 

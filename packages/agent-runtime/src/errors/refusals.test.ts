@@ -35,7 +35,7 @@ describe('what the runtime itself refuses has a type of its own', () => {
   };
   for (const [name, [request, status, type]] of Object.entries(requests)) {
     eachServer(name, async (serve) => {
-      const send = await serve(agent(() => 1, { maxRequestSize: 1000 }));
+      const send = await serve(agent(() => 1, { maxRequestBytes: 1000 }));
       expect(await refusalOf(send(...request))).toEqual([status, type]);
     });
   }

@@ -48,7 +48,7 @@ export class Invocations {
     if (!entrypoint) throw new RequestError(500, refusals.noEntrypoint, 'No entrypoint registered');
     checkIds(call);
     const request = { call, entrypoint, replyOptions: this.#replyOptions(call), attempt: attemptOf(call) };
-    return incoming.readText(config.maxRequestSize).then((text) => this.#receive(request, text));
+    return incoming.readText(config.maxRequestBytes).then((text) => this.#receive(request, text));
   }
 
   // Only what has to wait is asynchronous: each promise costs as much as parsing the request.

@@ -309,13 +309,13 @@ describe('a request', () => {
   });
 
   eachServer('over the limit is a 413, declared or not', async (serve) => {
-    const send = await serve(agent((request) => request, { maxRequestSize: 100 }));
+    const send = await serve(agent((request) => request, { maxRequestBytes: 100 }));
     const just = await send('/invocations', post('x'.repeat(98)));
     expect(just.status).toBe(200);
     const declared = await send('/invocations', post('x'.repeat(99)));
     expect([declared.status, (await json(declared)).error]).toEqual([
       413,
-      expect.stringContaining('maxRequestSize'),
+      expect.stringContaining('maxRequestBytes'),
     ]);
     // In pieces of some size: very small ones keep the caller too busy to see the answer.
     let pieces = 0;

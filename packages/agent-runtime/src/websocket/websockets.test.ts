@@ -121,7 +121,7 @@ describe('a WebSocket', () => {
       async (socket) => {
         for await (const _ of socket);
       },
-      { maxRequestSize: 100 },
+      { maxRequestBytes: 100 },
     );
     await expect(open(port, '/other').closed).rejects.toThrow('404');
     const { socket, closed } = open(port);

@@ -3,7 +3,7 @@ import { AgentRuntimeApp, type RequestContext } from '@sandpiper/agent-runtime';
 
 /** The agent that every runtime serves: a request says in `do` what it wants to see. */
 const app: AgentRuntimeApp = new AgentRuntimeApp({
-  config: { maxRequestSize: 64 * 1024, heartbeatMs: 200, corsOrigins: ['https://page.example'] },
+  config: { maxRequestBytes: 64 * 1024, heartbeatMs: 200, corsOrigins: ['https://page.example'] },
   logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
 });
 

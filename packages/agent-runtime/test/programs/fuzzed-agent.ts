@@ -10,7 +10,7 @@ const app = new AgentRuntimeApp({
   config: {
     port: 0,
     host: '127.0.0.1',
-    maxRequestSize: 64 * 1024,
+    maxRequestBytes: 64 * 1024,
     timeoutMs: 10_000,
     resumeGraceMs: 100,
     retention: { count: 100, bytes: 1024 * 1024 },
