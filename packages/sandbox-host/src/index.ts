@@ -1,6 +1,7 @@
 export type { Capabilities, Capability, Enforcement } from '@sandpiper/sandbox-engine/engine';
 export { type AuditProblem, type AuditVerdict, verifyAudit } from './audit/verify-audit.js';
-export { createSandboxHost, type SandboxHost, type SandboxHostOptions } from './host/create-host.js';
+export { createSandboxHost, type SandboxHost } from './host/create-host.js';
+export type { SandboxHostOptions } from './host/host-options.js';
 export type { Isolation } from './host/open-engine.js';
 export type { PoolOption } from './pools/pools.js';
 export type { TlsCertificate } from './server/certificate.js';

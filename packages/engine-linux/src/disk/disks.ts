@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { run } from '@sandpiper/sandbox-engine/local/shell';
+import { diskScript } from '../supervisor/disk-script.js';
 import { perlScript } from '../supervisor/perl-script.js';
 import type { Mount } from '../supervisor/supervisor.js';
 import { type BlankDisk, type DisksOptions, makeBlankDisk, writeDisk } from './blank-disk.js';
 import { copyDiskScript } from './copy-disk-script.js';
-import { diskScript } from './disk-script.js';
 
 /** The least that holds a file system. */
 const leastDiskMB = 16;

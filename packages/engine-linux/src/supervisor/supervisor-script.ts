@@ -1,4 +1,4 @@
-import { diskScript } from '../disk/disk-script.js';
+import { diskScript } from './disk-script.js';
 import { localServerScript } from './local-server-script.js';
 import { perlScript } from './perl-script.js';
 import { userNamespace } from './user-namespace.js';

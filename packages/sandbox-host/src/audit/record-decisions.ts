@@ -1,10 +1,14 @@
 import type { MachineChange } from '@sandpiper/sandbox-engine/engine';
 import type { ApiDecision, ApiEvents } from '../events/api-events.js';
 import type { GatewayDecision, GatewayEvents } from '../events/gateway-events.js';
-import { keyId } from '../events/key-id.js';
+import type {
+  CreatePhase,
+  LifecycleEvents,
+  SandboxFacts,
+  SandboxState,
+  Transition,
+} from '../events/lifecycle-events.js';
 import type { MachineEvents } from '../events/machine-events.js';
-import type { LifecycleEvents, Transition } from '../sandboxes/lifecycle-events.js';
-import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { AuditEntry } from './audit-line.js';
 import type { AuditLog } from './audit-log.js';
 import { DecisionTally } from './decision-tally.js';
@@ -47,11 +51,12 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
     else tally.add(`${actor} ${action} ${actor && status < 400 ? sandboxId : ''} ${status}`, entry);
   };
 
-  const onRequest = ({ sandbox, target, refusal }: GatewayDecision): void => {
-    tally.add(`${sandbox?.id} ${target} ${refusal}`, () => ({
-      actor: refusal === undefined ? holderOf(sandbox, target) : 'anonymous',
+  const onRequest = ({ sandboxId, target, tokenId, refusal }: GatewayDecision): void => {
+    tally.add(`${sandboxId} ${target} ${refusal}`, () => ({
+      // Whoever has the token was let in, or anybody.
+      actor: refusal === undefined ? (tokenId ?? 'anonymous') : 'anonymous',
       action: `gateway.${target}`,
-      sandbox: sandbox?.id,
+      sandbox: sandboxId,
       outcome: refusal === undefined ? 'admitted' : String(refusal),
     }));
   };
@@ -67,13 +72,13 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
   };
 
   /** A step that its host had no time to write down is seen in what it led to. */
-  const onAdopted = ({ id, state }: Sandbox): void => {
+  const onAdopted = ({ id }: SandboxFacts, state: SandboxState): void => {
     append({ actor: 'host', action: 'sandbox.adopted', sandbox: id, outcome: state, reason: 'recovery' });
   };
 
-  const onClaim = ({ sandbox, phase }: { sandbox: Sandbox; phase: string }): void => {
+  const onClaim = ({ sandboxId, state, phase }: CreatePhase): void => {
     if (phase !== 'claim') return;
-    append({ actor: 'host', action: 'sandbox.claim', sandbox: sandbox.id, outcome: sandbox.state });
+    append({ actor: 'host', action: 'sandbox.claim', sandbox: sandboxId, outcome: state });
   };
 
   const onChange = ({ what, outcome, reason }: MachineChange): void => {
@@ -91,10 +96,4 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
     lifecycle.off('transition', onStep).off('adopted', onAdopted).off('phase', onClaim);
     tally.close();
   };
-}
-
-/** Who may have sent a request that was let in: whoever has the token it takes, or anybody. */
-function holderOf(sandbox: Sandbox | undefined, target: GatewayDecision['target']): string {
-  const token = target === 'envd' ? sandbox?.accessToken : sandbox?.trafficToken;
-  return token === undefined ? 'anonymous' : keyId(target === 'envd' ? 'access' : 'traffic', token);
 }

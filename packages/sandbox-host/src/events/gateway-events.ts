@@ -1,10 +1,11 @@
 import type { EventEmitter } from 'node:events';
-import type { Sandbox } from '../sandboxes/sandbox.js';
 
 /** One request for a sandbox, and whether it was let in. */
 export interface GatewayDecision {
   /** Undefined for a sandbox that is not there. */
-  sandbox: Sandbox | undefined;
+  sandboxId: string | undefined;
+  /** Names the token that opens what the request was for; undefined where it is open to anybody. */
+  tokenId: string | undefined;
   /** Whether it was for a port, or for the sandbox's own API. */
   target: 'port' | 'envd';
   /** The status of the refusal; undefined for a request that was let in. */
@@ -13,7 +14,7 @@ export interface GatewayDecision {
 
 /** A request that waited for a sandbox to wake up. */
 export interface GatewayHold {
-  sandbox: Sandbox;
+  sandboxId: string;
   woken: boolean;
   elapsedMs: number;
 }
@@ -21,10 +22,10 @@ export interface GatewayHold {
 interface GatewayEventMap {
   decision: [GatewayDecision];
   /** A request begins to wait for a sandbox to wake up. */
-  hold: [Sandbox];
+  hold: [sandboxId: string];
   held: [GatewayHold];
   /** The first byte of an answer has come, so many milliseconds after the request. */
-  answered: [Sandbox, elapsedMs: number];
+  answered: [sandboxId: string, elapsedMs: number];
 }
 
 /** Tells what happens to requests for sandboxes. Listeners must not throw, and are on every request's way. */

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { headers } from '@sandpiper/protocol';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { type Envd, envdPort } from '../envd/envd.js';
-import type { GatewayEvents } from '../events/gateway-events.js';
+import type { GatewayDecision, GatewayEvents } from '../events/gateway-events.js';
 import { headerOf } from '../http/messages.js';
 import type { Holder } from '../sandboxes/activity.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
@@ -72,27 +72,23 @@ export function createGateway({ sandboxes, envd, tokens, events, apiKey }: Gatew
   async function hold(sandbox: Sandbox): Promise<void> {
     const begun = performance.now();
     let woken = false;
-    events.emit('hold', sandbox);
+    events.emit('hold', sandbox.id);
     try {
       await wakeQueue.wake(sandbox);
       woken = true;
     } finally {
-      events.emit('held', { sandbox, woken, elapsedMs: performance.now() - begun });
+      events.emit('held', { sandboxId: sandbox.id, woken, elapsedMs: performance.now() - begun });
     }
   }
 
   function admitted(sandbox: Sandbox, { port }: Target): void {
-    events.emit('decision', { sandbox, target: targetKind(port), refusal: undefined });
+    events.emit('decision', decisionAbout(sandbox, port, undefined));
   }
 
   function refused({ sandboxId, port }: Target, status: number | undefined): void {
     // Undefined when the answer had begun: that request was let in.
     if (status === undefined) return;
-    events.emit('decision', {
-      sandbox: sandboxes.find(sandboxId),
-      target: targetKind(port),
-      refusal: status,
-    });
+    events.emit('decision', decisionAbout(sandboxes.find(sandboxId), port, status));
   }
 
   return {
@@ -117,7 +113,7 @@ export function createGateway({ sandboxes, envd, tokens, events, apiKey }: Gatew
         if (response.destroyed) return connection.release(undefined);
         admitted(sandbox, target);
         const answered = (): void => {
-          events.emit('answered', sandbox, performance.now() - begun);
+          events.emit('answered', sandbox.id, performance.now() - begun);
         };
         const forwarding = { request, response, headers: sent, answered };
         try {
@@ -165,8 +161,13 @@ function isRepeatable(request: IncomingMessage): boolean {
   return (request.method === 'GET' || request.method === 'HEAD') && !hasBody(request);
 }
 
-function targetKind(port: number): 'port' | 'envd' {
-  return port === envdPort ? 'envd' : 'port';
+function decisionAbout(
+  sandbox: Sandbox | undefined,
+  port: number,
+  refusal: number | undefined,
+): GatewayDecision {
+  const target = port === envdPort ? 'envd' : 'port';
+  return { sandboxId: sandbox?.id, target, tokenId: sandbox?.tokenIds[target], refusal };
 }
 
 function kindOf(

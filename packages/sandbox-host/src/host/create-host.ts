@@ -22,11 +22,9 @@ import type { GatewayEvents } from '../events/gateway-events.js';
 import type { MachineEvents } from '../events/machine-events.js';
 import { createGateway } from '../gateway/gateway.js';
 import { GatewayTokens, loadGatewayKey } from '../gateway/gateway-tokens.js';
-import { type PoolOption, Pools } from '../pools/pools.js';
-import type { IdlePolicy } from '../sandboxes/deadlines.js';
+import { Pools } from '../pools/pools.js';
 import { newToken } from '../sandboxes/identifiers.js';
 import { SandboxManager } from '../sandboxes/sandbox-manager.js';
-import type { TlsCertificate } from '../server/certificate.js';
 import { listen } from '../server/listen.js';
 import { type DataDirectory, takeDataDirectory } from '../storage/data-directory.js';
 import { checkMinFreeDiskMb, defaultMinFreeDiskMb, requireFreeDisk } from '../storage/free-disk.js';
@@ -40,83 +38,14 @@ import { UploadedFiles } from '../templates/uploaded-files.js';
 import { VolumeCatalog } from '../volumes/volume-catalog.js';
 import { createDispatcher } from './dispatch.js';
 import { drainEnvironment } from './drain-environment.js';
-import { checkHostOptions } from './host-options.js';
+import { checkHostOptions, type SandboxHostOptions } from './host-options.js';
 import { openObservability } from './observability.js';
-import { endLeftovers, type Isolation, openEngine } from './open-engine.js';
+import { endLeftovers, openEngine } from './open-engine.js';
 import { reportMachineChange, warnNotEnforced } from './report-capabilities.js';
 import { openStores } from './stores.js';
 
 /** Long enough to save something, short enough for a caller to wait for. */
 const defaultStopGraceMs = 5_000;
-
-/** How a sandbox host is to run. */
-export interface SandboxHostOptions {
-  /** The port it listens on. Default: any free one. */
-  port?: number;
-  /** The address it listens on. Default: 127.0.0.1, so that nobody else on the network can reach it. */
-  host?: string;
-  /**
-   * Where templates are kept from one start to the next, and the files of sandboxes while they live.
-   * Default: a temporary directory, removed by `close`.
-   */
-  dataDir?: string;
-  /** The key callers must show. Default: a new one, kept in `dataDir` for the next time. */
-  apiKey?: string;
-  /** How sandboxes are kept apart. Default: `namespaces` where this machine and user can make them. */
-  isolation?: Isolation;
-  /**
-   * The size in MB of the swap file the host makes in `dataDir` while it runs, so that paused sandboxes can give back
-   * their memory. Needs root. Default: none; the machine's own swap is used if it has some.
-   */
-  swapFileMB?: number;
-  /**
-   * A sandbox this old ends, whether it runs or is paused; timeouts beyond it are refused or cut short.
-   * In milliseconds. Default: none.
-   */
-  maxAgeMs?: number;
-  /**
-   * How long the start command and the commands of a sandbox that ends have to end by themselves, between SIGTERM and
-   * SIGKILL; a kill takes that long where they do not. In milliseconds, at most 60,000; 0: SIGKILL at once. Default: 5,000.
-   */
-  stopGraceMs?: number;
-  /** A sandbox that was paused this long ago gives back its memory, where this machine can. Default: never. */
-  hibernateAfterMs?: number;
-  /**
-   * What becomes of sandboxes in which nothing has happened for a time, besides their timeout; each can have a
-   * policy of its own. Default: nothing, as with E2B.
-   */
-  idle?: IdlePolicy;
-  /**
-   * Serves HTTPS: with this certificate, or with a self-signed one for `domain`, this machine's loopback names and
-   * `host`, which is kept in `dataDir` and which callers are to trust (`SandboxHost.certificate`). Default: HTTP.
-   */
-  tls?: true | TlsCertificate;
-  /**
-   * The name under which ports of sandboxes are reached as `https://<port>-<id>.<domain>`, as E2B's SDK does by
-   * itself, and the control plane as `https://api.<domain>`. `*.<domain>` must lead here, in HTTPS: by `tls`, or by
-   * a proxy in front, whose port the domain then has at its end unless it is 443. Default: none; requests name
-   * their sandbox by headers.
-   */
-  domain?: string;
-  /**
-   * How many sandboxes of a template wait with their agent started, by the template's name; those set by
-   * `PUT /x/pools/{template}` at an earlier start are kept besides. Default: none.
-   */
-  pools?: Record<string, PoolOption>;
-  /**
-   * Which template stands for an image of a registry, such as `{ 'ubuntu:22.04': 'base' }`: this host runs no images,
-   * and refuses to build from one that is not named here. A name without a tag means `latest`, as Docker has it.
-   * Default: only the image E2B's SDK starts from by itself, for which `base` stands.
-   */
-  images?: Record<string, string>;
-  /**
-   * What has to be free on the disk of `dataDir` for a sandbox to be created or anything to be built, in MB; 0: nothing.
-   * Below it both are a 507. Default: 256.
-   */
-  minFreeDiskMb?: number;
-  /** Whether `GET /metrics` is answered without the API key. Default: false. */
-  openMetrics?: boolean;
-}
 
 /** A running sandbox host. */
 export interface SandboxHost extends AsyncDisposable {
@@ -208,6 +137,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
       idle: options.idle,
     },
     stopGraceMs,
+    takeReady: (image, settings) => pools.take(image, settings),
     localServer: localEnvd,
   });
   const uploads = new UploadedFiles(join(data.path, 'uploads'), engine.remove);
@@ -229,7 +159,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
     usersOf: (volumeId) => sandboxes.usersOf(volumeId),
   });
   const builder = new TemplateBuilder({ catalog, sandboxes, uploads, cache, logs, images });
-  const pools = new Pools(sandboxes, catalog, stores.pools);
+  const pools: Pools = new Pools(sandboxes, catalog, stores.pools);
   undo.add(() => pools.close());
   const apiEvents: ApiEvents = new EventEmitter();
   const gatewayEvents: GatewayEvents = new EventEmitter();

@@ -6,10 +6,10 @@ import { metricsRoutes } from '../control-plane/metrics/metrics-routes.js';
 import type { Route } from '../control-plane/route.js';
 import type { ApiEvents } from '../events/api-events.js';
 import type { GatewayEvents } from '../events/gateway-events.js';
+import type { LifecycleEvents } from '../events/lifecycle-events.js';
 import type { MachineEvents } from '../events/machine-events.js';
 import { createHostMetrics } from '../metrics/host-metrics.js';
 import type { PoolStatus } from '../pools/pool.js';
-import type { LifecycleEvents } from '../sandboxes/lifecycle-events.js';
 
 /** Where the audit log and the metrics get their facts. */
 export interface ObservabilitySources {

@@ -1,11 +1,11 @@
 import { Registry } from 'prom-client';
 import type { ApiEvents } from '../events/api-events.js';
 import type { GatewayEvents } from '../events/gateway-events.js';
+import type { LifecycleEvents } from '../events/lifecycle-events.js';
 import type { PoolStatus } from '../pools/pool.js';
-import type { LifecycleEvents } from '../sandboxes/lifecycle-events.js';
 import { measurePools } from './measure-pools.js';
 import { measureProcess } from './measure-process.js';
-import { measureDoors } from './measure-requests.js';
+import { measureRequests } from './measure-requests.js';
 import { measureSandboxes } from './measure-sandboxes.js';
 
 /** What is measured. */
@@ -25,7 +25,7 @@ export interface HostMetrics {
 export function createHostMetrics({ api, gateway, lifecycle, pools }: MetricSources): HostMetrics {
   const registry = new Registry();
   measureSandboxes(registry, lifecycle, gateway);
-  measureDoors(registry, api, gateway);
+  measureRequests(registry, api, gateway);
   measurePools(registry, pools);
   measureProcess(registry);
   return {

@@ -6,7 +6,7 @@ import type { GatewayEvents } from '../events/gateway-events.js';
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Measures the requests to the control plane and those for sandboxes. */
-export function measureDoors(registry: Registry, api: ApiEvents, gateway: GatewayEvents): void {
+export function measureRequests(registry: Registry, api: ApiEvents, gateway: GatewayEvents): void {
   const registers = [registry];
   const refusals = new Counter({
     name: 'sandbox_host_refusals_total',

@@ -1,7 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { GatewayEvents } from '../events/gateway-events.js';
-import type { LifecycleEvents, Transition } from '../sandboxes/lifecycle-events.js';
-import type { Sandbox } from '../sandboxes/sandbox.js';
+import type { LifecycleEvents, SandboxFacts, SandboxState } from '../events/lifecycle-events.js';
 import { boundedLabels } from './bounded-labels.js';
 import { SavedMemory } from './saved-memory.js';
 
@@ -16,11 +15,10 @@ export function measureSandboxes(
 ): void {
   const registers = [registry];
   const bounded = boundedLabels();
-  const known = new Set<Sandbox>();
+  const known = new Map<string, SandboxFacts & { state: SandboxState }>();
   const saved = new SavedMemory();
   /** Those that have not been asked anything yet. */
-  const unasked = new WeakSet<Sandbox>();
-  let oomKillsOfEnded = 0;
+  const unasked = new Set<string>();
 
   new Gauge({
     name: 'sandbox_host_sandboxes',
@@ -29,8 +27,8 @@ export function measureSandboxes(
     registers,
     collect() {
       this.reset();
-      for (const { state, settings } of known) {
-        if (settings.listed) this.inc({ state, template: bounded(settings.alias ?? settings.templateId) });
+      for (const { state, template, listed } of known.values()) {
+        if (listed) this.inc({ state, template: bounded(template) });
       }
     },
   });
@@ -56,31 +54,26 @@ export function measureSandboxes(
       this.inc(saved.total());
     },
   });
-  new Counter({
+  const oomKills = new Counter({
     name: 'sandbox_host_oom_kills_total',
     help: 'Processes that were killed because their sandbox had no memory left.',
     registers,
-    collect() {
-      let sum = oomKillsOfEnded;
-      for (const sandbox of known) sum += sandbox.oomKills;
-      this.reset();
-      this.inc(sum);
-    },
   });
 
-  lifecycle.on('adopted', (sandbox) => known.add(sandbox));
+  lifecycle.on('adopted', (sandbox, state) => known.set(sandbox.id, { ...sandbox, state }));
   lifecycle.on('phase', ({ phase, elapsedMs }) => phases.observe({ phase }, elapsedMs / 1000));
-  lifecycle.on('transition', (transition: Transition) => {
-    const { sandbox, event, to, cause } = transition;
-    if (to === 'gone') {
-      if (known.delete(sandbox)) oomKillsOfEnded += sandbox.oomKills;
-    } else known.add(sandbox);
-    if (event === 'created') unasked.add(sandbox);
-    saved.observe(transition);
-    if (sandbox.settings.listed) steps.inc({ state: to, cause });
+  lifecycle.on('measured', (id, memoryBytes) => saved.measured(id, memoryBytes));
+  lifecycle.on('outOfMemory', (_, processes) => oomKills.inc(processes));
+  lifecycle.on('transition', ({ sandbox, event, to, cause }) => {
+    if (to === 'gone') known.delete(sandbox.id);
+    else known.set(sandbox.id, { ...sandbox, state: to });
+    if (event === 'created') unasked.add(sandbox.id);
+    if (to === 'gone') unasked.delete(sandbox.id);
+    saved.observe(sandbox.id, to);
+    if (sandbox.listed) steps.inc({ state: to, cause });
   });
   const firstByte = phases.labels('first_byte');
-  gateway.on('answered', (sandbox, elapsedMs) => {
-    if (unasked.delete(sandbox)) firstByte.observe(elapsedMs / 1000);
+  gateway.on('answered', (id, elapsedMs) => {
+    if (unasked.delete(id)) firstByte.observe(elapsedMs / 1000);
   });
 }

@@ -1,5 +1,4 @@
-import type { Transition } from '../sandboxes/lifecycle-events.js';
-import type { Sandbox } from '../sandboxes/sandbox.js';
+import type { SandboxState } from '../events/lifecycle-events.js';
 
 interface Sleeper {
   /** What it used before it slept. */
@@ -13,38 +12,37 @@ interface Sleeper {
  * now, times how long. A sandbox that is only frozen saves processor time and no memory.
  */
 export class SavedMemory {
-  readonly #sleepers = new Map<Sandbox, Sleeper>();
+  /** What each sandbox used when it was last measured. */
+  readonly #used = new Map<string, number>();
+  readonly #sleepers = new Map<string, Sleeper>();
   #byteSeconds = 0;
 
-  observe({ sandbox, to }: Transition, now: number = performance.now()): void {
-    if (to === 'pausing') {
-      // Told at once, while it still has all its memory.
-      sandbox.sampler.take().catch(() => {});
-    } else if (to === 'paused' || to === 'hibernated') {
-      const sleeper = this.#sleepers.get(sandbox);
-      if (sleeper) this.#count(sandbox, sleeper, now);
-      else this.#sleepers.set(sandbox, { usedBytes: usedBytes(sandbox), countedAt: now });
-      sandbox.sampler.take().catch(() => {});
-    } else {
-      const sleeper = this.#sleepers.get(sandbox);
-      if (sleeper) this.#count(sandbox, sleeper, now);
-      this.#sleepers.delete(sandbox);
-    }
+  measured(id: string, memoryBytes: number, now: number = performance.now()): void {
+    // What it used until now counts until now.
+    this.#countUntil(id, now);
+    this.#used.set(id, memoryBytes);
+  }
+
+  observe(id: string, state: SandboxState, now: number = performance.now()): void {
+    this.#countUntil(id, now);
+    if (state === 'paused' || state === 'hibernated') {
+      if (!this.#sleepers.has(id))
+        this.#sleepers.set(id, { usedBytes: this.#used.get(id) ?? 0, countedAt: now });
+    } else if (state !== 'pausing') this.#sleepers.delete(id);
+    if (state === 'gone') this.#used.delete(id);
   }
 
   /** The sum so far, in byte-seconds. */
   total(now: number = performance.now()): number {
-    for (const [sandbox, sleeper] of this.#sleepers) this.#count(sandbox, sleeper, now);
+    for (const id of this.#sleepers.keys()) this.#countUntil(id, now);
     return this.#byteSeconds;
   }
 
-  #count(sandbox: Sandbox, sleeper: Sleeper, now: number): void {
-    const saved = Math.max(0, sleeper.usedBytes - usedBytes(sandbox));
+  #countUntil(id: string, now: number): void {
+    const sleeper = this.#sleepers.get(id);
+    if (!sleeper) return;
+    const saved = Math.max(0, sleeper.usedBytes - (this.#used.get(id) ?? 0));
     this.#byteSeconds += (saved * (now - sleeper.countedAt)) / 1000;
     sleeper.countedAt = now;
   }
-}
-
-function usedBytes(sandbox: Sandbox): number {
-  return sandbox.sampler.samples().at(-1)?.memoryBytes ?? 0;
 }

@@ -60,7 +60,6 @@ export class Pools {
     private readonly catalog: TemplateCatalog,
     private readonly records: Collection<PoolRecord>,
   ) {
-    manager.takeReady = (image, settings) => this.#take(image, settings);
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#timer.unref();
   }
@@ -110,7 +109,7 @@ export class Pools {
   }
 
   /** Takes a sandbox that waits and makes its agent the caller's; undefined where one has to be started. */
-  async #take(image: Image, settings: SandboxSettings): Promise<Sandbox | undefined> {
+  async take(image: Image, settings: SandboxSettings): Promise<Sandbox | undefined> {
     const pool = [...this.#pools.values()].find((one) => one.serves({ image, settings }));
     if (!pool) return undefined;
     pool.asked(Date.now());

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { SandboxState } from '../events/lifecycle-events.js';
 import { type Clocked, type Lifetimes, nextDeadline } from './deadlines.js';
-import type { SandboxState } from './lifecycle.js';
 import { TimeToLive } from './time-to-live.js';
 
 const states: SandboxState[] = [

@@ -1,4 +1,4 @@
-import type { SandboxState } from './lifecycle.js';
+import type { SandboxState } from '../events/lifecycle-events.js';
 
 /** What becomes of a sandbox in which nothing has happened for a time. */
 export interface IdlePolicy {

@@ -1,7 +1,7 @@
+import type { SandboxState } from '../events/lifecycle-events.js';
 import type { Holder } from './activity.js';
 import { askAgent } from './agent-status.js';
 import type { Deadline, IdlePolicy } from './deadlines.js';
-import type { SandboxState } from './lifecycle.js';
 import type { Sandbox } from './sandbox.js';
 
 /** Why a sandbox is or is not idle, and what becomes of it. */

@@ -19,7 +19,7 @@ beforeEach(async () => {
   manager = managerOf(engine, directory);
   told = [];
   manager.events.on('transition', ({ sandbox, from, to, cause, elapsedMs }) => {
-    expect(sandbox.state).toBe(to);
+    expect(manager.find(sandbox.id)?.state).toBe(to);
     expect(elapsedMs).toBeGreaterThanOrEqual(0);
     told.push(`${from} > ${to} (${cause})`);
   });
@@ -72,7 +72,7 @@ test('a sandbox that is killed while it is being made is gone when the kill is a
   });
   made.catch(() => {});
   const id = await new Promise<string>((resolve) => {
-    manager.events.once('phase', ({ sandbox }) => resolve(sandbox.id));
+    manager.events.once('phase', ({ sandboxId }) => resolve(sandboxId));
   });
   expect(await manager.kill(id)).toBe(true);
   expect(manager.find(id)).toBeUndefined();

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
+import type { SandboxEvent, SandboxState } from '../events/lifecycle-events.js';
+import { nextState } from './lifecycle.js';
 
 const events: SandboxEvent[] = [
   'created',

@@ -1,28 +1,4 @@
-/** What a sandbox can be. */
-export type SandboxState =
-  /** Being started; nobody is told of it yet. */
-  | 'creating'
-  | 'running'
-  | 'pausing'
-  /** Its processes stand still, or only its files are kept. */
-  | 'paused'
-  /** Paused, and its memory is out of the way. */
-  | 'hibernated'
-  | 'resuming'
-  | 'killing'
-  | 'gone';
-
-/** What can happen to a sandbox. */
-export type SandboxEvent =
-  | 'created'
-  | 'pause'
-  | 'paused'
-  | 'hibernated'
-  | 'resume'
-  | 'resumed'
-  | 'failed'
-  | 'kill'
-  | 'killed';
+import type { SandboxEvent, SandboxState } from '../events/lifecycle-events.js';
 
 /** Every step there is; what is not here cannot happen. */
 const table: Record<SandboxState, Partial<Record<SandboxEvent, SandboxState>>> = {

@@ -1,8 +1,20 @@
 import type { ProcessRequest } from './process-table.js';
-import type { Sandbox } from './sandbox.js';
+
+/** What programs of a sandbox are told of it. */
+export interface EnvironmentFacts {
+  id: string;
+  templateId: string;
+  /** What the host gives all of its sandboxes. */
+  platformEnvs: Record<string, string>;
+  /** The sandbox's own, which go before those. */
+  envs: Record<string, string>;
+}
 
 /** The environment of a program: what every one of a sandbox gets, under what was asked for this one. */
-export function programEnvironment(sandbox: Sandbox, request: ProcessRequest): Record<string, string> {
+export function programEnvironment(
+  { id, templateId, platformEnvs, envs }: EnvironmentFacts,
+  request: ProcessRequest,
+): Record<string, string> {
   const home = request.user === 'root' ? '/root' : '/home/user';
   return {
     PATH: '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/home/user/.local/bin',
@@ -12,10 +24,10 @@ export function programEnvironment(sandbox: Sandbox, request: ProcessRequest): R
     USER: request.user,
     LOGNAME: request.user,
     E2B_SANDBOX: 'true',
-    E2B_SANDBOX_ID: sandbox.id,
-    E2B_TEMPLATE_ID: sandbox.settings.templateId,
-    ...sandbox.platform.envs,
-    ...sandbox.settings.envs,
+    E2B_SANDBOX_ID: id,
+    E2B_TEMPLATE_ID: templateId,
+    ...platformEnvs,
+    ...envs,
     ...request.envs,
   };
 }

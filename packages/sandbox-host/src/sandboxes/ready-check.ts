@@ -1,13 +1,17 @@
 import { get } from 'node:http';
-import type { Endpoint } from '@sandpiper/sandbox-engine/engine';
+import type { Endpoint, EngineSandbox } from '@sandpiper/sandbox-engine/engine';
 import { accepts, connectTo } from './accepts.js';
-import type { Sandbox } from './sandbox.js';
-import { startShell } from './start-shell.js';
+import { type ScriptTarget, startShell } from './start-shell.js';
 
 /** How long a server that has taken the question may take to answer it. */
 const answerTimeoutMs = 5_000;
 /** In characters. */
 const outputKept = 500;
+
+/** A sandbox, as far as is needed to see whether its server is ready. */
+export interface ReadyTarget extends ScriptTarget {
+  readonly engine: Pick<EngineSandbox, 'dial'>;
+}
 
 /** Whether a template's server is ready. */
 export interface ReadyCheck {
@@ -21,7 +25,7 @@ export interface ReadyCheck {
  * they need tools that not every machine has, and which cannot see a remapped port.
  */
 export function readyCheck(
-  sandbox: Sandbox,
+  sandbox: ReadyTarget,
   readyCmd: string,
   signal: AbortSignal = new AbortController().signal,
 ): ReadyCheck {
@@ -43,7 +47,7 @@ export function readyCheck(
   };
 }
 
-function askedDirectly(sandbox: Sandbox, readyCmd: string): (() => Promise<boolean>) | undefined {
+function askedDirectly(sandbox: ReadyTarget, readyCmd: string): (() => Promise<boolean>) | undefined {
   const port = /^\[ -n "\$\(ss -Htuln sport = :(\d+)\)" \]$/.exec(readyCmd)?.[1];
   if (port) return async () => accepts(await sandbox.engine.dial(Number(port)));
   const [, url, status] =

@@ -1,10 +1,10 @@
 import type { EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import type { Transition } from '../events/lifecycle-events.js';
 import type { Lifetimes } from './deadlines.js';
-import type { Transition } from './lifecycle-events.js';
 import type { Platform } from './platform.js';
-import type { Sandbox } from './sandbox.js';
+import type { SandboxRecord } from './sandbox-record.js';
 
-/** What a sandbox needs of the host it is on. */
+/** What a sandbox needs of the host it is on, and what it reports to it. */
 export interface SandboxHooks {
   readonly platform: Platform;
   readonly lifetimes: Lifetimes;
@@ -13,13 +13,15 @@ export interface SandboxHooks {
   /** Whether this machine can put memory out of the way. */
   readonly canHibernate: boolean;
   /** Starts what it runs in, on the files it has if it has been started before. */
-  start(sandbox: Sandbox): Promise<EngineSandbox>;
-  removeFiles(sandbox: Sandbox): Promise<void>;
-  /** Keeps its record, or drops that of one that is gone. @throws Error when the disk does not take it. */
-  keep(sandbox: Sandbox): void;
+  start(id: string): Promise<EngineSandbox>;
+  removeFiles(id: string): Promise<void>;
+  /** Keeps a record, or drops that of a sandbox that is gone. @throws Error when the disk does not take it. */
+  keep(record: SandboxRecord): void;
   changed(transition: Transition): void;
+  measured(id: string, memoryBytes: number): void;
+  outOfMemory(id: string, processes: number): void;
   /** A deadline may have come. */
-  expire(sandbox: Sandbox): void;
+  expire(id: string): void;
   /** What it runs in has come to an end by itself. */
-  lost(sandbox: Sandbox): void;
+  lost(id: string): void;
 }

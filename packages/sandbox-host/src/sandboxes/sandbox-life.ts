@@ -1,11 +1,13 @@
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { Cause, SandboxEvent, SandboxState } from '../events/lifecycle-events.js';
+import type { Activity } from './activity.js';
 import { type Deadline, type IdlePolicy, nextDeadline } from './deadlines.js';
-import { nextState, type SandboxEvent, type SandboxState } from './lifecycle.js';
-import type { Cause } from './lifecycle-events.js';
+import { nextState } from './lifecycle.js';
 import { LongTimer } from './long-timer.js';
-import type { Sandbox } from './sandbox.js';
 import type { SandboxHooks } from './sandbox-hooks.js';
+import type { SandboxLog } from './sandbox-log.js';
 import type { SandboxRecord } from './sandbox-record.js';
+import { factsOf } from './sandbox-settings.js';
 import { TimeToLive } from './time-to-live.js';
 
 /** Steps that say what is about to be done, so that a host that ends in the midst of it knows what to finish. */
@@ -20,12 +22,11 @@ export class SandboxLife {
 
   constructor(
     record: SandboxRecord,
-    private readonly sandbox: Sandbox,
-    private readonly hooks: SandboxHooks,
+    private readonly parts: { activity: Activity; log: SandboxLog; hooks: SandboxHooks },
   ) {
     this.record = record;
     this.#time = new TimeToLive(record.endAt, record.stoppedAt);
-    this.#timer = new LongTimer(() => hooks.expire(sandbox));
+    this.#timer = new LongTimer(() => parts.hooks.expire(record.id));
   }
 
   /** When the timeout expires, in Unix milliseconds; while the clock stands still, when it would have. */
@@ -42,13 +43,13 @@ export class SandboxLife {
     const { idle, settings } = this.record;
     // What waits in a pool is idle by its nature.
     if (!settings.listed || idle === null) return undefined;
-    return idle ?? this.hooks.lifetimes.idle;
+    return idle ?? this.parts.hooks.lifetimes.idle;
   }
 
   /** What is to happen next unless something else happens before. */
   get deadline(): Deadline | undefined {
     const { settings, state, startedAt, stateSince, keepsMemory } = this.record;
-    const { maxAgeMs, hibernateAfterMs } = this.hooks.lifetimes;
+    const { maxAgeMs, hibernateAfterMs } = this.parts.hooks.lifetimes;
     return nextDeadline(
       {
         state,
@@ -56,12 +57,12 @@ export class SandboxLife {
         stateSince,
         endAt: this.endAt,
         onTimeout: settings.autoPause ? 'pause' : 'kill',
-        idleSince: this.sandbox.activity.idleSince,
+        idleSince: this.parts.activity.idleSince,
         keepsMemory,
       },
       {
         maxAgeMs: settings.listed ? maxAgeMs : undefined,
-        hibernateAfterMs: this.hooks.canHibernate ? hibernateAfterMs : undefined,
+        hibernateAfterMs: this.parts.hooks.canHibernate ? hibernateAfterMs : undefined,
         idle: this.idlePolicy,
       },
     );
@@ -75,7 +76,7 @@ export class SandboxLife {
   /** Gives it this long from now, within what the host allows. */
   give(timeoutMs: number): void {
     const { settings, startedAt } = this.record;
-    const { maxAgeMs = Number.POSITIVE_INFINITY } = settings.listed ? this.hooks.lifetimes : {};
+    const { maxAgeMs = Number.POSITIVE_INFINITY } = settings.listed ? this.parts.hooks.lifetimes : {};
     this.#time.set(Math.min(timeoutMs, startedAt + maxAgeMs - Date.now()));
   }
 
@@ -95,7 +96,7 @@ export class SandboxLife {
 
   /** Writes down what was changed. @throws Error when the disk does not take it. */
   keep(): void {
-    this.hooks.keep(this.sandbox);
+    this.parts.hooks.keep(this.whole());
     this.rearm();
   }
 
@@ -106,8 +107,8 @@ export class SandboxLife {
 
   /** Goes on to the next state. @throws HostError 404 or 409 where that is none, 507 where an intent cannot be kept. */
   step(event: SandboxEvent, cause: Cause): void {
-    const { sandbox, hooks } = this;
-    const { id, state: from, stateSince } = this.record;
+    const { log, hooks } = this.parts;
+    const { id, state: from, stateSince, settings } = this.record;
     const to = nextState(from, event);
     if (!to) {
       throw from === 'gone' || from === 'killing'
@@ -117,7 +118,7 @@ export class SandboxLife {
     const now = Date.now();
     Object.assign(this.record, { state: to, stateSince: now });
     try {
-      hooks.keep(sandbox);
+      hooks.keep(this.whole());
     } catch (cause) {
       if (intents.includes(to)) {
         Object.assign(this.record, { state: from, stateSince });
@@ -125,10 +126,10 @@ export class SandboxLife {
         throw new HostError(507, message, { cause });
       }
       // It has happened, and is brought to its end again if the host ends before it can be kept.
-      sandbox.log.add('error', `The state ${to} could not be kept.`);
+      log.add('error', `The state ${to} could not be kept.`);
     }
     this.rearm();
-    hooks.changed({ sandbox, event, from, to, cause, elapsedMs: now - stateSince });
+    hooks.changed({ sandbox: factsOf(id, settings), event, from, to, cause, elapsedMs: now - stateSince });
   }
 }
 

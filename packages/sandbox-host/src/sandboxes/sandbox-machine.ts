@@ -16,17 +16,15 @@ export class SandboxMachine {
 
   constructor(
     private readonly log: SandboxLog,
-    /** What it runs in has come to an end by itself. */
-    private readonly onLost: () => void,
+    private readonly report: {
+      /** What it runs in has come to an end by itself. */
+      lost: () => void;
+      outOfMemory: (processes: number) => void;
+    },
   ) {}
 
   get engine(): EngineSandbox | undefined {
     return this.#engine;
-  }
-
-  /** Processes that were killed so far because it had no memory left, as far as has been seen. */
-  get oomKills(): number {
-    return this.#oomKills;
   }
 
   run(engine: EngineSandbox, settings: SandboxSettings): void {
@@ -39,7 +37,7 @@ export class SandboxMachine {
     }
     engine.lost
       .then(() => {
-        if (this.#engine === engine) this.onLost();
+        if (this.#engine === engine) this.report.lost();
       })
       .catch(console.error);
   }
@@ -65,6 +63,7 @@ export class SandboxMachine {
     if (stats.oomKills > this.#oomKills) {
       const killed = stats.oomKills - this.#oomKills;
       this.#oomKills = stats.oomKills;
+      this.report.outOfMemory(killed);
       this.log.add('error', `Out of memory: ${killed} killed at the limit of ${engine.limits.memoryMB} MB.`);
     }
     return stats;

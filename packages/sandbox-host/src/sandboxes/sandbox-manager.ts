@@ -7,16 +7,16 @@ import type {
   StartOptions,
 } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { Cause, CreatePhase, LifecycleEvents } from '../events/lifecycle-events.js';
 import type { Collection } from '../storage/journal.js';
 import { askAgent } from './agent-status.js';
 import type { Deadline, Lifetimes } from './deadlines.js';
 import { newId, newToken } from './identifiers.js';
-import type { Cause, CreatePhase, LifecycleEvents } from './lifecycle-events.js';
 import type { Platform } from './platform.js';
 import { Sandbox } from './sandbox.js';
 import type { SandboxHooks } from './sandbox-hooks.js';
 import type { SandboxRecord } from './sandbox-record.js';
-import { networkPolicy, type SandboxSettings } from './sandbox-settings.js';
+import { factsOf, networkPolicy, type SandboxSettings } from './sandbox-settings.js';
 import { startAgent } from './start-agent.js';
 
 /** What sandboxes are made with. */
@@ -32,6 +32,8 @@ export interface SandboxManagerOptions {
   lifetimes?: Lifetimes;
   /** How long what runs in a sandbox that ends has to end by itself; 0 for not at all. */
   stopGraceMs: number;
+  /** Asked for a sandbox that was made before, before a new one is made. Default: there is none. */
+  takeReady?: (image: Image, settings: SandboxSettings) => Promise<Sandbox | undefined>;
   /** What programs of a sandbox reach on its loopback interface. Default: nothing. */
   localServer?: (sandbox: Sandbox) => LocalServer;
 }
@@ -44,14 +46,13 @@ export class SandboxManager {
   /** What happens to sandboxes, for whoever keeps books. */
   readonly events: LifecycleEvents = new EventEmitter();
   readonly lifetimes: Lifetimes;
-  /** Asked for a sandbox that was made before, before a new one is made. */
-  takeReady?: (image: Image, settings: SandboxSettings) => Promise<Sandbox | undefined>;
   readonly #engine: Engine;
   readonly #store: Collection<SandboxRecord>;
   readonly #releaseImage: (image: Image) => Promise<void>;
   readonly #hooks: SandboxHooks;
   readonly #requireRoom: () => Promise<void>;
   readonly #localServer: SandboxManagerOptions['localServer'];
+  readonly #takeReady: SandboxManagerOptions['takeReady'];
   readonly #sandboxes = new Map<string, Sandbox>();
   /** Creations under way, which a closing host has to wait for. */
   readonly #creating = new Set<Promise<unknown>>();
@@ -75,22 +76,29 @@ export class SandboxManager {
     this.#releaseImage = releaseImage;
     this.lifetimes = lifetimes;
     this.#localServer = localServer;
+    this.#takeReady = options.takeReady;
     this.#hooks = {
       platform,
       lifetimes,
       stopGraceMs,
       canHibernate: engine.capabilities.hibernate.level !== 'absent',
-      start: (sandbox) => this.#start(sandbox),
-      removeFiles: (sandbox) => engine.removeFiles(sandbox.id),
-      keep: (sandbox) => {
-        if (sandbox.state === 'gone') store.delete(sandbox.id);
-        else store.put(sandbox.id, sandbox.record());
+      start: (id) => this.#start(id),
+      removeFiles: (id) => engine.removeFiles(id),
+      keep: (record) => {
+        if (record.state === 'gone') store.delete(record.id);
+        else store.put(record.id, record);
       },
       changed: (transition) => this.#emit('transition', transition),
-      expire: (sandbox) => {
-        this.#expire(sandbox).catch(console.error);
+      measured: (id, memoryBytes) => this.#emit('measured', id, memoryBytes),
+      outOfMemory: (id, processes) => this.#emit('outOfMemory', id, processes),
+      expire: (id) => {
+        const sandbox = this.#sandboxes.get(id);
+        if (sandbox) this.#expire(sandbox).catch(console.error);
       },
-      lost: (sandbox) => this.#endSoon(sandbox, 'lost'),
+      lost: (id) => {
+        const sandbox = this.#sandboxes.get(id);
+        if (sandbox) this.#endSoon(sandbox, 'lost');
+      },
     };
   }
 
@@ -155,7 +163,7 @@ export class SandboxManager {
         return;
       }
       await sandbox.adopt(found);
-      this.#emit('adopted', sandbox);
+      this.#emit('adopted', factsOf(sandbox.id, sandbox.settings), sandbox.state);
     } catch (error) {
       console.error(error);
       // What cannot be ended now is no reason for a host not to start.
@@ -237,7 +245,7 @@ export class SandboxManager {
 
   #claim(image: Image, settings: SandboxSettings): Promise<Sandbox | undefined> {
     return this.#timed('claim', async () => {
-      const sandbox = await this.takeReady?.(image, settings);
+      const sandbox = await this.#takeReady?.(image, settings);
       return sandbox?.claim(settings, this.#nextStart()) ? sandbox : undefined;
     });
   }
@@ -249,11 +257,16 @@ export class SandboxManager {
   ): Promise<T> {
     const begun = performance.now();
     const sandbox = await work();
-    if (sandbox) this.#emit('phase', { sandbox, phase, elapsedMs: performance.now() - begun });
+    if (sandbox) {
+      const { id, state } = sandbox;
+      this.#emit('phase', { sandboxId: id, state, phase, elapsedMs: performance.now() - begun });
+    }
     return sandbox;
   }
 
-  #start(sandbox: Sandbox): Promise<EngineSandbox> {
+  #start(id: string): Promise<EngineSandbox> {
+    const sandbox = this.#sandboxes.get(id);
+    if (!sandbox) throw new HostError(404, `Sandbox "${id}" was not found.`);
     return this.#engine.start(sandbox.id, sandbox.image, this.#startOptions(sandbox));
   }
 

@@ -1,8 +1,8 @@
 import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
 import type { Image } from '@sandpiper/sandbox-engine/engine';
 import * as z from 'zod';
+import type { SandboxState } from '../events/lifecycle-events.js';
 import type { IdlePolicy } from './deadlines.js';
-import type { SandboxState } from './lifecycle.js';
 import type { SandboxSettings } from './sandbox-settings.js';
 
 /** What is kept of a sandbox, so that a host that is started again goes on with it. */

@@ -2,6 +2,7 @@ import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
 import type { NetworkPolicy } from '@sandpiper/sandbox-engine/engine';
 import type { SandboxUser } from '@sandpiper/sandbox-engine/user';
 import type { MountedVolume } from '@sandpiper/sandbox-engine/volumes';
+import type { SandboxFacts } from '../events/lifecycle-events.js';
 
 /** What may reach a sandbox and what it may reach, as it was asked for. */
 export interface NetworkRules {
@@ -88,3 +89,8 @@ export const defaultSettings: Omit<SandboxSettings, 'templateId'> = {
   diskMB: defaultDiskMB,
   listed: true,
 };
+
+/** What events say of a sandbox. */
+export function factsOf(id: string, { alias, templateId, listed }: SandboxSettings): SandboxFacts {
+  return { id, template: alias ?? templateId, listed };
+}

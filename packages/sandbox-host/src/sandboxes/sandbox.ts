@@ -7,11 +7,11 @@ import type {
   Limits,
 } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { keyId } from '../events/key-id.js';
+import type { Cause, SandboxEvent, SandboxState } from '../events/lifecycle-events.js';
 import { Activity } from './activity.js';
 import type { Deadline, IdlePolicy } from './deadlines.js';
 import { newToken } from './identifiers.js';
-import type { SandboxState } from './lifecycle.js';
-import type { Cause } from './lifecycle-events.js';
 import type { Platform } from './platform.js';
 import { type ProcessRequest, ProcessTable, type SandboxProcess } from './process-table.js';
 import { programEnvironment } from './program-environment.js';
@@ -48,6 +48,12 @@ export class Sandbox {
   #queue: Promise<unknown> = Promise.resolve();
   /** There when it was taken over: settles when the processes that it had are known. */
   #adopted: Promise<void> | undefined;
+  /** Hashed once: each request reports one. */
+  #tokenIds: {
+    accessToken?: string | undefined;
+    trafficToken?: string | undefined;
+    ids: { envd: string | undefined; port: string | undefined };
+  } = { ids: { envd: undefined, port: undefined } };
 
   constructor(record: SandboxRecord, hooks: SandboxHooks) {
     // Each stream that is followed listens for the end of its sandbox.
@@ -55,8 +61,11 @@ export class Sandbox {
     this.id = record.id;
     this.image = record.image;
     this.#hooks = hooks;
-    this.#life = new SandboxLife(record, this, hooks);
-    this.#machine = new SandboxMachine(this.log, () => hooks.lost(this));
+    this.#life = new SandboxLife(record, { activity: this.activity, log: this.log, hooks });
+    this.#machine = new SandboxMachine(this.log, {
+      lost: () => hooks.lost(record.id),
+      outOfMemory: (processes) => hooks.outOfMemory(record.id, processes),
+    });
     this.sampler = new Sampler(() => this.#stats(), record.settings.cpuCount);
   }
 
@@ -78,6 +87,17 @@ export class Sandbox {
 
   get trafficToken(): string | undefined {
     return this.#life.record.trafficToken;
+  }
+
+  /** Names the tokens without giving them away, for events; undefined where none is needed. */
+  get tokenIds(): { envd: string | undefined; port: string | undefined } {
+    const { accessToken, trafficToken } = this.#life.record;
+    if (this.#tokenIds.accessToken !== accessToken || this.#tokenIds.trafficToken !== trafficToken) {
+      const envd = accessToken === undefined ? undefined : keyId('access', accessToken);
+      const port = trafficToken === undefined ? undefined : keyId('traffic', trafficToken);
+      this.#tokenIds = { accessToken, trafficToken, ids: { envd, port } };
+    }
+    return this.#tokenIds.ids;
   }
 
   get platform(): Platform {
@@ -107,11 +127,6 @@ export class Sandbox {
   /** Whether its end has begun: from then on no request reaches it. */
   get isEnding(): boolean {
     return this.#ending.signal.aborted;
-  }
-
-  /** Processes that were killed so far because it had no memory left, as far as has been seen. */
-  get oomKills(): number {
-    return this.#machine.oomKills;
   }
 
   /** Whether it does not run but can be made to. */
@@ -194,7 +209,7 @@ export class Sandbox {
     return this.#oneAtATime(async () => {
       // Ended before it was begun.
       if (this.state !== 'creating') throw notFound(this.id);
-      this.#run(await this.#hooks.start(this));
+      this.#run(await this.#hooks.start(this.id));
     });
   }
 
@@ -203,7 +218,7 @@ export class Sandbox {
     this.#life.record.startedAt = startedAt.getTime();
     this.activity.touch();
     this.#life.give(this.settings.timeoutMs);
-    this.#life.step('created', 'caller');
+    this.#step('created', 'caller');
   }
 
   /** Makes one that was made before it was asked for somebody's. @returns false when it does not run any more. */
@@ -224,8 +239,8 @@ export class Sandbox {
     return this.#oneAtATime(async () => {
       const { state, keepsMemory } = this.#life.record;
       if (!keepsMemory) {
-        if (state === 'pausing') this.#life.step('paused', 'recovery');
-        if (state === 'resuming') this.#life.step('failed', 'recovery');
+        if (state === 'pausing') this.#step('paused', 'recovery');
+        if (state === 'resuming') this.#step('failed', 'recovery');
       } else if (found) {
         this.#run(found.sandbox);
         const processes = found.processes.then((list) => {
@@ -241,8 +256,8 @@ export class Sandbox {
           await found.sandbox.thaw();
           await processes;
         } else if (state !== 'hibernated') await found.sandbox.freeze();
-        if (state === 'pausing') this.#life.step('paused', 'recovery');
-        if (state === 'resuming') this.#life.step('resumed', 'recovery');
+        if (state === 'pausing') this.#step('paused', 'recovery');
+        if (state === 'resuming') this.#step('resumed', 'recovery');
       }
       this.rearm();
     });
@@ -268,7 +283,7 @@ export class Sandbox {
 
   /** Starts a program, with the sandbox's environment under the program's own. */
   async start(request: ProcessRequest): Promise<SandboxProcess> {
-    return this.processes.start(this.engine, request, programEnvironment(this, request));
+    return this.processes.start(this.engine, request, this.#environment(request));
   }
 
   /**
@@ -289,7 +304,7 @@ export class Sandbox {
       }
       if (!this.#machine.engine || !this.#hooks.canHibernate) return false;
       await this.#machine.engine.hibernate();
-      this.#life.step('hibernated', cause);
+      this.#step('hibernated', cause);
       return true;
     });
   }
@@ -309,18 +324,18 @@ export class Sandbox {
       this.#life.runClock();
       this.#life.give(timeoutMs);
       try {
-        this.#life.step('resume', cause);
+        this.#step('resume', cause);
         if (engine) await engine.thaw();
         else await this.#bootAgain();
       } catch (error) {
         this.#life.record.keepsMemory = this.#machine.engine !== undefined;
         this.#life.stopClockAt(leftMs);
-        if (this.state === 'resuming') this.#life.step('failed', cause);
+        if (this.state === 'resuming') this.#step('failed', cause);
         throw error;
       }
       Object.assign(this.#life.record, { keepsMemory: true, wakesOnRequest: false });
       this.activity.touch();
-      this.#life.step('resumed', cause);
+      this.#step('resumed', cause);
       return true;
     });
   }
@@ -356,11 +371,11 @@ export class Sandbox {
       if (this.state === 'gone') return false;
       this.sampler.stop();
       const was = this.state;
-      if (was !== 'killing') this.#life.step('kill', cause);
+      if (was !== 'killing') this.#step('kill', cause);
       if (cause !== 'lost') await this.#stopProcesses(was);
       if (this.#machine.engine) await this.#machine.engine.destroy();
-      else await this.#hooks.removeFiles(this);
-      this.#life.step('killed', cause);
+      else await this.#hooks.removeFiles(this.id);
+      this.#step('killed', cause);
       return true;
     });
   }
@@ -371,7 +386,7 @@ export class Sandbox {
     Object.assign(this.#life.record, { keepsMemory: how.memory, wakesOnRequest: how.wakesOnRequest });
     this.#life.stopClock();
     try {
-      this.#life.step('pause', cause);
+      this.#step('pause', cause);
       if (how.memory) await this.#machine.engine?.freeze();
       else {
         await this.#stopProcesses('running');
@@ -380,10 +395,10 @@ export class Sandbox {
     } catch (error) {
       Object.assign(this.#life.record, { keepsMemory: true, wakesOnRequest: false });
       this.#life.runClock();
-      if (this.state === 'pausing') this.#life.step('failed', cause);
+      if (this.state === 'pausing') this.#step('failed', cause);
       throw error;
     }
-    this.#life.step('paused', cause);
+    this.#step('paused', cause);
     return true;
   }
 
@@ -402,6 +417,17 @@ export class Sandbox {
     });
   }
 
+  #step(event: SandboxEvent, cause: Cause): void {
+    this.#life.step(event, cause);
+    // What it uses before it is paused, and after.
+    if (['pausing', 'paused', 'hibernated'].includes(this.state)) this.sampler.take().catch(() => {});
+  }
+
+  #environment(request: ProcessRequest): Record<string, string> {
+    const { templateId, envs } = this.settings;
+    return programEnvironment({ id: this.id, templateId, envs, platformEnvs: this.platform.envs }, request);
+  }
+
   #run(engine: EngineSandbox): void {
     this.#machine.run(engine, this.settings);
   }
@@ -410,7 +436,7 @@ export class Sandbox {
     await this.#machine.dropMemory();
     this.#booting = true;
     try {
-      this.#run(await this.#hooks.start(this));
+      this.#run(await this.#hooks.start(this.id));
       if (this.settings.start) await startAgent(this, this.settings.start, { signal: this.signal });
     } catch (error) {
       await this.#machine.dropMemory();
@@ -424,6 +450,7 @@ export class Sandbox {
     const ends = this.state === 'killing' || this.state === 'gone';
     const stats = ends ? undefined : await this.#machine.stats();
     if (!stats) throw notFound(this.id);
+    if (!this.isEnding) this.#hooks.measured(this.id, stats.memoryBytes);
     return stats;
   }
 

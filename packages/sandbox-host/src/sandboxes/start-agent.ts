@@ -1,8 +1,8 @@
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { OnLine } from './follow-lines.js';
 import { OutputExcerpt } from './output-excerpt.js';
-import { readyCheck } from './ready-check.js';
-import type { Sandbox } from './sandbox.js';
+import { type ReadyTarget, readyCheck } from './ready-check.js';
+import type { SandboxLog } from './sandbox-log.js';
 import type { StartCommand } from './sandbox-settings.js';
 import { startShell } from './start-shell.js';
 
@@ -27,7 +27,7 @@ export interface StartOptions {
  * @throws HostError 500 that says how it ended and what it wrote.
  */
 export async function startAgent(
-  sandbox: Sandbox,
+  sandbox: ReadyTarget & { readonly log: SandboxLog },
   { startCmd, readyCmd }: StartCommand,
   { signal, onLine }: StartOptions = {},
 ): Promise<void> {

@@ -1,14 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SandboxProcess } from './process-table.js';
-import type { Sandbox } from './sandbox.js';
+import type { ProcessTable, SandboxProcess } from './process-table.js';
+import type { SandboxLog } from './sandbox-log.js';
+
+/** What is to end, and for how long that may take. */
+export interface StopTarget {
+  readonly processes: ProcessTable;
+  readonly log: SandboxLog;
+  /** Milliseconds. */
+  readonly stopGraceMs: number;
+}
 
 /**
  * Lets a sandbox's server and commands end by themselves: SIGTERM to each, and a wait of at most
- * {@link Sandbox.stopGraceMs} until they have ended. What runs after that is for the engine to kill.
+ * {@link StopTarget.stopGraceMs} until they have ended. What runs after that is for the engine to kill.
  *
  * @param thaw - Of a paused sandbox: lets it go on, and settles when its processes are known.
  */
-export async function stopProcesses(sandbox: Sandbox, thaw?: () => Promise<void>): Promise<void> {
+export async function stopProcesses(sandbox: StopTarget, thaw?: () => Promise<void>): Promise<void> {
   const { stopGraceMs, log } = sandbox;
   const waiting = new AbortController();
   try {
@@ -25,7 +33,7 @@ export async function stopProcesses(sandbox: Sandbox, thaw?: () => Promise<void>
   }
 }
 
-async function endOfAll({ processes }: Sandbox, thaw?: () => Promise<void>): Promise<true> {
+async function endOfAll({ processes }: StopTarget, thaw?: () => Promise<void>): Promise<true> {
   const asked = new Set<SandboxProcess>();
   const ask = async (): Promise<void> => {
     // An interactive shell ignores SIGTERM, and has nothing to save.

@@ -171,7 +171,7 @@ export class TemplateBuilder {
     state: BuildState,
     start: { startCmd: string; readyCmd: string | undefined; onLine: OnLine },
   ): Promise<void> {
-    Object.assign(sandbox.settings, state);
+    sandbox.change(state);
     await startAgent(sandbox, start, { onLine: start.onLine });
   }
 
