@@ -16,7 +16,7 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   path: string;
   summary: string;
   query?: Query;
-  /** A body that is left out is checked as `{}`. */
+  /** A body that is left out is checked as `{}`. Made of `z.strictObject`: what is not understood is refused by its name. */
   body?: Body;
   /** The status of success. */
   status: number;
@@ -107,12 +107,15 @@ function readText(request: IncomingMessage): Promise<string> {
 function check<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
-    const issues = parsed.error.issues.map(
-      ({ path, message }) => `${[where, ...path].join('.')}: ${message}`,
-    );
-    throw new HostError(400, issues.join('; '));
+    throw new HostError(400, parsed.error.issues.flatMap((issue) => inWords(issue, where)).join('; '));
   }
   const nul = findNul(value);
   if (nul !== undefined) throw new HostError(400, `${where}${nul}: cannot hold a NUL character`);
   return parsed.data;
+}
+
+function inWords(issue: z.core.$ZodIssue, where: string): string[] {
+  const place = [where, ...issue.path].join('.');
+  if (issue.code !== 'unrecognized_keys') return [`${place}: ${issue.message}`];
+  return issue.keys.map((key) => `${place}.${key}: is not known here`);
 }

@@ -19,7 +19,7 @@ const sizeFields = { min: count, max: count.optional() };
 
 /** Checks what a pool is asked to be. */
 export const poolSizeSchema: z.ZodType<PoolSize, { min: number; max?: number | undefined }> = z
-  .object(sizeFields)
+  .strictObject(sizeFields)
   .transform(({ min, max = min }) => ({ min, max }))
   .refine(({ min, max }) => min <= max, { path: ['max'], message: 'must not be less than min' });
 

@@ -24,7 +24,7 @@ export function lifecycleRoutes(sandboxes: SandboxManager): Route[] {
       method: 'post',
       path: '/x/sandboxes/{sandboxID}/idle',
       summary: 'Set what becomes of a sandbox when nothing happens in it: { idleMs: 0 } for nothing',
-      body: z.object({
+      body: z.strictObject({
         idleMs: z.union([z.literal(0), idleMs]),
         action: z.enum(['pause', 'kill', 'hibernate']).default('pause'),
       }),

@@ -36,7 +36,9 @@ const envSchema = record.superRefine((env, context) => {
 });
 /** So many ports of a sandbox can be said to serve HTTPS. */
 const maxHttpsPorts = 256;
-const egressSchema = z.object({
+/** What E2B's SDKs send and what means nothing here is taken by its name; everything else is refused. */
+const ignored = z.unknown().optional();
+const egressSchema = z.strictObject({
   allowOut: z.array(z.string()).optional(),
   denyOut: z.array(z.string()).optional(),
   // Ignored, it would let traffic out by itself that was to go through the proxy.
@@ -44,6 +46,8 @@ const egressSchema = z.object({
     .unknown()
     .refine((proxy) => proxy == null, 'is not to be had here: this host sends nothing through a proxy')
     .optional(),
+  // What its proxy would add to requests on the way out; this host has none.
+  rules: ignored,
 });
 const networkSchema = egressSchema.extend({
   allowPublicTraffic: z.boolean().optional(),
@@ -71,7 +75,7 @@ const mountPath = z
   // biome-ignore lint/suspicious/noControlCharactersInRegex: just these cannot be in a path.
   .regex(/^(\/(?!\.{1,2}(\/|$))[^/\x00]{1,255})+$/, 'must be absolute, without dots, and not the root');
 const volumeMountsSchema = z
-  .array(z.object({ name: z.string(), path: mountPath }))
+  .array(z.strictObject({ name: z.string(), path: mountPath }))
   .max(maxVolumes)
   .superRefine((mounts, context) => {
     for (const [index, { path }] of mounts.entries()) {
@@ -81,7 +85,7 @@ const volumeMountsSchema = z
       context.addIssue({ code: 'custom', path: [index, 'path'], message });
     }
   });
-const newSandboxSchema = z.object({
+const newSandboxSchema = z.strictObject({
   templateID: z.string().min(1),
   timeout: seconds.optional(),
   metadata: record.optional(),
@@ -90,11 +94,15 @@ const newSandboxSchema = z.object({
   network: networkSchema.optional(),
   autoPause: z.boolean().optional(),
   autoPauseMemory: z.boolean().optional(),
-  autoResume: z.object({ enabled: z.boolean() }).optional(),
+  autoResume: z.strictObject({ enabled: z.boolean() }).optional(),
   volumeMounts: volumeMountsSchema.optional(),
   secure: z.boolean().optional(),
+  // The SDK itself starts the gateway, with this.
+  mcp: ignored,
+  // Tokens for `network.rules`.
+  iam: ignored,
 });
-const connectSchema = z.object({ timeout: seconds.optional(), memory: z.boolean().optional() });
+const connectSchema = z.strictObject({ timeout: seconds.optional(), memory: z.boolean().optional() });
 const listQuery = z.object({
   ...pageFields,
   metadata: z.string().optional(),
@@ -259,11 +267,13 @@ export function sandboxRoutes(
       method: 'post',
       path: '/sandboxes/{sandboxID}/resume',
       summary: 'Resume a paused sandbox',
-      body: z.object({ timeout: seconds.optional(), autoPause: z.boolean().optional() }),
+      body: connectSchema.extend({ autoPause: z.boolean().optional() }),
       status: 201,
       handle: async ({ params, body }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
-        const resumed = await sandbox.resume((body.timeout ?? defaultSecondsV1) * 1000);
+        const resumed = await sandbox.resume((body.timeout ?? defaultSecondsV1) * 1000, {
+          memory: body.memory,
+        });
         if (!resumed) throw new HostError(409, `Sandbox "${sandbox.id}" is running already.`);
         if (body.autoPause !== undefined) sandbox.change({ autoPause: body.autoPause });
         return { body: created(sandbox) };
@@ -273,7 +283,7 @@ export function sandboxRoutes(
       method: 'post',
       path: '/sandboxes/{sandboxID}/pause',
       summary: 'Pause a sandbox',
-      body: z.object({ memory: z.boolean().optional() }),
+      body: z.strictObject({ memory: z.boolean().optional() }),
       status: 204,
       handle: async ({ params, body }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
@@ -286,7 +296,7 @@ export function sandboxRoutes(
       method: 'post',
       path: '/sandboxes/{sandboxID}/timeout',
       summary: 'Set how long a sandbox lives from now',
-      body: z.object({ timeout: seconds }),
+      body: z.strictObject({ timeout: seconds }),
       status: 204,
       handle: ({ params, body }) => {
         sandboxes.get(params.sandboxID ?? '').setTimeout(body.timeout * 1000);
@@ -297,7 +307,7 @@ export function sandboxRoutes(
       method: 'post',
       path: '/sandboxes/{sandboxID}/refreshes',
       summary: 'Let a sandbox live at least this much longer',
-      body: z.object({ duration: seconds.optional() }),
+      body: z.strictObject({ duration: seconds.optional() }),
       status: 204,
       handle: ({ params, body }) => {
         sandboxes.get(params.sandboxID ?? '').extendTimeout((body.duration ?? defaultSecondsV1) * 1000);

@@ -37,7 +37,7 @@ export function snapshotRoutes(sandboxes: SandboxManager, catalog: TemplateCatal
       method: 'post',
       path: '/sandboxes/{sandboxID}/snapshots',
       summary: 'Keep the files of a sandbox as something to start from',
-      body: z.object({ name: z.string().optional() }),
+      body: z.strictObject({ name: z.string().optional() }),
       status: 201,
       handle: async ({ params, body }) => ({
         body: view(await take(sandboxes.get(params.sandboxID ?? ''), body.name)),
@@ -64,7 +64,7 @@ export function snapshotRoutes(sandboxes: SandboxManager, catalog: TemplateCatal
       method: 'post',
       path: '/sandboxes/{sandboxID}/fork',
       summary: 'Start sandboxes from the files of a sandbox as they are now',
-      body: z.object({
+      body: z.strictObject({
         timeout: z.int().min(0).optional(),
         count: z.int().min(1).max(maxForks).default(1),
       }),

@@ -19,7 +19,9 @@ import { page, pageFields } from '../pages.js';
 import { type Route, route } from '../route.js';
 
 const tagSchema = z.string().regex(tagPattern, 'may have letters, digits, ".", "_" and "-"');
-const newBuildSchema = z.object({
+/** What E2B's SDKs send and what means nothing here is taken by its name; everything else is refused. */
+const ignored = z.unknown().optional();
+const newBuildSchema = z.strictObject({
   name: z.string().optional(),
   alias: z.string().optional(),
   tags: z.array(tagSchema).max(64).optional(),
@@ -31,21 +33,35 @@ const newBuildSchema = z.object({
     .optional(),
   // As E2B calls it where it tells it; it cannot be asked for there.
   diskSizeMB: diskMBSchema.optional(),
+  /** What has to be left on the disk; here what a template holds does not count. */
+  minFreeDiskMb: z
+    .int()
+    .min(0)
+    .max(diskMBSchema.maxValue ?? Number.MAX_SAFE_INTEGER)
+    .optional(),
+  // A host has one team.
+  teamID: ignored,
 });
-const startBuildSchema = z.object({
+const startBuildSchema = z.strictObject({
   fromImage: z.string().optional(),
   fromTemplate: z.string().optional(),
+  // No registry is asked: a template stands for an image, or the image is refused.
+  fromImageRegistry: ignored,
   startCmd: z.string().optional(),
   readyCmd: z.string().optional(),
   force: z.boolean().optional(),
   steps: z
     .array(
       z
-        .object({
+        .strictObject({
           type: z.string(),
           args: z.array(z.string()).default([]),
           filesHash: z.string().optional(),
           force: z.boolean().optional(),
+          // How the SDK has packed the files of a COPY, which the archive itself shows.
+          forceUpload: ignored,
+          resolveSymlinks: ignored,
+          gzip: ignored,
         })
         .superRefine(({ type, args }, context) => {
           if (type.toUpperCase() !== 'ENV') return;
@@ -115,7 +131,7 @@ export function templateRoutes({
       method: 'post',
       path: '/templates/tags',
       summary: 'Give tags to the build another tag means',
-      body: z.object({ target: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
+      body: z.strictObject({ target: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
       status: 201,
       handle: ({ body }) => {
         const { template: found, build } = catalog.resolve(body.target);
@@ -127,7 +143,7 @@ export function templateRoutes({
       method: 'delete',
       path: '/templates/tags',
       summary: 'Take tags away',
-      body: z.object({ name: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
+      body: z.strictObject({ name: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
       status: 204,
       handle: ({ body }) => {
         const found = catalog.get(body.name);
@@ -182,7 +198,7 @@ export function templateRoutes({
         const build = catalog.addBuild(found, tags, {
           cpuCount: body.cpuCount ?? defaultResources.cpuCount,
           memoryMB: body.memoryMB ?? defaultResources.memoryMB,
-          diskMB: body.diskSizeMB ?? defaultResources.diskMB,
+          diskMB: body.diskSizeMB ?? Math.max(defaultResources.diskMB, body.minFreeDiskMb ?? 0),
         });
         return {
           body: {
@@ -273,7 +289,7 @@ export function templateRoutes({
         method: 'patch',
         path,
         summary: 'Say whether a template is public',
-        body: z.object({ public: z.boolean().optional() }),
+        body: z.strictObject({ public: z.boolean().optional() }),
         status: 200,
         handle: ({ params, body }) => {
           const found = template(params);

@@ -76,7 +76,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       path: '/volumecontent/{volumeID}/path',
       summary: 'Change whose a file or directory of a volume is, and its mode',
       query: pathQuery,
-      body: z.object({ uid: userId.optional(), gid: userId.optional(), mode: mode.optional() }),
+      body: z.strictObject({ uid: userId.optional(), gid: userId.optional(), mode: mode.optional() }),
       status: 200,
       handle: async ({ query, body, ...call }) => ({
         body: view(await open(call).change(query.path, body)),

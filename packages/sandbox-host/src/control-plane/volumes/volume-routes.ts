@@ -22,7 +22,7 @@ export function volumeRoutes(volumes: VolumeCatalog, domain: () => string | unde
       method: 'post',
       path: '/volumes',
       summary: 'Make a volume',
-      body: z.object({ name: nameSchema }),
+      body: z.strictObject({ name: nameSchema }),
       status: 201,
       handle: async ({ body }) => ({ body: withToken(await volumes.create(body.name)) }),
     }),
