@@ -58,6 +58,18 @@ app.hono.get('/broken', () => {
   });
   return new Response(broken, { headers: { 'content-type': 'text/event-stream' } });
 });
+// A stream without heartbeats, as other servers have.
+app.hono.get('/pause/:ms', (c) => {
+  const paused = new ReadableStream({
+    async start(controller) {
+      controller.enqueue(new TextEncoder().encode('data: 1\n\n'));
+      await setTimeout(Number(c.req.param('ms')));
+      controller.enqueue(new TextEncoder().encode('data: 2\n\n'));
+      controller.close();
+    },
+  });
+  return new Response(paused, { headers: { 'content-type': 'text/event-stream' } });
+});
 app.hono.get('/large-head', () => new Response('', { headers: { 'x-large': 'x'.repeat(6_000) } }));
 app.hono.get('/raw/*', (c) =>
   c.json({ path: new URL(c.req.url).pathname, authorization: c.req.header('authorization') }),

@@ -20,30 +20,33 @@ import { Sandbox } from 'e2b';
  * @typedef {{ ok: boolean, text: string }} Result
  */
 
-/** What the checks' columns are called. */
+/** What is tried. */
 export const checks = {
-  late: 'Events late by',
-  silent: 'Silent call',
-  cut: 'Stream cut',
-  left: 'Leaving seen after',
-  leftWithKey: 'Leaving seen, with a key',
-  cancelled: 'Cancelled after',
-  command: 'Silent command',
-  files: 'Files of 5 MB',
+  late: 'events late by',
+  silent: 'a call that is silent for longer than the proxy waits',
+  cut: 'a stream during which the proxy is killed and started again',
+  left: 'leaving a stream is seen after',
+  leftWithKey: 'with a key (kept for 10 s more)',
+  cancelled: 'with agent-client',
+  command: 'a silent command of envd',
+  files: 'a file of 5 MB up and down',
   webSocket: 'WebSocket',
-  caches: 'Nothing cached',
-  head: 'Head of 6 kB',
-  path: '`%2F`',
-  authorization: '`Authorization`',
-  remove: '`DELETE`',
-  plain: 'Silent call of a plain caller',
-  silentSocket: 'Silent WebSocket',
-  spread: 'Uploads are',
-  broken: 'Agent dies in mid-stream',
+  caches: 'nothing is answered from a cache',
+  head: 'a response head of 6 kB',
+  path: '`%2F` in a path',
+  authorization: '`Authorization` for the agent',
+  remove: '`DELETE` from another address',
+  plain: 'a silent call of another caller',
+  silentStream: 'a silent stream without heartbeats',
+  silentSocket: 'a silent WebSocket',
+  spread: 'uploads are',
+  broken: 'an agent that dies in mid-stream looks like',
 };
 
+/** What the proxy's timeouts decide. */
+export const timed = ['plain', 'silentStream', 'silentSocket'];
 /** These say how a proxy is, and never fail. */
-export const remarks = ['plain', 'silentSocket', 'spread', 'broken'];
+export const remarks = [...timed, 'spread', 'broken'];
 
 /**
  * @param {Trial} trial
@@ -91,6 +94,7 @@ export async function tryProxy(trial) {
     await Promise.all([
       check('silent', silent, silentSeconds + 40),
       check('plain', plain, silentSeconds + 10),
+      check('silentStream', silentStream, silentSeconds + 10),
       check('silentSocket', silentSocket, silentSeconds + 10),
       check('command', command, silentSeconds + 20),
       check('left', left, 55),
@@ -129,25 +133,10 @@ async function late({ at, direct }, [session]) {
 /** A call that says nothing for longer than the proxy waits. */
 async function silent(trial, [session]) {
   const id = randomUUID();
-  let requests = 1;
-  const retried = new AgentRuntimeClient({
-    apiKey: trial.apiKey,
-    apiUrl: trial.at,
-    sandboxUrl: trial.at,
-    timeoutMs: (trial.silentSeconds + 60) * 1000,
-    onRetry: () => (requests += 1),
-  });
-  try {
-    const same = await retried.getSession(session.sandboxId);
-    const { result } = await same.invoke({ id, kind: 'sleep', ms: trial.silentSeconds * 1000 });
-    const { runs } = await seen(trial, session, id);
-    return {
-      ok: result === 'awake' && runs === 1,
-      text: `ran ${times(runs)}, ${requests === 1 ? 'one request' : `${requests} requests`}`,
-    };
-  } finally {
-    await retried.close();
-  }
+  const { result, attempts } = await session.invoke({ id, kind: 'sleep', ms: trial.silentSeconds * 1000 });
+  const { runs } = await seen(trial, session, id);
+  const ok = result === 'awake' && runs === 1;
+  return { ok, text: `ran ${times(runs)}, ${attempts === 1 ? 'one request' : `${attempts} requests`}` };
 }
 
 /** The same call of a caller that knows no keys, which gets what the proxy makes of it. */
@@ -162,6 +151,15 @@ async function plain({ at, silentSeconds }, [session]) {
     () => 'cut',
   );
   return { ok: true, text: `${status} after ${seconds(performance.now() - began)}` };
+}
+
+/** A stream of a server that sends no heartbeats. */
+async function silentStream({ at, silentSeconds }, [session]) {
+  const response = await fetch(`${at}/pause/${silentSeconds * 1000}`, { headers: naming(session) });
+  const began = performance.now();
+  const text = await response.text().catch(() => '');
+  const kept = text.includes('data: 2');
+  return { ok: true, text: kept ? 'kept' : `cut after ${seconds(performance.now() - began)}` };
 }
 
 /** A command that prints, is silent for longer than the proxy waits, and prints again. */

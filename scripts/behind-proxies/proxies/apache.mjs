@@ -7,14 +7,20 @@ export default {
   place: '`/etc/apache2/sites-enabled/sandboxes.conf`, after `a2enmod proxy proxy_http`',
   config: ({ port, upstream, idleSeconds }) => [
     `<VirtualHost *:${port}>`,
-    { text: '  ProxyPreserveHost On', cost: '' },
-    { text: '  AllowEncodedSlashes NoDecode', cost: '' },
-    { text: `  ProxyTimeout ${idleSeconds}`, cost: '' },
+    {
+      text: '  ProxyPreserveHost On',
+      cost: 'names of sandboxes are lost: 404 for what is asked by name, as WebSockets are',
+    },
+    { text: '  AllowEncodedSlashes NoDecode', cost: 'a path with `%2F` is Apache’s own 404' },
+    {
+      text: `  ProxyTimeout ${idleSeconds}`,
+      cost: 'Apache’s `Timeout` counts (300 s in Debian, not waited for here)',
+    },
     {
       text: `  ProxyPass / http://${upstream}/ nocanon upgrade=websocket`,
       instead: `  ProxyPass / http://${upstream}/ nocanon`,
       name: 'upgrade=websocket',
-      cost: '',
+      cost: 'WebSockets are a 404',
     },
     '</VirtualHost>',
   ],

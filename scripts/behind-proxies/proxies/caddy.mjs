@@ -10,7 +10,7 @@ export default {
       text: `:${port} {`,
       instead: `http://example.com:${port} {`,
       name: 'a site without a name',
-      cost: '',
+      cost: 'other names, and requests by address, get an empty 200',
     },
     `  reverse_proxy ${upstream}`,
     '}',

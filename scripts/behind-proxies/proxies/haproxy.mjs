@@ -9,10 +9,17 @@ export default {
     'listen sandboxes',
     `  bind :${port}`,
     `  server host ${upstream}`,
-    { text: '  option http-no-delay', cost: '' },
-    { text: '  option abortonclose', cost: '' },
+    { text: '  option http-no-delay', cost: 'each event is late by 0.1 s to 0.2 s' },
+    {
+      text: '  option abortonclose',
+      cost: 'that a caller left a stream is seen at the next heartbeats, after 30 s',
+    },
     { text: `  timeout client ${idleSeconds}s`, cost: '', defaultSeconds: 50 },
-    { text: `  timeout server ${idleSeconds}s`, cost: '', defaultSeconds: 50 },
+    {
+      text: `  timeout server ${idleSeconds}s`,
+      cost: 'a silent call of another caller is a 504 after 50 s',
+      defaultSeconds: 50,
+    },
     { text: `  timeout tunnel ${idleSeconds}s`, cost: '', defaultSeconds: 50 },
   ],
   async start({ folder, config }) {

@@ -10,13 +10,19 @@ export default {
     return [
       'server.modules += ("mod_proxy")',
       `proxy.server = ("" => (("host" => "${host}", "port" => ${port})))`,
-      { text: 'proxy.header = ("upgrade" => "enable")', cost: '' },
-      { text: 'server.stream-response-body = 2', cost: '' },
-      { text: 'server.stream-request-body = 2', cost: '' },
+      { text: 'proxy.header = ("upgrade" => "enable")', cost: 'WebSockets are a 404' },
+      {
+        text: 'server.stream-response-body = 2',
+        cost: 'a stream arrives when it has ended: events, the output of commands; nobody’s leaving is seen',
+      },
+      {
+        text: 'server.stream-request-body = 2',
+        cost: 'an upload reaches the sandbox when lighttpd has all of it',
+      },
       {
         text: 'server.http-parseopts = (\n  "url-path-2f-decode" => "disable",\n  "url-path-2f-reject" => "disable"\n)',
         name: 'url-path-2f-decode',
-        cost: '',
+        cost: '`%2F` in a path becomes `/`',
       },
     ];
   },

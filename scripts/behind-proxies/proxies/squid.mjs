@@ -10,11 +10,19 @@ export default {
     const peer = `cache_peer ${host} parent ${upstreamPort} 0 no-query originserver`;
     return [
       `http_port ${port} accel vhost`,
-      { text: `${peer} login=PASSTHRU`, instead: peer, name: 'login=PASSTHRU', cost: '' },
+      {
+        text: `${peer} login=PASSTHRU`,
+        instead: peer,
+        name: 'login=PASSTHRU',
+        cost: 'the agent gets no `Authorization`',
+      },
       'http_access allow all',
-      { text: 'cache deny all', cost: '' },
-      { text: 'http_upgrade_request_protocols websocket allow all', cost: '' },
-      { text: `read_timeout ${idleSeconds} seconds`, cost: '' },
+      {
+        text: 'cache deny all',
+        cost: 'a response with `Last-Modified` that says nothing of caching is kept, for a tenth of its age',
+      },
+      { text: 'http_upgrade_request_protocols websocket allow all', cost: 'WebSockets are a 404' },
+      { text: `read_timeout ${idleSeconds} seconds`, cost: '15 minutes count (not waited for here)' },
     ];
   },
   async start({ folder, config, port }) {

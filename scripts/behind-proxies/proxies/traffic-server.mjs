@@ -12,23 +12,28 @@ export default {
     `map / http://${upstream}/`,
     '# records.config',
     `CONFIG proxy.config.http.server_ports STRING ${port}`,
-    { text: 'CONFIG proxy.config.url_remap.pristine_host_hdr INT 1', cost: '' },
-    { text: 'CONFIG proxy.config.http.cache.http INT 0', cost: '' },
+    {
+      text: 'CONFIG proxy.config.url_remap.pristine_host_hdr INT 1',
+      name: 'pristine_host_hdr',
+      cost: 'names of sandboxes are lost: 404 for what is asked by name, as WebSockets are',
+    },
     {
       text: `CONFIG proxy.config.http.transaction_no_activity_timeout_in INT ${idleSeconds}`,
+      name: 'transaction_no_activity_timeout_in',
       cost: '',
       defaultSeconds: 30,
     },
     {
       text: `CONFIG proxy.config.http.transaction_no_activity_timeout_out INT ${idleSeconds}`,
-      cost: '',
+      name: 'transaction_no_activity_timeout_out',
+      cost: 'a silent call of another caller is a 504 after 30 s',
       defaultSeconds: 30,
     },
     '# ip_allow.yaml',
     {
       text: 'ip_allow:\n  - { apply: in, ip_addrs: 0/0, action: allow, methods: ALL }',
       name: 'ip_allow',
-      cost: '',
+      cost: '`DELETE` from other machines is a 403: nobody can kill a sandbox',
     },
   ],
   async start({ folder, config }) {
