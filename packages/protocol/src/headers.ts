@@ -15,6 +15,10 @@ export const headers = {
   usage: 'x-agent-usage',
   /** The sandbox the agent runs in. */
   sandboxId: 'x-sandbox-id',
+  /** On a creation, to our host: the memory that this sandbox is limited to, in MiB, in place of its template's. */
+  sandboxMemoryMB: 'x-sandbox-memory-mb',
+  /** The same of processors; a part of one is a fraction. */
+  sandboxCpuCount: 'x-sandbox-cpu-count',
   /** New at each start of the runtime's process; on every response. */
   runtimeInstance: 'x-runtime-instance',
   /** "Run this only if you are still the process that I spoke to." */

@@ -7,11 +7,13 @@ import { abortable } from './abortable.js';
 import type { Orphans } from './orphans.js';
 import type { SandboxConfig } from './sandbox-config.js';
 import { type SandboxLabels, toMetadata } from './sandbox-labels.js';
+import { limitHeaders, type SandboxLimits } from './sandbox-limits.js';
 
 /** A sandbox to be made. */
 export interface SandboxPlan {
   labels: SandboxLabels;
   config: SandboxConfig;
+  limits: SandboxLimits;
   metadata: Record<string, string>;
   lifetimeMs: number;
 }
@@ -26,10 +28,12 @@ export async function createSandbox(
   plan: SandboxPlan,
   signal: AbortSignal | undefined,
 ): Promise<Sandbox> {
-  const { labels, config, lifetimeMs } = plan;
+  const { labels, config, limits, lifetimeMs } = plan;
   signal?.throwIfAborted();
+  const options = platform.options();
   const creating = Sandbox.create(labels.template, {
-    ...platform.options(),
+    ...options,
+    apiHeaders: { ...options.apiHeaders, ...limitHeaders(limits) },
     timeoutMs: lifetimeMs,
     metadata: toMetadata(plan.metadata, labels),
     envs: config.envVars ?? {},

@@ -8,10 +8,10 @@ import { createSandbox } from './create-sandbox.js';
 import type { CreateSessionOptions } from './create-session-options.js';
 import { ensureAgentReady, findAgentConfig } from './ensure-agent-ready.js';
 import type { Orphans } from './orphans.js';
-import { checkRequirement, readRequirement } from './require-resources.js';
 import type { SandboxRecord } from './sandbox-api.js';
 import { SandboxHandle } from './sandbox-handle.js';
 import { type SandboxLabels, toMetadata } from './sandbox-labels.js';
+import { checkLimits, readLimits } from './sandbox-limits.js';
 import type { SessionServices } from './session-services.js';
 import { defaultLifetimeMs } from './session-settings.js';
 import { NotReady } from './wait-until-ready.js';
@@ -37,7 +37,7 @@ export async function provisionSandbox(
 ): Promise<Provisioned> {
   const { config = {}, metadata = {} } = options;
   const { platform, templates, sandboxes } = services;
-  const requirement = readRequirement(config);
+  const limits = readLimits(config);
   const lifetimeMs = options.lifetimeMs ?? config.lifetimeMs ?? defaultLifetimeMs;
   const labels: SandboxLabels = {
     createId: crypto.randomUUID(),
@@ -51,7 +51,7 @@ export async function provisionSandbox(
   // Both at once: most sandboxes take longer to make than their template to look up.
   const agent = findAgentConfig(templates, templateId);
   agent.catch(() => {});
-  const plan = { labels, config: { ...config, envVars }, metadata, lifetimeMs };
+  const plan = { labels, config: { ...config, envVars }, limits, metadata, lifetimeMs };
   const created = await createSandbox(platform, orphans, plan, signal);
   const { sandboxId } = created;
 
@@ -64,9 +64,8 @@ export async function provisionSandbox(
     const row = newRow(created, templateId, toMetadata(metadata, labels), lifetimeMs);
     const sandbox = new SandboxHandle(services, row);
     sandbox.adopt(created);
-    if (requirement) {
-      checkRequirement(requirement, { ...(await sandboxes.info(sandboxId, signal)), sandboxId });
-    }
+    if (config.memoryLimit !== undefined || config.cpuLimit !== undefined)
+      checkLimits(limits, await sandboxes.limits(sandboxId, signal), sandboxId);
     let winner = await findWinner();
     if (!winner) {
       const readyTimeoutMs = options.readyTimeoutMs ?? services.readyTimeoutMs;

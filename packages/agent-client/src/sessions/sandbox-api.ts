@@ -1,15 +1,24 @@
 import { Sandbox, type SandboxInfo } from 'e2b';
+import * as z from 'zod';
 import { SandboxOperationError } from '../errors/sandbox-operation-error.js';
 import { SessionNotFoundError } from '../errors/session-not-found-error.js';
 import type { Platform } from '../platform/platform.js';
-import { translate } from '../platform/platform-error.js';
+import { PlatformAnswer, translate } from '../platform/platform-error.js';
 import { ownSandboxes } from './sandbox-labels.js';
+import type { SandboxLimits } from './sandbox-limits.js';
 
 /** What is used of the platform's knowledge of a sandbox. Listed rows lack the domain. */
 export type SandboxRecord = Pick<
   SandboxInfo,
   'sandboxId' | 'templateId' | 'metadata' | 'startedAt' | 'endAt' | 'state' | 'sandboxDomain'
 >;
+
+/** What E2B's API says of a sandbox's size, and in `limits` what our host enforces: a part of a processor, too. */
+const limitsSchema = z.looseObject({
+  memoryMB: z.number(),
+  cpuCount: z.number(),
+  limits: z.object({ memoryMB: z.number().optional(), cpuCount: z.number().optional() }).optional(),
+});
 
 /** What the platform can be asked about existing sandboxes, with our errors instead of the SDK's. */
 export class SandboxApi {
@@ -24,6 +33,19 @@ export class SandboxApi {
     return this.#try(`look up sandbox ${sandboxId}`, sandboxId, signal, () =>
       Sandbox.getInfo(sandboxId, this.#platform.options(signal)),
     );
+  }
+
+  /** What the platform holds a sandbox to. */
+  limits(sandboxId: string, signal: AbortSignal): Promise<Required<SandboxLimits>> {
+    return this.#try(`look up the limits of sandbox ${sandboxId}`, sandboxId, signal, async () => {
+      const { data, error, response } = await this.#platform.api().GET('/sandboxes/{sandboxID}', {
+        params: { path: { sandboxID: sandboxId } },
+        signal: AbortSignal.any([signal, this.#platform.requestSignal()]),
+      });
+      if (data === undefined) throw new PlatformAnswer(response.status, error);
+      const { memoryMB, cpuCount, limits } = limitsSchema.parse(data);
+      return { memoryMB, cpuCount, ...limits };
+    });
   }
 
   /**

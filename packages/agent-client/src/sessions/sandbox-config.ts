@@ -9,11 +9,12 @@ export interface SandboxConfig {
   /** How long the sandbox lives unless it is refreshed, in milliseconds. Default: 300,000. */
   lifetimeMs?: number | undefined;
   /**
-   * The least memory it must have, as a Kubernetes quantity (`512Mi`, `1Gi`). A platform gives what its template says; a
-   * sandbox with less is refused.
+   * The memory it is limited to, as a Kubernetes quantity (`512Mi`, `1Gi`). Default: its template's. Our own host sets
+   * it for a sandbox; other platforms for a template: unless that has the same, creation fails with a
+   * `SandboxCreationError`.
    */
   memoryLimit?: string | undefined;
-  /** The fewest processors it must have, as a Kubernetes quantity (`500m`, `1`); as with memory. */
+  /** The processors it is limited to, as a Kubernetes quantity (`500m`, `1`); as with memory. */
   cpuLimit?: string | undefined;
   /** Environment variables of everything that runs in it. */
   envVars?: Record<string, string> | undefined;

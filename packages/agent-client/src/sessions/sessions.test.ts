@@ -144,13 +144,52 @@ describe('creating a session', () => {
     expect(connections).toBeGreaterThan(2);
   });
 
-  test('refuses a template that gives less than is asked for, and leaves nothing', async () => {
+  test('limits the sandbox to what is asked for, whatever its template says', async (context) => {
+    const { level, reason } = platform.host.capabilities.limits;
+    context.skip(level !== 'enforced', reason);
+    const config = { memoryLimit: '256Mi', cpuLimit: '500m' };
+    const session = await platform.open().createSession('commands', { config });
+    const { apiKey, apiUrl, sandboxUrl } = platform.host;
+    const sandbox = await Sandbox.connect(session.sandboxId, { apiKey, apiUrl, sandboxUrl });
+    expect(await sandbox.getInfo()).toMatchObject({ memoryMB: 256, cpuCount: 1 });
+    const hog = (bytes: number): Promise<{ stdout: string }> =>
+      sandbox.commands.run(`node -e "Buffer.alloc(${bytes}, 1); console.log('fits')"`);
+    expect((await hog(64e6)).stdout).toBe('fits\n');
+    // Its template has 512 MB.
+    await expect(hog(350e6)).rejects.toThrow();
+    expect((await session.invoke('x')).result).toEqual({ prompt: 'x' });
+    const busy = await sandbox.commands.run(
+      'node -e "const end = Date.now() + 2000; while (Date.now() < end); console.log(process.cpuUsage().user)"',
+    );
+    // Half a processor, in microseconds, with room for the other half of a period.
+    expect(Number(busy.stdout)).toBeLessThan(1_500_000);
+  });
+
+  test('says so where the platform does not take limits, and leaves nothing', async () => {
+    // It hands on no header but the key, and leaves out our host's own fields, as E2B does.
+    const plane = await controlPlaneBefore(platform.host.apiUrl, async (_, ask) => {
+      const said = await ask();
+      return { ...said, body: said.body && { ...Object(said.body), limits: undefined } };
+    });
+    const client = platform.open({ apiUrl: plane });
+    const before = await sandboxCount();
+    const creating = client.createSession('commands', { config: { memoryLimit: '256Mi' } });
+    await expect(creating).rejects.toMatchObject({
+      name: 'SandboxCreationError',
+      message: expect.stringContaining('512 MiB'),
+    });
+    expect(await sandboxCount()).toBe(before);
+    // What the template has is no other limit.
+    await client.createSession('commands', { config: { memoryLimit: '512Mi', cpuLimit: '2' } });
+  });
+
+  test('refuses a limit that the platform cannot give, and leaves nothing', async () => {
     const client = platform.open();
     await expect(
       client.createSession('commands', { config: { memoryLimit: '900Gi' } }),
     ).rejects.toMatchObject({
       name: 'SandboxCreationError',
-      message: expect.stringContaining('MiB'),
+      message: expect.stringMatching(/MiB|limit/),
     });
     await expect(client.createSession('commands', { config: { memoryLimit: 'much' } })).rejects.toMatchObject(
       {

@@ -34,7 +34,7 @@ async function metrics(sandbox: Sandbox): Promise<Record<string, number>> {
   const { cpuCount, memoryMB } = sandbox.settings;
   return {
     ts: Math.floor((sample?.at ?? Date.now()) / 1000),
-    cpu_count: cpuCount,
+    cpu_count: Math.ceil(cpuCount),
     cpu_used_pct: sample?.cpuPercent ?? 0,
     mem_total: memoryMB * 2 ** 20,
     mem_used: sample?.memoryBytes ?? 0,

@@ -103,7 +103,7 @@ function metricView({ settings }: Sandbox, sample: Sample): Record<string, unkno
   return {
     timestamp: new Date(sample.at).toISOString(),
     timestampUnix: Math.floor(sample.at / 1000),
-    cpuCount: settings.cpuCount,
+    cpuCount: Math.ceil(settings.cpuCount),
     cpuUsedPct: sample.cpuPercent,
     memUsed: sample.memoryBytes,
     memCache: sample.cacheBytes,

@@ -12,7 +12,8 @@ import { policyOf, restrictEgress } from '../../templates/template-policy.js';
 import { templateSettings } from '../../templates/template-settings.js';
 import type { VolumeCatalog } from '../../volumes/volume-catalog.js';
 import { page, pageFields } from '../pages.js';
-import { type Route, route } from '../route.js';
+import { type Call, type Route, route } from '../route.js';
+import { requestedLimits } from './requested-limits.js';
 import { created, detailed, listed, publicState } from './sandbox-views.js';
 
 /** Seconds; the longest E2B gives anybody is a day, here it is a month. */
@@ -125,7 +126,7 @@ export function sandboxRoutes(
 ): Route[] {
   const create =
     (version: 1 | 2) =>
-    async ({ body, signal }: { body: z.output<typeof newSandboxSchema>; signal: AbortSignal }) => {
+    async ({ body, context, signal }: Call<unknown, z.output<typeof newSandboxSchema>>) => {
       const resolved = catalog.resolve(body.templateID);
       const { template, result } = resolved;
       const egress = restrictEgress(template, {
@@ -138,6 +139,7 @@ export function sandboxRoutes(
         result.image,
         {
           ...templateSettings(resolved),
+          ...requestedLimits((name) => context.req.header(name), capabilities),
           metadata: body.metadata ?? {},
           envs: { ...result.envs, ...body.envVars },
           timeoutMs: (body.timeout ?? (version === 1 ? defaultSecondsV1 : defaultSeconds)) * 1000,

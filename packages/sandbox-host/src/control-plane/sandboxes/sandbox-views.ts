@@ -31,7 +31,8 @@ export function listed(sandbox: Sandbox): Record<string, unknown> {
     clientID: 'local',
     startedAt: sandbox.startedAt.toISOString(),
     endAt: sandbox.endAt.toISOString(),
-    cpuCount: settings.cpuCount,
+    // E2B counts whole processors; `limits` of one sandbox has the share.
+    cpuCount: Math.ceil(settings.cpuCount),
     memoryMB: settings.memoryMB,
     diskSizeMB: settings.diskMB,
     metadata: settings.metadata,
