@@ -24,6 +24,8 @@ export interface ListenOptions {
   readonly bufferBytes: number;
   /** The largest WebSocket message, in bytes. */
   readonly maxMessageSize: number;
+  /** How long a connection has for the head of a request, in milliseconds. Default: 15,000. */
+  readonly headMs?: number;
   answer(incoming: Incoming): Reply | Promise<Reply>;
 }
 

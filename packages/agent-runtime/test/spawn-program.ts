@@ -14,8 +14,16 @@ export interface Program {
   readonly exit: Promise<number | null>;
 }
 
-/** Builds and starts one of `test/programs`, from the sources; it is ended with the test. Resolves at its first line. */
-export async function spawnProgram(name: string, env: Record<string, string>): Promise<Program> {
+/**
+ * Builds and starts one of `test/programs`, from the sources; it is ended with the test. Resolves at its first line.
+ *
+ * @param descriptors - How many it may have. Default: as many as the tests.
+ */
+export async function spawnProgram(
+  name: string,
+  env: Record<string, string>,
+  descriptors?: number,
+): Promise<Program> {
   // Where the packages that are not bundled are found.
   const folder = await mkdtemp(fileURLToPath(new URL('../node_modules/.program-', import.meta.url)));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -30,7 +38,8 @@ export async function spawnProgram(name: string, env: Record<string, string>): P
     logLevel: 'error',
     external: ['prom-client', 'ws', 'jose'],
   });
-  const child = spawn(process.execPath, [outfile], {
+  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `;
+  const child = spawn('sh', ['-c', `${limit}exec "$0" "$@"`, process.execPath, outfile], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

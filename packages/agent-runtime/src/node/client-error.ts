@@ -5,6 +5,9 @@ import { type BodyReply, jsonReply } from '../http/reply.js';
 
 const statuses: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 
+/** How long the other end has to read why it is refused; then its connection is no one's. */
+const lingerMs = 1000;
+
 /** Answers what is not an HTTP request at all. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
@@ -30,6 +33,9 @@ export function refuse(
       `\r\n${body}`,
     ].join('\r\n'),
   );
+  // One that never closes its end would hold a descriptor for ever.
+  const cut = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(cut));
 }
 
 /** Whether a request says which host it is for, once (RFC 9112, section 3.2). HTTP/1.0 need not. */

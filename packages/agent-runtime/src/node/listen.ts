@@ -14,6 +14,12 @@ import { writeReply } from './write-reply.js';
 /** Longer than any client's pool keeps a connection, so that it is never the server that closes first. */
 const keepAliveTimeoutMs = 75_000;
 
+/** So long has a connection for the whole head of a request, its first byte too. */
+const defaultHeadMs = 15_000;
+
+/** How often it is looked whether one is late, at most. */
+const longestLookMs = 5000;
+
 /** How long connections have for what is still to be sent when everything has ended. */
 const flushMs = 1000;
 
@@ -40,7 +46,18 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     else closing.then(() => response.destroyed || respond(request, response)).catch(() => response.destroy());
   };
   // What Node would refuse by itself, with an empty body, is answered in JSON like everything else.
-  const server = createServer({ requireHostHeader: false, highWaterMark: options.bufferBytes }, onRequest);
+  const { bufferBytes, headMs = defaultHeadMs } = options;
+  const server = createServer(
+    {
+      requireHostHeader: false,
+      highWaterMark: bufferBytes,
+      // Bodies and answers take as long as they like; only the head of a request has to come in time.
+      requestTimeout: 0,
+      headersTimeout: headMs,
+      connectionsCheckingInterval: Math.min(headMs, longestLookMs),
+    },
+    onRequest,
+  );
   server.on('checkExpectation', onRequest);
   server.on('connect', (_request, socket) => {
     // Node has let go of it: an error that nobody listens to would end the process.
@@ -76,6 +93,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
   });
+  // A connection that could not be taken, as for want of descriptors, is its caller's loss, not the end of the process.
+  server.on('error', () => {});
   const closed = new Promise<void>((resolve) => server.once('close', resolve));
   const { port } = server.address() as AddressInfo;
   return {

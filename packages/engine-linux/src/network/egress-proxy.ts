@@ -109,6 +109,8 @@ export class EgressProxy {
       this.#server.once('error', reject);
       this.#server.listen(port, this.address, () => {
         this.#server.off('error', reject);
+        // A connection that could not be taken is the program's loss, not the end of the host.
+        this.#server.on('error', console.error);
         resolve();
       });
     });

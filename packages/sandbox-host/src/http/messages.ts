@@ -19,6 +19,9 @@ export function sendJson(
   response.end(text);
 }
 
+/** How long the other end has to read why it is refused; then its connection is no one's. */
+const lingerMs = 1_000;
+
 /** Answers with JSON, and ends, on a connection that Node has handed over. */
 export function refuseOn(
   socket: Duplex,
@@ -36,6 +39,9 @@ export function refuseOn(
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
+  // One that never closes its end would hold a descriptor for ever.
+  const cut = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(cut));
 }
 
 /** The path of a request and what is asked of it. Taken apart by hand: to `URL` a path such as `//` is a host, and none. */

@@ -101,6 +101,8 @@ export async function listen(options: ListenOptions, directory: string): Promise
     server.once('error', reject);
     server.listen(port, host, () => {
       server.off('error', reject);
+      // A connection that could not be taken is its caller's loss, not the end of the host.
+      server.on('error', console.error);
       resolve();
     });
   });
