@@ -79,7 +79,7 @@ export class EngineDirectory
         `The data directory holds images in the form "${before}", and this host would make "${format}" ones: start it as before (version, user, isolation, file system), or give it another dataDir.`,
       );
     }
-    await writeFileAtomically(file, format);
+    await writeFileAtomically(file, format, { flush: true });
   }
 
   /** Where the files of a sandbox are. */

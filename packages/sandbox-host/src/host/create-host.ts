@@ -185,7 +185,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
       ...lifecycleRoutes(sandboxes),
       ...poolRoutes(pools),
       ...observability.routes,
-      ...snapshotRoutes(sandboxes, catalog),
+      ...snapshotRoutes(sandboxes, catalog, releaseImage),
       ...absentRoutes,
       ...templateRoutes({
         catalog,
@@ -228,6 +228,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
       () => pools.close(),
       () => sandboxes.close(),
       () => builder.close(),
+      () => catalog.close(),
       () => listener.close(),
       () => gateway.close(),
       () => engine.close(),

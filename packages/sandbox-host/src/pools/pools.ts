@@ -90,15 +90,14 @@ export class Pools {
    */
   set(template: string, size: PoolSize): PoolStatus {
     if (size.max > 0) this.catalog.resolve(template);
+    if (size.max > 0) this.records.put(template, { template, ...size });
+    else this.records.delete(template);
     const pool = this.#pools.get(template) ?? new Pool(template, size);
     pool.size = size;
-    if (size.max > 0) {
-      this.#pools.set(template, pool);
-      this.records.put(template, { template, ...size });
-    } else {
+    if (size.max > 0) this.#pools.set(template, pool);
+    else {
       this.#end(pool.setModel(undefined));
       this.#pools.delete(template);
-      this.records.delete(template);
     }
     this.#tick();
     return pool.status(Date.now());

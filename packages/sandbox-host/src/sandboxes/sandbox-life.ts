@@ -15,9 +15,9 @@ const intents: readonly SandboxState[] = ['pausing', 'resuming'];
 
 /** What is kept of a sandbox: its steps and its time, each written down before anything else follows from it. */
 export class SandboxLife {
-  /** Changed freely; written down by {@link keep} or with the next step. */
+  /** Changed by {@link change}, or freely and written down with the next step. */
   readonly record: SandboxRecord;
-  readonly #time: TimeToLive;
+  #time: TimeToLive;
   readonly #timer: LongTimer;
 
   constructor(
@@ -94,9 +94,24 @@ export class SandboxLife {
     this.#time.stop();
   }
 
-  /** Writes down what was changed. @throws Error when the disk does not take it. */
-  keep(): void {
-    this.parts.hooks.keep(this.whole());
+  /** Changes it and writes that down. @throws HostError 507, with nothing changed, when the disk does not take it. */
+  change(apply: () => void): void {
+    const before: SandboxRecord = {
+      accessToken: undefined,
+      trafficToken: undefined,
+      idle: undefined,
+      ...this.record,
+      settings: { ...this.record.settings },
+    };
+    const { endAt, stoppedAt } = this.#time;
+    apply();
+    try {
+      this.parts.hooks.keep(this.whole());
+    } catch (cause) {
+      Object.assign(this.record, before);
+      this.#time = new TimeToLive(endAt, stoppedAt);
+      throw new HostError(507, 'The sandbox host cannot keep this change: its disk may be full.', { cause });
+    }
     this.rearm();
   }
 

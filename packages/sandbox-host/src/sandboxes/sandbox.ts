@@ -181,8 +181,7 @@ export class Sandbox {
 
   /** Changes what was asked for when it was made. */
   change(settings: Partial<SandboxSettings>): void {
-    Object.assign(this.#life.record.settings, settings);
-    this.#life.keep();
+    this.#life.change(() => Object.assign(this.#life.record.settings, settings));
   }
 
   /** Replaces what it may connect to, now and for the rest of its life. @throws HostError 400 for rules that are none. */
@@ -192,16 +191,23 @@ export class Sandbox {
   ): Promise<void> {
     return this.#oneAtATime(async () => {
       const network = { ...this.settings.network, ...rules };
+      const before = networkPolicy(this.settings);
       await this.#machine.engine?.setNetwork(networkPolicy({ network, allowInternetAccess }));
-      this.change({ network, allowInternetAccess });
+      try {
+        this.change({ network, allowInternetAccess });
+      } catch (error) {
+        await this.#machine.engine?.setNetwork(before);
+        throw error;
+      }
     });
   }
 
   /** @param policy - `null` for none, undefined for the host's. */
   setIdlePolicy(policy: IdlePolicy | null | undefined): void {
-    this.#life.record.idle = policy;
     this.activity.touch();
-    this.#life.keep();
+    this.#life.change(() => {
+      this.#life.record.idle = policy;
+    });
   }
 
   /** Starts what it runs in: programs can be started then, and it is still being made. */
@@ -225,12 +231,16 @@ export class Sandbox {
   claim(settings: SandboxSettings, startedAt: Date): boolean {
     if (this.state !== 'running') return false;
     const { secure, network } = settings;
-    this.#life.record.settings = settings;
-    this.#life.record.accessToken = secure ? (this.accessToken ?? newToken()) : undefined;
-    this.#life.record.trafficToken = network.allowPublicTraffic === false ? newToken() : undefined;
-    this.#life.record.startedAt = startedAt.getTime();
     this.activity.touch();
-    this.setTimeout(settings.timeoutMs);
+    this.#life.change(() => {
+      Object.assign(this.#life.record, {
+        settings,
+        accessToken: secure ? (this.accessToken ?? newToken()) : undefined,
+        trafficToken: network.allowPublicTraffic === false ? newToken() : undefined,
+        startedAt: startedAt.getTime(),
+      });
+      this.#life.give(settings.timeoutMs);
+    });
     return true;
   }
 
@@ -266,8 +276,7 @@ export class Sandbox {
   /** Lets the sandbox live this much longer from now, within what the host allows. */
   setTimeout(timeoutMs: number): void {
     this.activity.touch();
-    this.#life.give(timeoutMs);
-    this.#life.keep();
+    this.#life.change(() => this.#life.give(timeoutMs));
   }
 
   /** Lets it live at least this much longer. */

@@ -54,11 +54,20 @@ function contents(path: string): Record<string, string> {
   return found;
 }
 
+/** A journal whose first line says that it has so many others. */
+function withCount(bytes: Buffer, lines: number): Buffer {
+  const text = bytes.toString('latin1');
+  return Buffer.from(
+    text.replace(/"lines":\d+ */, (count) => `"lines":${lines}`.padEnd(count.length)),
+    'latin1',
+  );
+}
+
 describe('a journal', () => {
   test('gives back after a restart what was put in, wherever its process was killed', () => {
     const path = join(directory, 'cut');
     fc.assert(
-      fc.property(changes, fc.nat(), (made, cut) => {
+      fc.property(changes, fc.nat(), fc.nat({ max: 1 }), (made, cut, behind) => {
         rmSync(path, { force: true });
         const journal = openJournal(path, 'things', schema);
         const states = applyAll(made, journal);
@@ -66,13 +75,61 @@ describe('a journal', () => {
         const bytes = readFileSync(path);
         const head = bytes.indexOf('\n') + 1;
         const kept = bytes.subarray(0, head + (cut % (bytes.length - head + 1)));
-        writeFileSync(path, kept);
         const whole = kept.toString('latin1').split('\n').length - 2;
+        // It was killed before it had counted the last line, or right after.
+        writeFileSync(path, withCount(kept, Math.max(whole - behind, 0)));
         expect(contents(path)).toEqual(states[whole]);
         expect(contents(path)).toEqual(states[whole]);
       }),
       { numRuns: 100 },
     );
+  });
+
+  test('is damaged when whole lines are missing at its end, and is refused by its name', () => {
+    const path = join(directory, 'short.jsonl');
+    rmSync(path, { force: true });
+    const journal = openJournal(path, 'things', schema);
+    for (const id of ['a', 'b', 'c']) journal.put(id, { value: id });
+    journal.close();
+    const lines = readFileSync(path, 'utf8').split('\n');
+    for (const kept of [1, 2, 3]) {
+      const text = `${lines.slice(0, kept).join('\n')}\n`;
+      writeFileSync(path, text);
+      expect(() => openJournal(path, 'things', schema)).toThrow(`${path} has ${kept - 1} of its 3 lines`);
+      expect(readFileSync(path, 'utf8')).toBe(text);
+    }
+    writeFileSync(path, lines.join('\n'));
+    expect(contents(path)).toEqual({ a: 'a', b: 'b', c: 'c' });
+  });
+
+  test('counts its lines also after it was written anew while it was in use', () => {
+    const path = join(directory, 'counted.jsonl');
+    const journal = openJournal(path, 'things', schema);
+    for (let i = 0; i < 1_200; i++) journal.put('a', { value: String(i) });
+    journal.close();
+    const [head = '', ...rest] = readFileSync(path, 'utf8').trim().split('\n');
+    expect(JSON.parse(head)).toEqual({ journal: 'things', version: 1, lines: rest.length });
+    expect(rest.length).toBeLessThan(1_000);
+  });
+
+  test('of a version that did not count is read, and counts from then on', () => {
+    const path = join(directory, 'old.jsonl');
+    writeFileSync(path, '{"journal":"things","version":1}\n{"put":"a","record":{"value":"x"}}\n');
+    expect(contents(path)).toEqual({ a: 'x' });
+    expect(readFileSync(path, 'utf8')).toMatch(/^\{"journal":"things","version":1,"lines":1 +\}\n/);
+  });
+
+  test('changes nothing in memory when the disk does not take a change', () => {
+    const path = join(directory, 'refused.jsonl');
+    const journal = openJournal(path, 'things', schema);
+    const record = { value: 'before' };
+    journal.put('a', record);
+    journal.close();
+    const apply = (): void => {
+      record.value = 'after';
+    };
+    expect(() => journal.change('a', { value: 'after' }, apply)).toThrow(/EBADF/);
+    expect(record).toEqual({ value: 'before' });
   });
 
   test('refuses a file that is something else, or newer, or damaged in the middle', () => {

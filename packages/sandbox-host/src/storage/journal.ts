@@ -1,12 +1,14 @@
 import {
   closeSync,
   fdatasyncSync,
+  fsyncSync,
   ftruncateSync,
   openSync,
   readFileSync,
   renameSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import * as z from 'zod';
 
 /** Records of one kind, by their id, in the order in which they were first put. */
@@ -14,6 +16,8 @@ export interface Collection<T> {
   get(id: string): T | undefined;
   /** Keeps a record as it is now; later changes to it are kept by putting it again. */
   put(id: string, record: T): void;
+  /** Keeps what a record is to be, and then has it become that: where the disk does not take it, nothing has changed. */
+  change(id: string, next: T, apply: () => void): void;
   delete(id: string): boolean;
   values(): IterableIterator<T>;
 }
@@ -25,7 +29,7 @@ export interface Journal<T> extends Collection<T> {
 
 /** The form of the lines. A later one is to come with the step that leads to it from here. */
 const version = 1;
-const headSchema = z.object({ journal: z.string(), version: z.int() });
+const headSchema = z.object({ journal: z.string(), version: z.int(), lines: z.int().optional() });
 const lineSchema = z.union([
   z.object({ put: z.string(), record: z.unknown() }),
   z.object({ delete: z.string() }),
@@ -35,18 +39,21 @@ const lineSchema = z.union([
 export interface JournalOptions {
   /**
    * Whether a change waits until it is on the disk, and so outlives the machine, or only until the system has it,
-   * and so outlives the process. Default: true.
+   * and so outlives the process. Default: true, and then the file says how many lines it has, so that a shorter one is
+   * known to be damaged.
    */
   flush?: boolean;
 }
 
 /** This many lines are past before a file is written anew while it is in use. */
 const pastLines = 1_000;
+/** Digits for a count of lines. */
+const countWidth = 12;
 
 /**
  * Opens a collection that is kept in a file of JSON lines: what it is made of, in the order it happened. A change
  * is kept before it is seen, and a process that is killed at any moment leaves at most half a line, which is
- * dropped. Opening writes the file anew, without what is past, and so does every so many changes.
+ * dropped; the count of lines in the first one is never ahead of what is on the disk (ADR 26). Opening writes the file anew, without what is past, and so does every so many changes.
  *
  * @throws Error when the file is not such a journal, or from a later version.
  */
@@ -57,17 +64,18 @@ export function openJournal<T>(
   { flush = true }: JournalOptions = {},
 ): Journal<T> {
   const records = read(path, name, schema);
-  let file = rewrite(path, name, records);
+  let file = rewrite(path, name, records, flush);
   let lines = records.size;
   const append = (change: unknown, apply: () => void): void => {
     file.append(line(change));
     if (flush) fdatasyncSync(file.descriptor);
     apply();
     lines += 1;
+    if (flush) file.count(head(name, lines));
     if (lines < 2 * records.size + pastLines) return;
     lines = records.size;
     try {
-      const anew = rewrite(path, name, records);
+      const anew = rewrite(path, name, records, flush);
       file.close();
       file = anew;
     } catch {
@@ -77,6 +85,7 @@ export function openJournal<T>(
   return {
     get: (id) => records.get(id),
     put: (id, record) => append({ put: id, record }, () => records.set(id, record)),
+    change: (id, next, apply) => append({ put: id, record: next }, apply),
     delete(id) {
       if (!records.has(id)) return false;
       append({ delete: id }, () => records.delete(id));
@@ -88,15 +97,17 @@ export function openJournal<T>(
 }
 
 /** Writes what there is now into a file of its own, which then takes the place of the one before. */
-function rewrite(path: string, name: string, records: Map<string, unknown>): LineFile {
+function rewrite(path: string, name: string, records: Map<string, unknown>, flush: boolean): LineFile {
   const part = `${path}.new`;
   const file = openLineFile(part);
   try {
-    file.append(line({ journal: name, version }));
+    file.append(head(name, flush ? records.size : undefined));
     for (const [id, record] of records) file.append(line({ put: id, record }));
     fdatasyncSync(file.descriptor);
     // The descriptor follows the file to its new name, so further lines go to its end.
     renameSync(part, path);
+    // Or what is appended from here on would be gone with the new name, if the machine stopped.
+    if (flush) syncDirectory(dirname(path));
     return file;
   } catch (error) {
     file.close();
@@ -108,6 +119,8 @@ function rewrite(path: string, name: string, records: Map<string, unknown>): Lin
 interface LineFile {
   descriptor: number;
   append(text: string): void;
+  /** Writes the first line again, in the same length. Where that fails the count stays behind, which does no harm. */
+  count(head: string): void;
   close(): void;
 }
 
@@ -127,6 +140,13 @@ function openLineFile(path: string): LineFile {
         throw error;
       }
       size += bytes.length;
+    },
+    count(head) {
+      try {
+        writeSync(descriptor, head, 0);
+      } catch {
+        // The lines themselves are on the disk.
+      }
     },
     close: () => closeSync(descriptor),
   };
@@ -151,6 +171,13 @@ function read<T>(path: string, name: string, schema: z.ZodType<T>): Map<string, 
   if (head.data.version > version) {
     throw new Error(`${path} was written by a later version of the sandbox host; use that one.`);
   }
+  // Journals of before there was a count say none.
+  const { lines: counted = 0 } = head.data;
+  if (rest.length < counted) {
+    throw new Error(
+      `${path} has ${rest.length} of its ${counted} lines, so it is damaged: put back a copy, or remove it to begin without ${name}; what it named is then put aside.`,
+    );
+  }
   for (const [index, one] of rest.entries()) {
     const change = lineSchema.safeParse(parse(one));
     if (!change.success) throw new Error(`${path}, line ${index + 2}: is not a change of a journal.`);
@@ -162,6 +189,21 @@ function read<T>(path: string, name: string, schema: z.ZodType<T>): Map<string, 
     }
   }
   return records;
+}
+
+/** The first line, always of the same length for a name. @param lines - How many follow; undefined where that is not kept. */
+function head(name: string, lines: number | undefined): string {
+  if (lines === undefined) return line({ journal: name, version });
+  return `{"journal":${JSON.stringify(name)},"version":${version},"lines":${String(lines).padEnd(countWidth)}}\n`;
+}
+
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function line(value: unknown): string {

@@ -13,6 +13,6 @@ export async function readOrCreate(path: string, make: () => string | Promise<st
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
   const text = await make();
-  await writeFileAtomically(path, `${text.trim()}\n`);
+  await writeFileAtomically(path, `${text.trim()}\n`, { flush: true });
   return text.trim();
 }

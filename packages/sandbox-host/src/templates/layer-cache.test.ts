@@ -6,7 +6,11 @@ import { type CachedLayer, LayerCache, layerKey } from './layer-cache.js';
 function makeCache(limits: { count: number; bytes: number }, store = new Map<string, CachedLayer>()) {
   const released: Image[] = [];
   const cache = new LayerCache({
-    store: { ...bound(store), put: (key, layer) => void store.set(key, layer) },
+    store: {
+      ...bound(store),
+      put: (key, layer) => void store.set(key, layer),
+      change: (_, __, apply) => apply(),
+    },
     measure: async ({ layers }) => Number(layers.at(-1)?.split('-')[1] ?? 0),
     release: async (image) => void released.push(image),
     limits,

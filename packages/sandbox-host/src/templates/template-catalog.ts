@@ -23,6 +23,9 @@ function ofTheCloud(reference: string): string {
   return " It is one of those that E2B's cloud has and this host does not: build one of this name.";
 }
 
+/** How long what was counted may be lost with its host. */
+const countsKeptMs = 5_000;
+
 /** What templates are kept in. */
 export interface TemplateCatalogOptions {
   templates: Collection<Template>;
@@ -35,13 +38,16 @@ export interface TemplateCatalogOptions {
 export class TemplateCatalog {
   readonly #templates: Collection<Template>;
   readonly #logs: BuildLogs;
+  /** Those whose counts are not kept yet. */
+  readonly #counted = new Set<Template>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor({ templates, logs, base }: TemplateCatalogOptions) {
     this.#templates = templates;
     this.#logs = logs;
     for (const template of this.#templates.values()) this.#endUnfinished(template);
     const template = this.find('base') ?? this.create('base');
-    template.builds = [];
+    this.#change(template, { builds: [] });
     this.finish(template, this.addBuild(template, [defaultTag], defaultResources), base);
   }
 
@@ -116,47 +122,40 @@ export class TemplateCatalog {
       memoryMB,
       diskMB,
     };
-    template.builds.push(build);
-    this.#save(template);
+    this.#change(template, { builds: [...template.builds, build] });
     return build;
   }
 
   /** Makes a build's result what its tags mean. */
   finish(template: Template, build: Build, result: BuildResult): void {
-    build.status = 'ready';
-    build.result = result;
-    build.finishedAt = new Date().toISOString();
-    for (const tag of build.tags)
-      template.tags[tag] = { buildID: build.buildID, createdAt: build.finishedAt };
-    this.#save(template);
+    const finishedAt = new Date().toISOString();
+    const tags = { ...template.tags };
+    for (const tag of build.tags) tags[tag] = { buildID: build.buildID, createdAt: finishedAt };
+    this.#changeBuild(template, build, { status: 'ready', result, finishedAt }, { tags });
   }
 
   /** Marks a build as failed. */
   fail(template: Template, build: Build, reason: { message: string; step?: string | undefined }): void {
-    build.status = 'error';
-    build.reason = reason;
-    build.finishedAt = new Date().toISOString();
-    this.#save(template);
+    this.#changeBuild(template, build, { status: 'error', reason, finishedAt: new Date().toISOString() });
   }
 
   tag(template: Template, tags: string[], buildID: string): void {
     const createdAt = new Date().toISOString();
-    for (const tag of tags) template.tags[tag] = { buildID, createdAt };
-    this.#save(template);
+    const added = Object.fromEntries(tags.map((tag) => [tag, { buildID, createdAt }]));
+    this.#change(template, { tags: { ...template.tags, ...added } });
   }
 
   /** @throws HostError 404 when one of them is not there. */
   untag(template: Template, tags: string[]): void {
     const unknown = tags.find((tag) => !template.tags[tag]);
     if (unknown !== undefined) throw new HostError(404, `The template has no tag "${unknown}".`);
-    for (const tag of tags) delete template.tags[tag];
-    this.#save(template);
+    const left = Object.entries(template.tags).filter(([tag]) => !tags.includes(tag));
+    this.#change(template, { tags: Object.fromEntries(left) });
   }
 
   /** Changes what is said about a template. */
   describe(template: Template, changes: Partial<Pick<Template, 'public' | 'metadata'>>): void {
-    Object.assign(template, changes);
-    this.#save(template);
+    this.#change(template, changes);
   }
 
   /** Every image that something may still be started from. */
@@ -175,10 +174,55 @@ export class TemplateCatalog {
     for (const { buildID } of template.builds) this.#logs.remove(buildID);
   }
 
-  /** Keeps a template as it is now. */
-  #save(template: Template): void {
-    template.updatedAt = new Date().toISOString();
-    this.#templates.put(template.templateID, template);
+  /** Counts a sandbox of a template. Kept with its next change, or soon: no creation waits for the disk. */
+  countSpawn(template: Template, at: Date): void {
+    template.spawnCount += 1;
+    template.lastSpawnedAt = at.toISOString();
+    this.#counted.add(template);
+    this.#timer ??= setTimeout(() => this.#keepCounts(), countsKeptMs).unref();
+  }
+
+  /** Keeps what was counted last. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#keepCounts();
+  }
+
+  #keepCounts(): void {
+    this.#timer = undefined;
+    for (const template of this.#counted) {
+      this.#counted.delete(template);
+      if (!this.#templates.get(template.templateID)) continue;
+      try {
+        this.#templates.put(template.templateID, template);
+      } catch (error) {
+        console.error(`How often template ${template.templateID} was used could not be kept:`, error);
+      }
+    }
+  }
+
+  /** Keeps what a template is to be, and then makes it that. @throws where the disk does not take it, with nothing changed. */
+  #change(template: Template, changes: Partial<Template>, apply: () => void = () => {}): void {
+    const changed = { ...changes, updatedAt: new Date().toISOString() };
+    this.#templates.change(template.templateID, { ...template, ...changed }, () => {
+      Object.assign(template, changed);
+      apply();
+    });
+  }
+
+  #changeBuild(
+    template: Template,
+    build: Build,
+    changes: Partial<Build>,
+    others: Partial<Template> = {},
+  ): void {
+    const { builds } = template;
+    const next = builds.map((one) => (one === build ? { ...build, ...changes } : one));
+    this.#change(template, { ...others, builds: next }, () => {
+      // Whoever has the build sees it change.
+      template.builds = builds;
+      Object.assign(build, changes);
+    });
   }
 
   /** A build whose host has ended will not go on. */

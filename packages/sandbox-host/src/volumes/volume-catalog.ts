@@ -72,7 +72,14 @@ export class VolumeCatalog {
     try {
       const volume = { volumeID: newId(), name, token: newToken() };
       await this.#engine.make(volume.volumeID);
-      this.#store.put(volume.volumeID, volume);
+      try {
+        this.#store.put(volume.volumeID, volume);
+      } catch (cause) {
+        await this.#engine.remove(volume.volumeID);
+        throw new HostError(507, 'The sandbox host cannot keep what it makes: its disk may be full.', {
+          cause,
+        });
+      }
       return volume;
     } finally {
       this.#making.delete(name);

@@ -152,8 +152,7 @@ export function sandboxRoutes(
         },
         signal,
       );
-      template.spawnCount += 1;
-      template.lastSpawnedAt = sandbox.startedAt.toISOString();
+      catalog.countSpawn(template, sandbox.startedAt);
       return { body: created(sandbox), sandboxId: sandbox.id };
     };
 

@@ -1,3 +1,4 @@
+import type { Image } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import * as z from 'zod';
@@ -17,14 +18,25 @@ const maxForks = 100;
  * The part of the control plane that makes sandboxes of sandboxes. What is kept is the files: a sandbox made
  * from them starts the template's server anew.
  */
-export function snapshotRoutes(sandboxes: SandboxManager, catalog: TemplateCatalog): Route[] {
+export function snapshotRoutes(
+  sandboxes: SandboxManager,
+  catalog: TemplateCatalog,
+  releaseImage: (image: Image) => Promise<void>,
+): Route[] {
   const take = async (sandbox: Sandbox, name: string | undefined): Promise<Template> => {
     const known = name === undefined ? undefined : catalog.find(name);
     if (known && known.snapshotOf === undefined)
       throw new HostError(409, `"${name}" is the name of a template.`);
     const image = await sandbox.checkpoint();
-    const { settings } = sandbox;
-    const snapshot = known ?? catalog.create(name, sandbox.id);
+    try {
+      return record(sandbox, image, known ?? catalog.create(name, sandbox.id));
+    } catch (error) {
+      // Nothing names it, so nothing could be started from it.
+      await releaseImage(image);
+      throw error;
+    }
+  };
+  const record = ({ settings }: Sandbox, image: Image, snapshot: Template): Template => {
     const build = catalog.addBuild(snapshot, [defaultTag], settings);
     const { envs, workdir, user, start } = settings;
     // The template's rules hold for what was made of it.
