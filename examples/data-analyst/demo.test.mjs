@@ -34,9 +34,11 @@ async function runDemo({ signal, at, belowShell = false } = {}) {
   }
   const ended = once(child, 'close');
   const seen = new Set();
-  const watch = setInterval(async () => {
+  const look = async () => {
     for (const { pid } of await descendantsOf(child.pid)) seen.add(pid);
-  }, 50);
+  };
+  // What cannot be looked at now can be the next time.
+  const watch = setInterval(() => look().catch(() => {}), 50);
   const [code] = await ended;
   clearInterval(watch);
   return { code, output, left: await stillRunning(seen), files: await readdir(folder) };

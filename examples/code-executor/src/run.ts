@@ -76,9 +76,13 @@ async function* follow(
     stopped ??= why;
     if (child.exitCode === null && child.signalCode === null) killGroup(child.pid);
   };
-  const counting = setInterval(async () => {
+  const count = async (): Promise<void> => {
     const members = await sessionMembers(child.pid ?? 0);
     if (members.reduce((sum, { threads }) => sum + threads, 0) > limits.processes) stop('processes');
+  };
+  // A run that cannot be counted, as where no descriptor is left, is not held to its limit, so it may not go on.
+  const counting = setInterval(() => {
+    count().catch(() => stop('processes'));
   }, countEveryMs);
   const onAbort = (): void => stop('cancelled');
   signal.addEventListener('abort', onAbort, { once: true });
