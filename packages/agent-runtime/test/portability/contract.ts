@@ -224,6 +224,7 @@ function describeBehaviour(
     await vi.waitFor(async () => expect((await ping()).status).toBe('Healthy'), 15_000);
   });
 
+  // On workerd the signal of a request did not abort within 15 s, also with its flag `enable_request_signal`.
   test.skipIf(name === 'workerd')('a caller that leaves aborts its signal, for an AbortError', async () => {
     const caller = new AbortController();
     const init = { method: 'POST', body: JSON.stringify({ do: 'wait' }), signal: caller.signal };
