@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { changedReports } from './api-reports.mjs';
 import { missingValues } from './declared-values.mjs';
 import { root } from './run.mjs';
 import { setUp } from './setup.mjs';
@@ -23,6 +24,10 @@ try {
     const missing = await missingValues(path);
     if (missing.length > 0) throw new Error(`${name}: ${missing.join('; ')}`);
     console.log(`${name}: what is declared is there … ok`);
+    const changed = await changedReports(path);
+    if (changed.length > 0)
+      throw new Error(`${changed.join('\n')}\n\`npm run api:update\` writes the reports.`);
+    console.log(`${name}: its public API is the reviewed one … ok`);
     await step(`${name}: publint`, bin('publint'), [path, '--strict', '--pack', 'npm']);
     const packed = await step(`${name}: npm pack`, 'npm', [
       'pack',

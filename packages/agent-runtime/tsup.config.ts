@@ -5,7 +5,7 @@ const options: Options = {
   format: ['esm', 'cjs'],
   // Shared chunks would carry what one entry needs of the protocol into all of them.
   splitting: false,
-  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  dts: { compilerOptions: { ignoreDeprecations: '6.0', stripInternal: true } },
   target: 'node20',
   clean: true,
   sourcemap: true,

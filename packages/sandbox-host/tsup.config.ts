@@ -3,7 +3,7 @@ import type { Options } from 'tsup';
 const options: Options = {
   entry: ['src/index.ts'],
   format: ['esm', 'cjs'],
-  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  dts: { compilerOptions: { ignoreDeprecations: '6.0', stripInternal: true } },
   target: 'node20',
   clean: true,
   sourcemap: true,

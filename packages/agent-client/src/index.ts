@@ -43,7 +43,7 @@ export { TemplateNotFoundError } from './errors/template-not-found-error.js';
 export { type TimeoutCode, TimeoutError } from './errors/timeout-error.js';
 export { AgentStream } from './invocation/agent-stream.js';
 export type { CallOptions, RetryInfo } from './invocation/call-options.js';
-export type { OutputSchema } from './invocation/output-schema.js';
+export type { OutputSchema, SchemaIssue, SchemaResult } from './invocation/output-schema.js';
 export type { InvocationInput } from './invocation/request.js';
 export type { InvocationResponse, InvocationSummary } from './invocation/response.js';
 export type { PlatformOptions } from './platform/platform-settings.js';

@@ -47,7 +47,7 @@ export interface AgentRuntimeServer {
 export class PortableApp {
   /** Registers the handler of `POST /invocations`: a function, a function with an `input` schema, or a method, as a decorator. */
   readonly entrypoint: RegisterEntrypoint;
-  protected readonly platform: Platform | undefined;
+  readonly #platform: Platform | undefined;
   /** Read by Bun off `export default app`: an agent may think for longer than Bun's 10 s of silence. */
   readonly idleTimeout: number = 0;
   readonly #health = new Health();
@@ -80,7 +80,11 @@ export class PortableApp {
   #closed: Promise<void> | undefined;
 
   /** @throws ValidationError when the configuration, or the environment, is wrong; it names the option and the variable. */
-  constructor(options: AgentRuntimeAppOptions = {}) {
+  constructor(options?: AgentRuntimeAppOptions);
+  /** @internal With what this platform has more than others. */
+  constructor(options: AgentRuntimeAppOptions | undefined, platform: Platform);
+  constructor(options: AgentRuntimeAppOptions = {}, platform?: Platform) {
+    this.#platform = platform;
     const config = resolveConfig({ debug: options.debug, ...options.config });
     const services = createServices(config, options.logger ?? jsonLogger(config));
     services.work.onBusy = (busy) => this.#health.setBusy(busy);
@@ -185,7 +189,7 @@ export class PortableApp {
   async run(
     address: number | { port?: number | undefined; host?: string | undefined } = {},
   ): Promise<AgentRuntimeServer> {
-    const { platform } = this;
+    const platform = this.#platform;
     if (!platform)
       throw new AgentRuntimeError('This platform opens no ports: use `export default app` instead of run().');
     if (this.#listener || this.#closed) throw new AgentRuntimeError('An app runs once; make another one.');
@@ -245,7 +249,7 @@ export class PortableApp {
   async #prepare(): Promise<void> {
     const { config, work, ledger } = this.#services;
     if (config.enableMetrics) {
-      this.#services.metrics = await this.platform?.createMetrics({
+      this.#services.metrics = await this.#platform?.createMetrics({
         active: () => work.size,
         ledgerEntries: () => ledger.size,
         ledgerBytes: () => ledger.bytes,

@@ -18,7 +18,7 @@ export {
   ValidationError,
   type ValidationIssue,
 } from '@sandpiper/protocol';
-export type { AgentRuntimeAppOptions, AgentRuntimeServer } from './app.js';
+export type { AgentRuntimeAppOptions, AgentRuntimeServer, PortableApp } from './app.js';
 export type { BindHook, Binding } from './binding/binder.js';
 export type { AuthConfig, JwtConfig, RetentionConfig, RuntimeConfig } from './config.js';
 export { AgentRuntimeContext } from './context/agent-runtime-context.js';
@@ -26,7 +26,7 @@ export { RequestContext } from './context/request-context.js';
 export type { Usage } from './context/usage.js';
 export type { EntrypointOptions, Handler } from './entrypoint/handler.js';
 export type { InputIssue, InputResult, InputSchema } from './entrypoint/input-schema.js';
-export type { RegisterEntrypoint } from './entrypoint/register-entrypoint.js';
+export type { EntrypointMethod, RegisterEntrypoint } from './entrypoint/register-entrypoint.js';
 export type { Middleware, Next } from './http/middleware.js';
 export type { LifespanHook } from './lifespan/lifespan.js';
 export { AgentRuntimeApp } from './node/node-app.js';

@@ -1,1 +1,8 @@
-export { type CollectedStream, type InvokeOptions, type TestAgent, testAgent } from './testing/test-agent.js';
+export {
+  type CollectedStream,
+  type Fetchable,
+  type InvokeOptions,
+  type StreamOptions,
+  type TestAgent,
+  testAgent,
+} from './testing/test-agent.js';

@@ -25,7 +25,7 @@ export { RequestContext } from './context/request-context.js';
 export type { Usage } from './context/usage.js';
 export type { EntrypointOptions, Handler } from './entrypoint/handler.js';
 export type { InputIssue, InputResult, InputSchema } from './entrypoint/input-schema.js';
-export type { RegisterEntrypoint } from './entrypoint/register-entrypoint.js';
+export type { EntrypointMethod, RegisterEntrypoint } from './entrypoint/register-entrypoint.js';
 export type { Middleware, Next } from './http/middleware.js';
 export type { LifespanHook } from './lifespan/lifespan.js';
 export type { PingHandler, PingResult } from './ping/health.js';

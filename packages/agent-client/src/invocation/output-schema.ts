@@ -10,11 +10,13 @@ export interface OutputSchema<T> {
   };
 }
 
-type SchemaResult<T> =
+/** What an {@link OutputSchema} makes of a result: its value, or what is wrong with it. */
+export type SchemaResult<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
-interface SchemaIssue {
+/** One thing that is wrong with a result. */
+export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }

@@ -4,7 +4,7 @@ import type { Entrypoint, EntrypointOptions, Handler } from './handler.js';
 import type { InputSchema } from './input-schema.js';
 
 /** A method that can be an entry point: it may leave out the context, and the request too. */
-type Method<This, Input> = (this: This, request: Input, context: RequestContext) => unknown;
+export type EntrypointMethod<This, Input> = (this: This, request: Input, context: RequestContext) => unknown;
 
 /** Registers the handler of `POST /invocations`; the last one registered answers. */
 export interface RegisterEntrypoint {
@@ -21,7 +21,10 @@ export interface RegisterEntrypoint {
    * new Weather();
    * ```
    */
-  <This, M extends Method<This, never>>(method: M, context: ClassMethodDecoratorContext<This>): void;
+  <This, M extends EntrypointMethod<This, never>>(
+    method: M,
+    context: ClassMethodDecoratorContext<This>,
+  ): void;
   /**
    * Takes the handler and gives it back as it is.
    *
@@ -47,10 +50,13 @@ export interface RegisterEntrypoint {
   /** The same as a decorator: `@app.entrypoint({ input })`. */
   <Input>(
     options: EntrypointOptions<Input>,
-  ): <This, M extends Method<This, Input>>(method: M, context: ClassMethodDecoratorContext<This>) => void;
+  ): <This, M extends EntrypointMethod<This, Input>>(
+    method: M,
+    context: ClassMethodDecoratorContext<This>,
+  ) => void;
 }
 
-type AnyMethod = Method<unknown, never>;
+type AnyMethod = EntrypointMethod<unknown, never>;
 
 /** Makes the `entrypoint` of an app, which hands what it is given to `register`. */
 export function entrypointRegistrar(register: (entrypoint: Entrypoint) => void): RegisterEntrypoint {

@@ -1,8 +1,10 @@
-import { PortableApp } from '../app.js';
+import { type AgentRuntimeAppOptions, PortableApp } from '../app.js';
 import type { Platform } from '../platform.js';
 import { exitOnSignals } from './exit-on-signals.js';
 import { listen } from './listen.js';
 import { prometheusMetrics } from './prometheus.js';
+
+const platform: Platform = { listen, exitOnSignals, createMetrics: prometheusMetrics };
 
 /**
  * An agent as an HTTP server: a handler becomes `/invocations`, beside `/ping` and streaming.
@@ -15,9 +17,8 @@ import { prometheusMetrics } from './prometheus.js';
  * ```
  */
 export class AgentRuntimeApp extends PortableApp {
-  protected override readonly platform: Platform = {
-    listen,
-    exitOnSignals,
-    createMetrics: prometheusMetrics,
-  };
+  /** @throws ValidationError when the configuration, or the environment, is wrong; it names the option and the variable. */
+  constructor(options?: AgentRuntimeAppOptions) {
+    super(options, platform);
+  }
 }
