@@ -171,7 +171,9 @@ describe('a stream', () => {
     })();
     const error = await reading.catch((reason: unknown) => reason);
     expect(error).toMatchObject({ sandboxId: session.sandboxId });
-    expect(['StreamInterruptedError', 'SessionNotFoundError']).toContain(Reflect.get(Object(error), 'name'));
+    // The host lets the agent end first, which then says so itself; one that has no time for it is cut.
+    const { name, errorType = name } = Object(error);
+    expect(['ShutdownError', 'StreamInterruptedError', 'SessionNotFoundError']).toContain(errorType);
     expect(await session.getStatus()).toBe('closed');
   });
 

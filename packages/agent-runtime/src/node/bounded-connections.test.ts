@@ -5,27 +5,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { spawnProgram } from '../../test/spawn-program.js';
+import { PortableApp } from '../app.js';
 import type { Platform } from '../platform.js';
 import { exitOnSignals } from './exit-on-signals.js';
 import { listen } from './listen.js';
-import { AgentRuntimeApp } from './node-app.js';
 import { prometheusMetrics } from './prometheus.js';
 
 const headMs = 300;
 /** Longer than a head may take, with the time until it is looked. */
 const longMs = 1_500;
 
-/** An agent that waits for a request's head for less than a second. */
-class HastyApp extends AgentRuntimeApp {
-  protected override readonly platform: Platform = {
-    listen: (options) => listen({ ...options, headMs }),
-    exitOnSignals,
-    createMetrics: prometheusMetrics,
-  };
-}
+const platform: Platform = {
+  listen: (options) => listen({ ...options, headMs }),
+  exitOnSignals,
+  createMetrics: prometheusMetrics,
+};
 
-async function start(prepare: (app: AgentRuntimeApp) => void): Promise<number> {
-  const app = new HastyApp({ config: { shutdownGraceMs: 0 } });
+/** An agent that waits for a request's head for less than a second. */
+async function start(prepare: (app: PortableApp) => void): Promise<number> {
+  const app = new PortableApp({ config: { shutdownGraceMs: 0 } }, platform);
   prepare(app);
   onTestFinished(() => app.close());
   const { port } = await app.run({ port: 0, host: '127.0.0.1' });
