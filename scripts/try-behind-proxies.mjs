@@ -14,8 +14,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { checks, remarks, timed } from './behind-proxies/checks.mjs';
 import { asPrinted, lines, optional, proxies } from './behind-proxies/proxies.mjs';
-import { checks, remarks, timed, tryProxy } from './behind-proxies/trial.mjs';
+import { setUp } from './setup.mjs';
 
 /** So that calls are silent for longer than a proxy waits, without trying anyone's patience. Heartbeats are 15 s and 20 s. */
 const idleSeconds = 22;
@@ -65,6 +66,7 @@ if (options.print) {
 }
 
 async function main() {
+  await setUp();
   const present = wanted.filter(install);
   const host = await startHost();
   const rows = new Map();
@@ -73,7 +75,7 @@ async function main() {
     ...(options.without ? optional(name).map((line) => ({ name, without: line })) : []),
   ]);
   const next = async () => {
-    for (let job = jobs.shift(); job; job = jobs.shift()) {
+    for (let job = jobs.shift(); job && !ending; job = jobs.shift()) {
       const began = performance.now();
       const results = await trial(job, host);
       rows.set(job, results);
@@ -195,6 +197,7 @@ function alone(check) {
 }
 
 async function trial({ name, without }, { upstream, ...host }) {
+  const { tryProxy } = await import('./behind-proxies/trial.mjs');
   const proxy = proxies[name];
   const port = await freePort();
   const folder = await temporaryFolder();
@@ -205,6 +208,7 @@ async function trial({ name, without }, { upstream, ...host }) {
   if (isRoot) execFileSync('chown', ['-R', `${nobody}:${nobody}`, folder]);
   let running;
   const start = async () => {
+    if (ending) throw new Error('stopped');
     const child = spawn(command, args, {
       cwd: folder,
       detached: true,

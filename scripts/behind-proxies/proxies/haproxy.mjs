@@ -14,13 +14,16 @@ export default {
       text: '  option abortonclose',
       cost: 'that a caller left a stream is seen at the next heartbeats, after 30 s',
     },
-    { text: `  timeout client ${idleSeconds}s`, cost: '', defaultSeconds: 50 },
     {
       text: `  timeout server ${idleSeconds}s`,
-      cost: 'a silent call of another caller is a 504 after 50 s',
+      cost: 'a silent call of another caller is a 504 after 50 s, and a silent stream without heartbeats is cut',
       defaultSeconds: 50,
     },
-    { text: `  timeout tunnel ${idleSeconds}s`, cost: '', defaultSeconds: 50 },
+    {
+      text: `  timeout tunnel ${idleSeconds}s`,
+      cost: 'a silent WebSocket is cut after 50 s',
+      defaultSeconds: 50,
+    },
   ],
   async start({ folder, config }) {
     const file = join(folder, 'haproxy.cfg');

@@ -36,7 +36,7 @@ export default {
     },
     {
       text: `    proxy_read_timeout ${idleSeconds}s;`,
-      cost: 'a silent call of another caller is a 504 after 60 s, and a silent WebSocket is cut',
+      cost: 'a silent call of another caller is a 504 after 60 s, a silent stream without heartbeats or WebSocket is cut',
       defaultSeconds: 60,
     },
     '  }',

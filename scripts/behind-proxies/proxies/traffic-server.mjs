@@ -20,13 +20,13 @@ export default {
     {
       text: `CONFIG proxy.config.http.transaction_no_activity_timeout_in INT ${idleSeconds}`,
       name: 'transaction_no_activity_timeout_in',
-      cost: '',
+      cost: 'a silent stream without heartbeats is cut after 30 s',
       defaultSeconds: 30,
     },
     {
       text: `CONFIG proxy.config.http.transaction_no_activity_timeout_out INT ${idleSeconds}`,
       name: 'transaction_no_activity_timeout_out',
-      cost: 'a silent call of another caller is a 504 after 30 s',
+      cost: 'a silent call of another caller is a 504 after 30 s, and a silent stream without heartbeats is cut',
       defaultSeconds: 30,
     },
     '# ip_allow.yaml',

@@ -11,7 +11,7 @@ export default {
       {
         text: `# varnishd -p pipe_timeout=${idleSeconds}`,
         name: '-p pipe_timeout',
-        cost: '',
+        cost: 'a silent WebSocket is cut after 60 s',
         defaultSeconds: 60,
       },
       'vcl 4.1;',
@@ -22,7 +22,11 @@ export default {
         cost: 'a silent call of another caller is a 503 after 60 s',
         defaultSeconds: 60,
       },
-      { text: `  .between_bytes_timeout = ${idleSeconds}s;`, cost: '', defaultSeconds: 60 },
+      {
+        text: `  .between_bytes_timeout = ${idleSeconds}s;`,
+        cost: 'a silent stream without heartbeats is cut after 60 s',
+        defaultSeconds: 60,
+      },
       '}',
       'sub vcl_recv {',
       {
