@@ -39,7 +39,7 @@ for (const name of wanted) {
   if (!(name in proxies)) throw new Error(`No proxy ${name}: ${Object.keys(proxies).join(', ')}`);
 }
 
-/** The check of {@link alone} that was begun last. */
+/** The work of {@link alone} that was begun last. */
 let last = Promise.resolve();
 /** What is to be undone, the last first. */
 const undo = [];
@@ -56,6 +56,11 @@ if (options.print) {
 } else {
   for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 }))
     process.on(signal, () => end().then(() => process.exit(code)));
+  // Whatever happens, no proxy is left.
+  process.on('uncaughtException', (error) => {
+    console.error(error);
+    end().then(() => process.exit(1));
+  });
   try {
     await main();
   } finally {
@@ -191,8 +196,8 @@ async function startHost() {
 }
 
 /** One at a time: what is measured in ms must not be measured beside another's. */
-function alone(check) {
-  last = last.then(check, check);
+function alone(work) {
+  last = last.then(work, work);
   return last;
 }
 

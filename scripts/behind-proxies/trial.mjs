@@ -15,7 +15,7 @@ import { Sandbox } from 'e2b';
  * @property {string} template - Of the agent beside this file.
  * @property {() => Promise<void>} restart - Kills the proxy, and starts it again.
  * @property {number} silentSeconds - How long calls and commands are silent.
- * @property {(check: () => Promise<unknown>) => Promise<unknown>} alone - Runs one check of all trials at a time.
+ * @property {(work: () => Promise<unknown>) => Promise<unknown>} alone - Runs one work of all trials at a time.
  *
  * @typedef {{ ok: boolean, text: string }} Result
  */
@@ -45,23 +45,13 @@ export async function tryProxy(trial) {
   };
   let sessions = [];
   try {
-    sessions = await within(
-      60,
-      Promise.all([1, 2].map(() => client.createSession(template, { lifetimeMs: 900_000 }))),
-    );
-    await trial.alone(() => check('late', late));
-    for (const [name, run] of Object.entries({
-      webSocket,
-      files,
-      caches,
-      head,
-      path,
-      authorization,
-      remove,
-      spread,
-      broken,
-    }))
-      await check(name, run);
+    await trial.alone(async () => {
+      const creating = [1, 2].map(() => client.createSession(template, { lifetimeMs: 900_000 }));
+      sessions = await within(60, Promise.all(creating));
+      await check('late', late);
+      const short = { webSocket, files, caches, head, path, authorization, remove, spread, broken };
+      for (const [name, run] of Object.entries(short)) await check(name, run);
+    });
     // These wait for most of their time, so they wait together.
     await Promise.all([
       check('silent', silent, silentSeconds + 40),
@@ -279,11 +269,12 @@ async function echo(socket) {
 /** Whether the beginning of an upload arrives before its end is sent. */
 async function spread({ at }, [session]) {
   const upload = request(`${at}/spread`, { method: 'POST', headers: naming(session) });
-  const answered = once(upload, 'response');
-  upload.write(Buffer.alloc(100_000));
-  await setTimeout(1_000);
-  upload.end('end');
-  const [response] = await answered;
+  const send = async () => {
+    upload.write(Buffer.alloc(100_000));
+    await setTimeout(1_000);
+    upload.end('end');
+  };
+  const [[response]] = await Promise.all([once(upload, 'response'), send()]);
   const ms = Number(Buffer.concat(await response.toArray()));
   return { ok: true, text: ms > 500 ? 'streamed' : 'held back' };
 }

@@ -17,7 +17,7 @@ export default {
   ],
   async start({ folder, config }) {
     const file = join(folder, 'Caddyfile');
-    await writeFile(file, `{\n  admin off\n  auto_https off\n}\n${config}\n`);
+    await writeFile(file, `{\n  admin off\n  auto_https off\n  default_bind 127.0.0.1\n}\n${config}\n`);
     return ['caddy', 'run', '--adapter', 'caddyfile', '--config', file];
   },
 };

@@ -25,12 +25,13 @@ export default {
       defaultSeconds: 50,
     },
   ],
-  async start({ folder, config }) {
+  async start({ folder, port, config }) {
+    const local = config.replace(`bind :${port}`, `bind 127.0.0.1:${port}`);
     const file = join(folder, 'haproxy.cfg');
     // What Debian's own file has.
     const defaults =
       'defaults\n  mode http\n  timeout connect 5s\n  timeout client 50s\n  timeout server 50s\n';
-    await writeFile(file, `${defaults}${config}\n`);
+    await writeFile(file, `${defaults}${local}\n`);
     return ['haproxy', '-db', '-f', file];
   },
 };

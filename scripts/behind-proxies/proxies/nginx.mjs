@@ -42,13 +42,14 @@ export default {
     '  }',
     '}',
   ],
-  async start({ folder, config }) {
+  async start({ folder, port, config }) {
+    const local = config.replace(`listen ${port};`, `listen 127.0.0.1:${port};`);
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
     const paths = temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ');
     const file = join(folder, 'nginx.conf');
     await writeFile(
       file,
-      `daemon off; pid ${folder}/pid; events {}\nhttp { access_log off; ${paths}\n${config}\n}\n`,
+      `daemon off; pid ${folder}/pid; events {}\nhttp { access_log off; ${paths}\n${local}\n}\n`,
     );
     return ['nginx', '-e', 'stderr', '-c', file];
   },

@@ -36,11 +36,12 @@ export default {
       cost: '`DELETE` from other machines is a 403: nobody can kill a sandbox',
     },
   ],
-  async start({ folder, config }) {
+  async start({ folder, port, config }) {
     const places = Object.fromEntries(directories.map((name) => [name, join(folder, name)]));
     for (const place of Object.values(places)) await mkdir(place, { recursive: true });
     await cp('/etc/trafficserver', places.sysconfdir, { recursive: true, dereference: true });
-    for (const part of config.split(/^# /m).slice(1)) {
+    const local = config.replace(`STRING ${port}`, `STRING ${port}:ip-in=127.0.0.1`);
+    for (const part of local.split(/^# /m).slice(1)) {
       const [name, ...lines] = part.split('\n');
       if (lines.join('').trim() === '') continue;
       // What a records.config says last holds.
