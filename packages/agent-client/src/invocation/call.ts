@@ -1,4 +1,4 @@
-import { headers as names, refusals, resumableStream } from '@sandpiper/protocol';
+import { headers as headerNames, refusals, resumableStream } from '@sandpiper/protocol';
 import { checkOptions } from '../check-options.js';
 import { InvocationError } from '../errors/invocation-error.js';
 import { TimeoutError } from '../errors/timeout-error.js';
@@ -204,20 +204,20 @@ export class Call {
     const headers: Record<string, string> = { ...target.endpoint.headers, ...this.#extraHeaders };
     if (method === 'POST') headers['content-type'] = 'application/json';
     headers.accept = method === 'POST' ? this.#accept : 'text/event-stream';
-    headers[names.requestId] = this.requestId;
-    headers[names.idempotencyKey] = this.invocationId;
+    headers[headerNames.requestId] = this.requestId;
+    headers[headerNames.idempotencyKey] = this.invocationId;
     // A runtime that has forgotten the key must not take this for its first request.
-    if (this.#requests > 1) headers[names.invocationAttempt] = String(this.#requests);
+    if (this.#requests > 1) headers[headerNames.invocationAttempt] = String(this.#requests);
     // On every call: an agent may stream though it was not asked to, and then must not end unseen.
-    headers[names.streamProtocol] = resumableStream;
-    if (this.#instance !== undefined) headers[names.ifRuntimeInstance] = this.#instance;
-    if (lastEventId !== undefined) headers[names.lastEventId] = String(lastEventId);
+    headers[headerNames.streamProtocol] = resumableStream;
+    if (this.#instance !== undefined) headers[headerNames.ifRuntimeInstance] = this.#instance;
+    if (lastEventId !== undefined) headers[headerNames.lastEventId] = String(lastEventId);
     return headers;
   }
 
   /** Takes note of which process of the agent answered. */
   #meet(target: AgentTarget, response: TransportResponse): void {
-    const instance = response.header(names.runtimeInstance);
+    const instance = response.header(headerNames.runtimeInstance);
     target.runtimeInstance = instance;
     // Once it may have run, it belongs to the process that it was given to.
     if (!this.retries.mayHaveRun || this.#instance === undefined) this.#instance = instance;
@@ -225,7 +225,7 @@ export class Call {
 
   /** @throws AttemptFailure for a success that is not that of the process which was asked. */
   #believe(response: TransportResponse, sender: Sender, sentTo: string | undefined): TransportResponse {
-    const instance = response.header(names.runtimeInstance);
+    const instance = response.header(headerNames.runtimeInstance);
     if (sender !== 'stray' && (sentTo === undefined || instance === sentTo)) return response;
     response.body.cancel();
     if (sender === 'stray') throw strayFailure(response, '', this.facts);

@@ -1,4 +1,4 @@
-import { headers as names } from '@sandpiper/protocol';
+import { headers as headerNames } from '@sandpiper/protocol';
 import { sleep } from '../sleep.js';
 import type { AgentAddress } from './agent-lease.js';
 import { senderOf } from './response-sender.js';
@@ -26,7 +26,7 @@ export async function cancelInvocation(
         method: 'DELETE',
         origin: endpoint.origin,
         path: `${endpoint.basePath}/invocations/${encodeURIComponent(invocationId)}`,
-        headers: { ...endpoint.headers, [names.requestId]: requestId },
+        headers: { ...endpoint.headers, [headerNames.requestId]: requestId },
         signal,
         firstByteTimeoutMs: 0,
       });

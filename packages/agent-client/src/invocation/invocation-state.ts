@@ -1,4 +1,4 @@
-import { type InvocationState, headers as names } from '@sandpiper/protocol';
+import { headers as headerNames, type InvocationState } from '@sandpiper/protocol';
 import * as z from 'zod';
 import { InvocationError } from '../errors/invocation-error.js';
 import type { AgentAddress } from './agent-lease.js';
@@ -30,7 +30,7 @@ export async function invocationState(
       method: 'GET',
       origin: endpoint.origin,
       path: `${endpoint.basePath}/invocations/${encodeURIComponent(invocationId)}`,
-      headers: { ...endpoint.headers, accept: 'application/json', [names.requestId]: facts.requestId },
+      headers: { ...endpoint.headers, accept: 'application/json', [headerNames.requestId]: facts.requestId },
       signal,
       firstByteTimeoutMs: 0,
     });

@@ -1,4 +1,4 @@
-import { headers as names, type PingResponse, pingResponseSchema } from '@sandpiper/protocol';
+import { headers as headerNames, type PingResponse, pingResponseSchema } from '@sandpiper/protocol';
 import { describeBody } from '../describe-body.js';
 import { InvocationError } from '../errors/invocation-error.js';
 import type { TransportResponse } from '../transport/transport.js';
@@ -34,7 +34,7 @@ export async function attemptPing(target: AgentAddress, signal: AbortSignal): Pr
         ...target.endpoint.headers,
         accept: 'application/json',
         'cache-control': 'no-cache, no-store',
-        [names.idempotencyKey]: invocationId,
+        [headerNames.idempotencyKey]: invocationId,
       },
       signal,
       firstByteTimeoutMs: 0,
@@ -47,7 +47,7 @@ export async function attemptPing(target: AgentAddress, signal: AbortSignal): Pr
   }
   if (sender === 'stray') throw strayFailure(response, text, facts);
   if (Number(response.header('age')) > 0) throw notUnderstood('is the copy of a cache', facts);
-  target.runtimeInstance = response.header(names.runtimeInstance);
+  target.runtimeInstance = response.header(headerNames.runtimeInstance);
   const ping = pingResponseSchema.safeParse(parseOrText(text)).data;
   if (ping) return ping;
   throw notUnderstood(`is not what an agent says${describeBody(text)}`, facts);

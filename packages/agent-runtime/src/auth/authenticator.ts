@@ -1,4 +1,4 @@
-import { headers as names } from '@sandpiper/protocol';
+import { headers as headerNames } from '@sandpiper/protocol';
 import type { AuthConfig, JwtConfig } from '../config.js';
 import { environment } from '../environment.js';
 import type { Incoming } from '../http/incoming.js';
@@ -24,7 +24,7 @@ function jwtAuthenticator(config: JwtConfig): Guard {
   // A gateway sends one token with many requests, and to verify it costs more than to answer one.
   let lastGood: { readonly token: string; readonly expiresAt: number } | undefined;
   return async (incoming) => {
-    const token = incoming.header(names.gatewayToken) ?? bearerToken(incoming);
+    const token = incoming.header(headerNames.gatewayToken) ?? bearerToken(incoming);
     if (token === undefined) throw unauthorized('RuntimeConfig.auth');
     if (token === lastGood?.token && Date.now() / 1000 < lastGood.expiresAt) return;
     verify ??= createVerifier(config);

@@ -1,5 +1,5 @@
 import type { Logger } from '@sandpiper/protocol';
-import { headers as names } from '@sandpiper/protocol';
+import { headers as headerNames } from '@sandpiper/protocol';
 import type { Cancellation } from '../cancellation/cancellation.js';
 import type { ResolvedConfig } from '../config.js';
 import { environment } from '../environment.js';
@@ -11,9 +11,9 @@ import { toWireUsage, type Usage, type WireUsage } from './usage.js';
 /** Headers that are credentials of the platform, not words of the caller (contract, section 2). */
 const withheld: readonly string[] = [
   'cookie',
-  names.gatewayToken,
-  names.e2bTrafficAccessToken,
-  names.workloadAccessToken,
+  headerNames.gatewayToken,
+  headerNames.e2bTrafficAccessToken,
+  headerNames.workloadAccessToken,
 ];
 
 /** What a context needs of the app it belongs to. */
@@ -95,7 +95,7 @@ export class RequestContext {
     const { auth } = this.#runtime.config;
     return (
       auth !== undefined &&
-      ('bearerToken' in auth || this.#call.incoming.header(names.gatewayToken) === undefined)
+      ('bearerToken' in auth || this.#call.incoming.header(headerNames.gatewayToken) === undefined)
     );
   }
 
@@ -124,7 +124,7 @@ export class RequestContext {
   }
 
   /**
-   * Says what the invocation used; a later call replaces what it names. The caller reads it beside the result: in the
+   * Says what the invocation used; a later call replaces what it headerNames. The caller reads it beside the result: in the
    * envelope, in the header `X-Agent-Usage` of a bare value or a `Response`, or in the last frame of a resumable stream.
    *
    * @throws TypeError for other names, and for what is no number from 0 on.
@@ -149,20 +149,20 @@ export class RequestContext {
 
   /** AgentCore: a token with which the agent calls others on its own behalf. */
   get workloadAccessToken(): string | undefined {
-    return this.#call.incoming.header(names.workloadAccessToken);
+    return this.#call.incoming.header(headerNames.workloadAccessToken);
   }
 
   /** AgentCore: where a user is sent back to after an OAuth 2 consent. */
   get oauth2CallbackUrl(): string | undefined {
-    return this.#call.incoming.header(names.oauth2CallbackUrl);
+    return this.#call.incoming.header(headerNames.oauth2CallbackUrl);
   }
 }
 
 /** Looks in the places that the contract lists, in its order (section 2). */
 function findSandboxId({ incoming }: Call, body: unknown): string | undefined {
   return (
-    incoming.header(names.sandboxId) ||
-    incoming.header(names.agentCoreSessionId) ||
+    incoming.header(headerNames.sandboxId) ||
+    incoming.header(headerNames.agentCoreSessionId) ||
     sandboxIdIn(body) ||
     environment().E2B_SANDBOX_ID
   );

@@ -1,4 +1,4 @@
-import { headers as names } from '@sandpiper/protocol';
+import { headers as headerNames } from '@sandpiper/protocol';
 import type { Incoming } from './incoming.js';
 import type { BodyReply } from './reply.js';
 
@@ -27,8 +27,10 @@ export class Call {
       return;
     }
     this.requestId =
-      incoming.header(names.requestId) || incoming.header(names.agentCoreRequestId) || crypto.randomUUID();
-    const key = incoming.header(names.idempotencyKey);
+      incoming.header(headerNames.requestId) ||
+      incoming.header(headerNames.agentCoreRequestId) ||
+      crypto.randomUUID();
+    const key = incoming.header(headerNames.idempotencyKey);
     this.invocationId = key || this.requestId;
     this.startedAt = performance.now();
   }

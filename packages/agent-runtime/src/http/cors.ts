@@ -1,14 +1,14 @@
-import { headers as names } from '@sandpiper/protocol';
+import { headers as headerNames } from '@sandpiper/protocol';
 import type { Incoming } from './incoming.js';
 import type { BodyReply } from './reply.js';
 import type { ReplyHeaders } from './response-headers.js';
 
 const exposed = [
-  names.requestId,
-  names.invocationId,
-  names.runtimeInstance,
-  names.streamProtocol,
-  names.usage,
+  headerNames.requestId,
+  headerNames.invocationId,
+  headerNames.runtimeInstance,
+  headerNames.streamProtocol,
+  headerNames.usage,
 ].join(', ');
 
 /** The headers without which a browser lets no page read a response; none for callers that are not pages. */

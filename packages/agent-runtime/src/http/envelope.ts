@@ -1,4 +1,4 @@
-import { headers as names } from '@sandpiper/protocol';
+import { headers as headerNames } from '@sandpiper/protocol';
 import type { WireUsage } from '../context/usage.js';
 import { describeError } from '../errors/describe-error.js';
 import { RequestError } from '../errors/request-error.js';
@@ -54,7 +54,7 @@ export function errorReply(
 
 /** Says what was used where the body cannot. */
 export function usageHeader(usage: WireUsage | undefined): string[] {
-  return usage ? [names.usage, JSON.stringify(usage)] : [];
+  return usage ? [headerNames.usage, JSON.stringify(usage)] : [];
 }
 
 /** What a response says about its request. */

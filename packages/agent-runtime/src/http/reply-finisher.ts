@@ -1,5 +1,5 @@
 import type { Logger } from '@sandpiper/protocol';
-import { headers as names } from '@sandpiper/protocol';
+import { headers as headerNames } from '@sandpiper/protocol';
 import type { ResolvedConfig } from '../config.js';
 import { failureFields } from '../errors/describe-error.js';
 import { RequestError } from '../errors/request-error.js';
@@ -27,13 +27,13 @@ export class ReplyFinisher {
 
   /** Adds the headers that every reply has. */
   finish(reply: Reply, call: Call): Reply {
-    const common = [names.requestId, call.requestId];
+    const common = [headerNames.requestId, call.requestId];
     if (call.incoming.header('origin') !== undefined) {
       common.push(...corsHeaders(call.incoming, this.#services.config.corsOrigins));
     }
     if (reply.kind === 'passed') dropNamed(common, reply.response.headers);
-    reply.headers.push(...common, names.invocationId, call.invocationId);
-    reply.headers.push(names.runtimeInstance, this.#services.instance);
+    reply.headers.push(...common, headerNames.invocationId, call.invocationId);
+    reply.headers.push(headerNames.runtimeInstance, this.#services.instance);
     return reply;
   }
 

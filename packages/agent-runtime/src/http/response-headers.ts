@@ -1,4 +1,4 @@
-import { headers as names } from '@sandpiper/protocol';
+import { headers as headerNames } from '@sandpiper/protocol';
 
 /** Names, in lower case, and values by turns: what `node:http` writes quickest, and what may name `set-cookie` twice. */
 export type ReplyHeaders = string[];
@@ -7,7 +7,7 @@ export type ReplyHeaders = string[];
 const ofConnection: readonly string[] = ['connection', 'keep-alive', 'transfer-encoding', 'content-length'];
 
 /** Say whose response it is, and so are this runtime's own, even on one that a handler fetched from another agent. */
-const ofRuntime: readonly string[] = [names.runtimeInstance, names.invocationId];
+const ofRuntime: readonly string[] = [headerNames.runtimeInstance, headerNames.invocationId];
 
 /** The headers of a web `Response` as a reply has them. */
 export function fromResponse({ headers, url }: Response): ReplyHeaders {

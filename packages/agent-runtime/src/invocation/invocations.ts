@@ -1,7 +1,7 @@
 import {
+  headers as headerNames,
   invocationKeyProblem,
   longestInvocationId,
-  headers as names,
   refusals,
   resumableStream,
 } from '@sandpiper/protocol';
@@ -42,7 +42,7 @@ export class Invocations {
   invoke(call: Call): Promise<Reply> {
     const { incoming } = call;
     const { config, instance } = this.#services;
-    const wanted = incoming.header(names.ifRuntimeInstance);
+    const wanted = incoming.header(headerNames.ifRuntimeInstance);
     if (wanted !== undefined && wanted !== instance) throw restarted();
     const { entrypoint } = this;
     if (!entrypoint) throw new RequestError(500, refusals.noEntrypoint, 'No entrypoint registered');
@@ -55,7 +55,7 @@ export class Invocations {
   #receive(request: RunRequest, text: string): Reply | Promise<Reply> {
     const { call, entrypoint } = request;
     const body = parseBody(text);
-    const print = call.incoming.header(names.idempotencyKey) ? fingerprint(text) : undefined;
+    const print = call.incoming.header(headerNames.idempotencyKey) ? fingerprint(text) : undefined;
     if (!entrypoint.input && !(print instanceof Promise)) {
       return this.#enter(request, { body, parsed: body }, print);
     }
@@ -116,22 +116,22 @@ export class Invocations {
   }
 
   #replyOptions({ incoming }: Call): ReplyOptions {
-    const seen = incoming.header(names.lastEventId);
+    const seen = incoming.header(headerNames.lastEventId);
     if (seen !== undefined && !/^\d{1,15}$/.test(seen)) {
       throw new RequestError(
         400,
         refusals.badRequest,
-        `${names.lastEventId} must be the number of an event.`,
+        `${headerNames.lastEventId} must be the number of an event.`,
       );
     }
     return {
-      resumable: incoming.header(names.streamProtocol) === resumableStream,
+      resumable: incoming.header(headerNames.streamProtocol) === resumableStream,
       after: seen === undefined ? undefined : Number(seen),
       heartbeatMs: this.#services.config.heartbeatMs,
     };
   }
 
-  /** The invocation that the caller's key already names. */
+  /** The invocation that the caller's key already headerNames. */
   #known({ call, replyOptions, attempt }: RunRequest, print: string | undefined): Entry<Outcome> | undefined {
     const { invocationId: id } = call;
     const { ledger } = this.#services;
@@ -198,24 +198,24 @@ interface Input {
 
 /** They are kept for as long as the invocation is, and name it in paths. @throws RequestError 400 */
 function checkIds({ incoming, requestId }: Call): void {
-  const key = incoming.header(names.idempotencyKey);
+  const key = incoming.header(headerNames.idempotencyKey);
   const problem = key
     ? invocationKeyProblem(key)
     : requestId.length > longestInvocationId && `may have ${longestInvocationId} characters`;
   if (!problem) return;
-  const message = `${key ? names.idempotencyKey : names.requestId} ${problem}.`;
+  const message = `${key ? headerNames.idempotencyKey : headerNames.requestId} ${problem}.`;
   throw new RequestError(400, refusals.badRequest, message);
 }
 
 function attemptOf({ incoming }: Call): number {
-  const attempt = incoming.header(names.invocationAttempt) ?? '1';
+  const attempt = incoming.header(headerNames.invocationAttempt) ?? '1';
   if (/^[1-9]\d{0,8}$/.test(attempt)) return Number(attempt);
-  const message = `${names.invocationAttempt} must be a number from 1 to 999999999, not ${attempt}.`;
+  const message = `${headerNames.invocationAttempt} must be a number from 1 to 999999999, not ${attempt}.`;
   throw new RequestError(400, refusals.badRequest, message);
 }
 
 function keyReused(id: string): RequestError {
-  const message = `The ${names.idempotencyKey} ${id} was used with another body.`;
+  const message = `The ${headerNames.idempotencyKey} ${id} was used with another body.`;
   return new RequestError(422, refusals.keyReused, message);
 }
 
@@ -223,6 +223,6 @@ function restarted(): RequestError {
   return new RequestError(
     409,
     refusals.runtimeRestarted,
-    `The agent was restarted: ${names.ifRuntimeInstance} names a process that is gone. Nothing was run.`,
+    `The agent was restarted: ${headerNames.ifRuntimeInstance} names a process that is gone. Nothing was run.`,
   );
 }

@@ -1,4 +1,4 @@
-import { encodeFrame, heartbeatFrame, headers as names, resumableStream } from '@sandpiper/protocol';
+import { encodeFrame, headers as headerNames, heartbeatFrame, resumableStream } from '@sandpiper/protocol';
 import { unchangedStream } from '../http/cache-policy.js';
 import type { Sink } from '../http/sink.js';
 import type { Failure } from './failure.js';
@@ -9,7 +9,7 @@ import type { Subscriber } from './subscriber.js';
 /** The headers of a stream of frames (contract, section 4). */
 export function eventStreamHeaders(resumable: boolean): string[] {
   const headers = ['content-type', 'text/event-stream; charset=utf-8', ...unchangedStream];
-  if (resumable) headers.push(names.streamProtocol, resumableStream);
+  if (resumable) headers.push(headerNames.streamProtocol, resumableStream);
   return headers;
 }
 

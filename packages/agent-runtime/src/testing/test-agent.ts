@@ -2,7 +2,7 @@ import {
   createFrameDecoder,
   errorPayloadSchema,
   type Frame,
-  headers as names,
+  headers as headerNames,
   resumableStream,
 } from '@sandpiper/protocol';
 
@@ -65,7 +65,7 @@ export function testAgent(app: Fetchable): TestAgent {
     more: Record<string, string> = {},
   ): Promise<Response> => {
     const headers = { ...options.headers, ...more };
-    if (options.idempotencyKey !== undefined) headers[names.idempotencyKey] = options.idempotencyKey;
+    if (options.idempotencyKey !== undefined) headers[headerNames.idempotencyKey] = options.idempotencyKey;
     return app.fetch(
       new Request('http://agent/invocations', {
         method: 'POST',
@@ -79,8 +79,9 @@ export function testAgent(app: Fetchable): TestAgent {
     request: (body, options = {}) => send(body, options),
     invoke: async (body, options = {}) => (await send(body, options)).json(),
     stream: async (body, options = {}) => {
-      const replyOptions: Record<string, string> = { [names.streamProtocol]: resumableStream };
-      if (options.lastEventId !== undefined) replyOptions[names.lastEventId] = String(options.lastEventId);
+      const replyOptions: Record<string, string> = { [headerNames.streamProtocol]: resumableStream };
+      if (options.lastEventId !== undefined)
+        replyOptions[headerNames.lastEventId] = String(options.lastEventId);
       const response = await send(body, options, replyOptions);
       if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
         throw new TypeError(
