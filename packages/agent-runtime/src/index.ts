@@ -18,7 +18,7 @@ export {
   ValidationError,
   type ValidationIssue,
 } from '@sandpiper/protocol';
-export type { AgentRuntimeAppOptions, AgentRuntimeServer, PortableApp } from './app.js';
+export type { AgentRuntimeAppOptions, AgentRuntimeServer } from './app.js';
 export type { BindHook, Binding } from './binding/binder.js';
 export type { AuthConfig, JwtConfig, RetentionConfig, RuntimeConfig } from './config.js';
 export { AgentRuntimeContext } from './context/agent-runtime-context.js';
