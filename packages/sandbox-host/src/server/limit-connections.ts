@@ -17,9 +17,18 @@ const takenUnseen = 8;
  */
 export function boundConnections(server: Server, most: number): void {
   const open = new Set<Socket>();
-  // By the other end, since the socket of a TLS request is not the one that was accepted.
-  const unused = new Map<string, Socket>();
-  const idle = new Map<string, Socket>();
+  const unused = new Set<Socket>();
+  const idle = new Set<Socket>();
+  // The socket of a TLS request is not the one that was accepted, but it has the same other end.
+  const byOtherEnd = new Map<string, Socket>();
+  const acceptedAs = new WeakMap<Socket, Socket>();
+  const acceptedOf = (socket: Socket): Socket | undefined => {
+    let accepted = acceptedAs.get(socket);
+    if (accepted) return accepted;
+    accepted = open.has(socket) ? socket : byOtherEnd.get(nameOf(socket));
+    if (accepted) acceptedAs.set(socket, accepted);
+    return accepted;
+  };
   let seen = 0;
   const hasRoom = (): boolean => {
     if (open.size >= most) return false;
@@ -32,43 +41,48 @@ export function boundConnections(server: Server, most: number): void {
   server.on('connection', (socket: Socket) => {
     // Comes again when it wished to speak another protocol and did not.
     if (open.has(socket)) return;
-    const name = nameOf(socket);
     if (!hasRoom()) {
-      const [oldest] = unused.values();
-      const [idlest] = idle.values();
+      const [oldest] = unused;
+      const [idlest] = idle;
       const silent = oldest ?? idlest;
       if (!silent) {
         socket.destroy();
         return;
       }
       silent.destroy();
-      forget(nameOf(silent), silent);
+      forget(silent);
     }
+    const name = nameOf(socket);
     open.add(socket);
-    unused.set(name, socket);
-    socket.once('close', () => forget(name, socket));
+    unused.add(socket);
+    byOtherEnd.set(name, socket);
+    socket.once('close', () => {
+      forget(socket);
+      if (byOtherEnd.get(name) === socket) byOtherEnd.delete(name);
+    });
   });
   server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-    const name = nameOf(socket);
-    const accepted = unused.get(name) ?? idle.get(name);
-    unused.delete(name);
-    idle.delete(name);
+    const accepted = acceptedOf(socket);
+    if (!accepted) return;
+    unused.delete(accepted);
+    idle.delete(accepted);
     response.once('close', () => {
-      if (accepted && open.has(accepted)) idle.set(name, accepted);
+      if (open.has(accepted)) idle.add(accepted);
     });
   });
   for (const event of ['upgrade', 'connect'] as const) {
     server.prependListener(event, ({ socket }: IncomingMessage) => {
-      const name = nameOf(socket);
-      unused.delete(name);
-      idle.delete(name);
+      const accepted = acceptedOf(socket);
+      if (!accepted) return;
+      unused.delete(accepted);
+      idle.delete(accepted);
     });
   }
 
-  function forget(name: string, socket: Socket): void {
+  function forget(socket: Socket): void {
     open.delete(socket);
-    if (unused.get(name) === socket) unused.delete(name);
-    if (idle.get(name) === socket) idle.delete(name);
+    unused.delete(socket);
+    idle.delete(socket);
   }
 }
 
