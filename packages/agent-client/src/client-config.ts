@@ -9,21 +9,21 @@ export interface ClientConfig {
   maxRetries?: number | undefined;
   /** The wait before the first retry; it doubles, less up to a quarter, to 8 s. Default: 500. */
   retryDelayMs?: number | undefined;
-  /** The most connections to one origin; a call holds one until its answer has ended. Default: 100. */
+  /** The most connections to one origin; a call holds one until its response has ended. Default: 100. */
   maxConnections?: number | undefined;
   /** How long an unused connection is kept. Default: 30,000. */
   keepAliveTimeoutMs?: number | undefined;
   /** How long connecting to a sandbox may take. Default: 10,000. */
   connectTimeoutMs?: number | undefined;
-  /** How long the first byte of an answer may take. Default: 0. */
+  /** How long the first byte of a response may take. Default: 0. */
   firstByteTimeoutMs?: number | undefined;
-  /** How long an answer may be silent. Default: 60,000 where the runtime sends heartbeats, else 0. */
+  /** How long a response may be silent. Default: 60,000 where the runtime sends heartbeats, else 0. */
   idleTimeoutMs?: number | undefined;
   /** How long one request to the platform may take. Default: 60,000. */
   requestTimeoutMs?: number | undefined;
-  /** How long an agent may take to come to answer, where its own configuration does not say. Default: 60,000. */
+  /** How long an agent may take to become ready, where its own configuration does not say. Default: 60,000. */
   readyTimeoutMs?: number | undefined;
-  /** The longest answer that is held in memory, in bytes. Streams are not held. Default: 64 MiB. */
+  /** The longest response that is held in memory, in bytes. Streams are not held. Default: 64 MiB. */
   maxResponseBytes?: number | undefined;
   /** Called before every retry. */
   onRetry?: ((retry: RetryInfo) => void) | undefined;

@@ -58,7 +58,7 @@ export interface InvokeAgentRuntimeOptions extends CallOptions {
   session?: CreateSessionOptions | undefined;
 }
 
-/** An answer, and the conversation it belongs to. */
+/** A response, and the conversation it belongs to. */
 export interface InvokeAgentRuntimeResponse extends InvocationResponse {
   runtimeSessionId: string;
 }
@@ -101,7 +101,7 @@ export class AgentRuntimeClient implements AsyncDisposable {
   }
 
   /**
-   * Makes a sandbox from a template, has its agent started, and waits for it to answer.
+   * Makes a sandbox from a template, has its agent started, and waits until it responds.
    *
    * @throws TemplateNotFoundError, SandboxCreationError, AuthenticationError, QuotaExceededError, RateLimitError,
    * NetworkError, TimeoutError. Nothing is left behind: what was made is killed.

@@ -111,7 +111,7 @@ export class PortableApp {
   }
 
   /**
-   * Runs work that outlives the answer: the agent is busy and shutdown waits while it runs, and what it throws is
+   * Runs work that outlives the response: the agent is busy and shutdown waits while it runs, and what it throws is
    * logged. Its signal aborts when shutdown can wait no longer.
    *
    * @returns What the task returns.
@@ -151,7 +151,7 @@ export class PortableApp {
 
   /**
    * Registers what is done when an agent that waited in a pool is bound to its sandbox. An agent that was started with
-   * `AGENT_RUNTIME_BIND_TOKEN` answers nothing but `/ping` until then; one that was not is never bound.
+   * `AGENT_RUNTIME_BIND_TOKEN` serves nothing but `/ping` until then; one that was not is never bound.
    *
    * @example
    * ```ts

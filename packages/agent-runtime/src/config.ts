@@ -19,7 +19,7 @@ export interface RuntimeConfig {
   maxRequestBytes?: number | undefined;
   /** The same as `maxRequestBytes`, which wins. */
   maxRequestSize?: number | undefined;
-  /** How many invocations may run at once; one more is answered 503. Default: no limit. */
+  /** How many invocations may run at once; one more gets 503. Default: no limit. */
   maxConcurrency?: number | undefined;
   /** After how many milliseconds of silence a stream carries a heartbeat. Default: 15,000. */
   heartbeatMs?: number | undefined;

@@ -15,7 +15,7 @@ export interface InvocationRequest {
   timeout?: number;
   /** Whether the caller would like a stream. The handler decides: what it returns is what is sent. */
   stream?: boolean;
-  /** The most tokens a model may answer with. */
+  /** The most tokens that a model may generate. */
   max_tokens?: number;
   /** The model's sampling temperature. */
   temperature?: number;
@@ -30,7 +30,7 @@ export interface InvocationRequest {
   [field: string]: unknown;
 }
 
-/** The envelope of a non-streamed answer, as it is on the wire (contract, section 3). */
+/** The envelope of a response that is no stream, as it is on the wire (contract, section 3). */
 export interface InvocationEnvelope {
   result: unknown;
   status: string;

@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { PingStatus, parsePingStatus } from './ping-status.js';
 
-/** What `GET /ping` answers. */
+/** The body of `GET /ping`. */
 export interface PingResponse {
   status: PingStatus;
   /** Why, in the agent's words. */
   message?: string | undefined;
-  /** When this answer was given, ISO 8601. */
+  /** When this response was made, ISO 8601. */
   timestamp?: string | undefined;
   /** When `status` last changed, in Unix seconds. Platforms judge idleness by it. */
   time_of_last_update?: number | undefined;

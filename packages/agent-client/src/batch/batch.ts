@@ -11,7 +11,7 @@ import type { SandboxSession } from '../sessions/sandbox-session.js';
 export interface BatchOptions extends Omit<CallOptions, 'idempotencyKey' | 'requestId'> {
   /** How many calls are under way at once. Default: 4. */
   concurrency?: number | undefined;
-  /** How many sandboxes share them. Default: as many as `concurrency`, so that no two calls share one at a time. */
+  /** How many sandboxes share them. Default: `concurrency`, so that no two calls share one at a time. */
   sessions?: number | undefined;
   /** How the sandboxes are made. */
   session?: Omit<CreateSessionOptions, 'runtimeSessionId' | 'idempotencyKey'> | undefined;

@@ -2,7 +2,7 @@ import type { AgentRuntimeErrorOptions } from '@sandpiper/protocol';
 import { AgentClientError } from './agent-client-error.js';
 
 /**
- * What is known about an invocation that did not succeed: `failed`, the agent answered with an error; `not_run`, the
+ * What is known about an invocation that did not succeed: `failed`, the agent responded with an error; `not_run`, the
  * agent refused it or never saw it; `unknown`, it may have run, be running still, or not have run at all.
  */
 export type InvocationOutcome = 'failed' | 'not_run' | 'unknown';

@@ -4,7 +4,7 @@ import { plainFrames, toEventResponse, toReadableStream } from './event-stream.j
 import type { InvocationSummary } from './response.js';
 
 /**
- * The values of an agent's answer, as they come. It can be read once, in one way: by `for await`, `text()`, `collect()`,
+ * The values of an agent's response, as they come. It can be read once, in one way: by `for await`, `text()`, `collect()`,
  * `toReadableStream()` or `toResponse()`. An agent that does not stream gives one value.
  *
  * The call begins when the stream is made. Values that nobody reads hold the agent back; a stream that is not wanted

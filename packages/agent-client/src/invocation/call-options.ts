@@ -27,10 +27,10 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
   /** How long the whole call may take, retries and waits included, in milliseconds. Default: 300,000. 0: no limit. */
   timeoutMs?: number | undefined;
-  /** How long the answer's first byte may take, in milliseconds. Default: 0, no limit but `timeoutMs`. */
+  /** How long the response's first byte may take, in milliseconds. Default: 0, no limit but `timeoutMs`. */
   firstByteTimeoutMs?: number | undefined;
   /**
-   * How long an answer may be silent once begun, in milliseconds; heartbeats count. Default: 60,000 where the runtime
+   * How long a response may be silent once begun, in milliseconds; heartbeats count. Default: 60,000 where the runtime
    * sends heartbeats, no limit elsewhere. 0: no limit.
    */
   idleTimeoutMs?: number | undefined;

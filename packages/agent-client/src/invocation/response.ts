@@ -38,7 +38,7 @@ export interface InvocationSummary {
   attempts: number;
 }
 
-/** An agent's whole answer. */
+/** An agent's whole response. */
 export interface InvocationResponse<T = unknown> extends InvocationSummary {
   /** What the handler returned; the list of its values when it streamed. */
   result: T;

@@ -24,7 +24,7 @@ import type { SessionStatus } from './session-status.js';
 
 /** Options of {@link SandboxSession.invoke}. */
 export interface InvokeOptions extends CallOptions {
-  /** Whether the answer is wanted as an {@link AgentStream}, as `stream()` gives it. Default: false. */
+  /** Whether the response is wanted as an {@link AgentStream}, as `stream()` gives it. Default: false. */
   stream?: boolean | undefined;
 }
 
@@ -110,7 +110,7 @@ export class SandboxSession implements AsyncDisposable {
     return origin + basePath;
   }
 
-  /** Whether the agent answered when it was last asked. */
+  /** Whether the agent responded when it was last asked. */
   get isActive(): boolean {
     return this.#sandbox.status === 'active';
   }
@@ -131,7 +131,7 @@ export class SandboxSession implements AsyncDisposable {
   }
 
   /**
-   * Calls the agent and waits for its whole answer. The agent runs it at most once, however often it must be sent.
+   * Calls the agent and waits for its whole response. The agent runs it at most once, however often it must be sent.
    *
    * @throws InvocationError when the agent fails, or when nobody can say whether it ran (`outcome: 'unknown'`).
    * @throws ValidationError when the agent refuses the input, or `output` the result.
@@ -152,7 +152,7 @@ export class SandboxSession implements AsyncDisposable {
   }
 
   /**
-   * Calls the agent and gives its answer value by value. The call begins at once; what is wrong with it is thrown to
+   * Calls the agent and gives its response value by value. The call begins at once; what is wrong with it is thrown to
    * the reader.
    *
    * @throws ValidationError when the request is no text and no object.
@@ -218,7 +218,7 @@ export class SandboxSession implements AsyncDisposable {
   }
 
   /**
-   * Has a paused sandbox go on, and waits for its agent to answer.
+   * Resumes a paused sandbox, and waits until its agent responds.
    *
    * @returns whether it was paused before.
    * @throws SandboxOperationError, SessionNotFoundError.
@@ -231,7 +231,7 @@ export class SandboxSession implements AsyncDisposable {
   /**
    * Asks the agent how it is. Wakes nothing: a paused sandbox stays so.
    *
-   * @throws NetworkError when no agent answers, InvocationError when it says that it is unwell.
+   * @throws NetworkError when no agent responds, InvocationError when it reports that it is unhealthy.
    */
   ping(options: { signal?: AbortSignal | undefined } = {}): Promise<PingResponse> {
     const late = AbortSignal.timeout(10_000);

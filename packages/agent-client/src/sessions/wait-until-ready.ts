@@ -61,7 +61,7 @@ export async function waitUntilReady(
       if (error instanceof AttemptFailure && error.sandboxMissing) await target.fetchRecord(signal);
     }
     if (process?.exit !== undefined) {
-      throw new NotReady(`The agent did not come to answer: ${process.exit}.`, lastPing, process.lastLines);
+      throw new NotReady(`The agent did not become ready: ${process.exit}.`, lastPing, process.lastLines);
     }
     if (performance.now() + delayMs >= deadline) {
       const reason = `The agent did not answer within ${timeoutMs} ms (\`readyTimeoutMs\`); the last ping: ${lastPing}.`;

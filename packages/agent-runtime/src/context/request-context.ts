@@ -29,7 +29,7 @@ export let keepAlive: (context: RequestContext, until: Promise<unknown>) => void
 /** What a handler said that it used, for its response; undefined when it said nothing. */
 export let usageOf: (context: RequestContext) => WireUsage | undefined;
 
-/** What a handler knows of the request it answers. */
+/** What a handler knows of its request. */
 export class RequestContext {
   /** Names this request; echoed to the caller as `X-Request-Id`. */
   readonly requestId: string;
@@ -99,7 +99,7 @@ export class RequestContext {
     );
   }
 
-  /** Aborts when nobody waits for the answer any more: caller gone, cancelled, out of time, shut down. */
+  /** Aborts when nobody waits for the response any more: the caller left, cancelled, timed out, shut down. */
   get signal(): AbortSignal {
     return this.#cancellation.signal;
   }
@@ -115,7 +115,7 @@ export class RequestContext {
   }
 
   /**
-   * Keeps the agent busy, and its shutdown waiting, until work that outlives the answer is done. What it rejects
+   * Keeps the agent busy, and its shutdown waiting, until work that outlives the response is done. What it rejects
    * with is logged.
    */
   waitUntil(promise: Promise<unknown>): void {

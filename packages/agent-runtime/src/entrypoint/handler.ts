@@ -13,7 +13,7 @@ export type Handler<Input = InvocationRequest, Output = unknown> = (
 
 /** How an entry point is registered. */
 export interface EntrypointOptions<Input> {
-  /** What the request must look like; the handler gets what it parses to. A request that differs is answered 400. */
+  /** What the request must look like; the handler gets what it parses to. A request that differs gets 400. */
   input: InputSchema<Input>;
 }
 

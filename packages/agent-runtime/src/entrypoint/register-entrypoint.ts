@@ -6,7 +6,7 @@ import type { InputSchema } from './input-schema.js';
 /** A method that can be an entry point: it may leave out the context, and the request too. */
 export type EntrypointMethod<This, Input> = (this: This, request: Input, context: RequestContext) => unknown;
 
-/** Registers the handler of `POST /invocations`; the last one registered answers. */
+/** Registers the handler of `POST /invocations`; the last one registered is used. */
 export interface RegisterEntrypoint {
   // First, because TypeScript takes the first overload that fits: it would fit a decorated method to a handler.
   /**

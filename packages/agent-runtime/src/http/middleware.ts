@@ -1,5 +1,5 @@
 /**
- * Stands between a request and its answer. What the handler throws comes out of `next` as it was thrown.
+ * Stands between a request and its response. What the handler throws comes out of `next` as it was thrown.
  *
  * @example
  * ```ts

@@ -6,7 +6,7 @@ import {
   resumableStream,
 } from '@sandpiper/protocol';
 
-/** What answers requests: an `AgentRuntimeApp`, or whatever else has a `fetch`. */
+/** What handles requests: an `AgentRuntimeApp`, or anything else that has a `fetch`. */
 export interface Fetchable {
   fetch(request: Request): Promise<Response>;
 }
@@ -21,7 +21,7 @@ export interface InvokeOptions {
 
 /** How a stream is read. */
 export interface StreamOptions extends InvokeOptions {
-  /** Leaves after so many values, as a caller does whose connection breaks. */
+  /** Leaves after this many values, as a caller does whose connection breaks. */
   cutAfter?: number | undefined;
   /** Goes on after the event of this number; needs the stream's `idempotencyKey`. */
   lastEventId?: number | undefined;
@@ -40,9 +40,9 @@ export interface CollectedStream {
 
 /** An agent in memory: no port, no server. */
 export interface TestAgent {
-  /** Sends a request, and gives the answer as it is. */
+  /** Sends a request, and gives the response as it is. */
   request(body: unknown, options?: InvokeOptions): Promise<Response>;
-  /** Invokes the agent and gives the answer's JSON: the envelope, or the bare value of the raw family. */
+  /** Invokes the agent and gives the response's JSON: the envelope, or the bare value of the raw family. */
   invoke(body: unknown, options?: InvokeOptions): Promise<unknown>;
   /** Invokes the agent and reads its stream to the end, or up to a cut. */
   stream(body: unknown, options?: StreamOptions): Promise<CollectedStream>;
