@@ -95,7 +95,7 @@ export class SandboxHandle implements AwaitedAgent {
   /**
    * Waits for the agent of a sandbox that somebody else made, and may be bringing up still.
    *
-   * @throws SandboxCreationError when it does not come to answer.
+   * @throws SandboxCreationError when it does not become ready.
    */
   async join(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (this.#isAgentKnown) return;

@@ -11,6 +11,6 @@ export interface SessionServices {
   templates: TemplateManager;
   transport: Transport;
   calls: CallSettings;
-  /** How long an agent may take to come to answer, in milliseconds, where its own configuration does not say. */
+  /** How long an agent may take to become ready, in milliseconds, where its own configuration does not say. */
   readyTimeoutMs: number;
 }
