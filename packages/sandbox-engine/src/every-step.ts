@@ -21,11 +21,6 @@ export class Undo {
     this.#steps.unshift(step);
   }
 
-  /** Undoes this and nothing else. */
-  instead(step: () => unknown): void {
-    this.#steps.splice(0, Number.POSITIVE_INFINITY, step);
-  }
-
   /** Never fails: why it is called is what matters. */
   async all(): Promise<void> {
     await everyStep(...this.#steps.splice(0)).catch(console.error);

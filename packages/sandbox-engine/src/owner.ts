@@ -11,6 +11,11 @@ export function ownerTag(): string {
 
 let own: string | undefined;
 
+/** The tag of what its owner has given up: of no process, so whoever comes next may take it. */
+export function nobodysTag(): string {
+  return `0-${processNamespace()}-0`;
+}
+
 /** What {@link ownerTag} looks like, for patterns of names. */
 export const ownerTagPattern: string = String.raw`\d+-\d+-\d+`;
 

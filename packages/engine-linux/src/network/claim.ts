@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { ownerTag, ownerTagPattern, stateOfOwner } from '@sandpiper/sandbox-engine/owner';
+import { nobodysTag, ownerTag, ownerTagPattern, stateOfOwner } from '@sandpiper/sandbox-engine/owner';
 import { blocksApartFrom } from './address-plan.js';
 import { findNamespaces, linksGone, namespaceBlocks, namespacePath, removeNamespaces } from './namespaces.js';
 import { tableName } from './packet-filter.js';
@@ -58,6 +58,21 @@ function ownerChainName(): string {
   return `owner-${ownerTag()}`;
 }
 
+/**
+ * Gives up this host's block. One that processes still live in, since this host has not got as far as taking them over
+ * or could not end them, keeps its walls and is left for the next host of the directory.
+ */
+export async function giveUpBlock(block: number): Promise<void> {
+  const slots = await findNamespaces(block);
+  const lived = await slotsLivedIn(slots, block);
+  if (lived.length === 0) return releaseBlock(block);
+  await removeNamespaces(
+    block,
+    slots.filter((slot) => !lived.includes(slot)),
+  );
+  await nft(`rename chain inet ${tableName(block)} ${ownerChainName()} owner-${nobodysTag()}\n`);
+}
+
 /** Gives a block back with all that belongs to it. */
 export async function releaseBlock(block: number): Promise<void> {
   await removeNamespaces(block, await findNamespaces(block));
@@ -81,7 +96,7 @@ export async function releaseOrphans(kept?: number): Promise<void> {
     if (block === kept || (owner && mayLive(owner))) continue;
     // Its host has not yet put back what was flushed.
     if (!owner && (await isServed(block))) continue;
-    if (await anyoneWithin(await findNamespaces(block), block)) continue;
+    if ((await slotsLivedIn(await findNamespaces(block), block)).length > 0) continue;
     // Not what the next host of this block's directory takes over just now, nor what another one removes.
     if (!(await take(block, owner))) continue;
     // What cannot be removed keeps no host from starting; it is an orphan again when this process has ended.
@@ -116,12 +131,12 @@ async function routedRanges(): Promise<string[]> {
   );
 }
 
-async function anyoneWithin(slots: number[], block: number): Promise<boolean> {
-  if (slots.length === 0) return false;
+async function slotsLivedIn(slots: number[], block: number): Promise<number[]> {
+  if (slots.length === 0) return [];
   const spaces = await Promise.all(slots.map((slot) => inodeOf(namespacePath(block, slot))));
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const lived = await Promise.all(pids.map((pid) => inodeOf(`/proc/${pid}/ns/net`)));
-  return lived.some((space) => space !== undefined && spaces.includes(space));
+  return slots.filter((_, index) => spaces[index] !== undefined && lived.includes(spaces[index]));
 }
 
 async function inodeOf(path: string): Promise<number | undefined> {

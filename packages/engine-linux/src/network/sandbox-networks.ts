@@ -5,7 +5,7 @@ import type { MachineChange, NetworkPolicy } from '@sandpiper/sandbox-engine/eng
 import { writeFileAtomically } from '@sandpiper/sandbox-engine/write-file-atomically';
 import * as z from 'zod';
 import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
-import { claimBlock, releaseBlock, releaseOrphans } from './claim.js';
+import { claimBlock, giveUpBlock, releaseOrphans } from './claim.js';
 import { EgressProxy } from './egress-proxy.js';
 import { type EgressRules, opensAnything, readPolicy } from './egress-rules.js';
 import {
@@ -177,7 +177,7 @@ export class SandboxNetworks {
       return networks;
     } catch (error) {
       await proxy?.close();
-      await releaseBlock(block).catch(() => {});
+      await giveUpBlock(block).catch(() => {});
       throw error;
     }
   }
@@ -209,14 +209,14 @@ export class SandboxNetworks {
     }
   }
 
-  /** Removes every network and all that belongs to them. */
+  /** Removes every network and all that belongs to them, but for those in which processes still live. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#rest);
     this.#walls.close();
     await Promise.allSettled(this.#spares);
     await this.proxy.close();
-    await releaseBlock(this.block);
+    await giveUpBlock(this.block);
     await releaseOrphans();
     await restoreForwarding();
   }

@@ -76,7 +76,7 @@ export class EngineDirectory
     const before = await readFile(file, 'utf8').catch(() => format);
     if (before !== format) {
       throw new Error(
-        `The data directory holds images in the form "${before}", and this host would make "${format}" ones: start it as before (version, user, isolation, file system), or give it another dataDir.`,
+        `${file}: the data directory holds images in the form "${before}", and this host would make "${format}" ones: start it as before (version, user, isolation, file system), or give it another dataDir.`,
       );
     }
     await writeFileAtomically(file, format, { flush: true });

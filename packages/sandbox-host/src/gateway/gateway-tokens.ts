@@ -7,6 +7,7 @@ import {
 } from 'node:crypto';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
+import { namedFileError } from '../storage/named-file-error.js';
 import { readOrCreate } from '../storage/read-or-create.js';
 
 /** How long a token holds, in seconds; it is made anew when half of that is over. */
@@ -45,8 +46,13 @@ export class GatewayTokens {
 
 /** Takes the key that is kept in a directory, or makes one: agents that outlive the host must go on knowing it. */
 export async function loadGatewayKey(directory: string): Promise<KeyObject> {
-  const pem = await readOrCreate(join(directory, 'gateway-key.pem'), () =>
+  const path = join(directory, 'gateway-key.pem');
+  const pem = await readOrCreate(path, () =>
     String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })),
   );
-  return createPrivateKey(pem);
+  try {
+    return createPrivateKey(pem);
+  } catch (error) {
+    throw namedFileError(path, error);
+  }
 }

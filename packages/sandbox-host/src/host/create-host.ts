@@ -236,15 +236,15 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
       () => stores.close(),
       () => data.release(),
     );
-  try {
-    await sandboxes.recover();
-    await engine.keepOnly(usedImages());
-    await volumes.recover();
-    pools.start(options.pools);
-  } catch (error) {
-    undo.instead(closeAll);
-    throw error;
-  }
+  await sandboxes.recover();
+  // From here on it answers for what it has taken over. What cannot be tidied up is no reason to end that.
+  await everyStep(
+    () => engine.keepOnly(usedImages()),
+    () => volumes.recover(),
+    () => pools.start(options.pools),
+  ).catch((error: unknown) =>
+    console.error('The sandbox host starts, but not all of it could be done:', error),
+  );
   listener.answer(handlers);
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {

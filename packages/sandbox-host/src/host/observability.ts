@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { AuditLog } from '../audit/audit-log.js';
 import { recordDecisions } from '../audit/record-decisions.js';
 import { verifyAudit } from '../audit/verify-audit.js';
@@ -10,6 +11,7 @@ import type { LifecycleEvents } from '../events/lifecycle-events.js';
 import type { MachineEvents } from '../events/machine-events.js';
 import { createHostMetrics } from '../metrics/host-metrics.js';
 import type { PoolStatus } from '../pools/pool.js';
+import { namedFileError } from '../storage/named-file-error.js';
 
 /** Where the audit log and the metrics get their facts. */
 export interface ObservabilitySources {
@@ -33,7 +35,9 @@ export interface Observability {
 /** Opens the audit log and starts to measure. */
 export async function openObservability(sources: ObservabilitySources): Promise<Observability> {
   const { directory, openMetrics } = sources;
-  const log = await AuditLog.open(directory);
+  const log = await AuditLog.open(directory).catch((error: unknown) => {
+    throw namedFileError(join(directory, 'audit.jsonl'), error);
+  });
   const stopRecording = recordDecisions(log, sources);
   const verify = async (): ReturnType<typeof verifyAudit> => {
     const verdict = await verifyAudit(directory);

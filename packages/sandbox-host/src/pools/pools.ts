@@ -67,20 +67,19 @@ export class Pools {
   /**
    * Begins to fill the pools: these, and those that were set before. A template that is not there yet is waited for.
    *
-   * @throws Error when a size makes no sense.
+   * @param sizes - Checked with the other options of the host.
+   * @throws Error when the disk does not take them; they are filled all the same.
    */
   start(sizes: Record<string, PoolOption> = {}): void {
-    for (const [template, size] of Object.entries(sizes)) {
-      const parsed = poolSizeSchema.safeParse(size);
-      if (!parsed.success) {
-        throw new Error(`The option "pools" is wrong for "${template}": ${z.prettifyError(parsed.error)}`);
-      }
-      this.records.put(template, { template, ...parsed.data });
-    }
-    for (const { template, min, max } of this.records.values()) {
+    const kept = [...this.records.values()];
+    const asked = Object.entries(sizes).map(([template, size]) => ({
+      template,
+      ...poolSizeSchema.parse(size),
+    }));
+    for (const { template, min, max } of [...kept, ...asked])
       this.#pools.set(template, new Pool(template, { min, max }));
-    }
     this.#tick();
+    for (const record of asked) this.records.put(record.template, record);
   }
 
   /**

@@ -143,7 +143,8 @@ export class SandboxManager {
     for (const { startedAt } of records) this.#lastStart = Math.max(this.#lastStart, startedAt);
     await Promise.all(records.map((record) => this.#recover(record)));
     const idle = [...this.#sandboxes.values()].filter((one) => !one.record().keepsMemory);
-    await this.#engine.endOthers(idle.map(({ id }) => id));
+    // What cannot be ended is no reason to let go of the others.
+    await this.#engine.endOthers(idle.map(({ id }) => id)).catch(console.error);
   }
 
   async #recover(record: SandboxRecord): Promise<void> {

@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { namedFileError } from '../storage/named-file-error.js';
 import { readOrCreate } from '../storage/read-or-create.js';
 
 /** A certificate and its private key, both as PEM. */
@@ -24,7 +25,11 @@ const dayMs = 86_400_000;
 export async function takeCertificate(directory: string, names: string[]): Promise<TlsCertificate> {
   const path = join(directory, 'tls.pem');
   const kept = split(await readOrCreate(path, () => generate(names)));
-  if (fits(kept, names)) return kept;
+  try {
+    if (fits(kept, names)) return kept;
+  } catch (error) {
+    throw namedFileError(path, error);
+  }
   await rm(path);
   return split(await readOrCreate(path, () => generate(names)));
 }

@@ -39,7 +39,12 @@ export async function takeDataDirectory(
   await mkdir(named, { recursive: true });
   const path = await realpath(named);
   const turn = await takeTurn(path, named);
-  await endLeftovers(path);
+  try {
+    await endLeftovers(path);
+  } catch (error) {
+    await giveTurn(path, turn);
+    throw error;
+  }
   return { path, release: () => giveTurn(path, turn) };
 }
 

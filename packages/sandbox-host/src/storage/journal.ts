@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import * as z from 'zod';
+import { namedFileError } from './named-file-error.js';
 
 /** Records of one kind, by their id, in the order in which they were first put. */
 export interface Collection<T> {
@@ -223,6 +224,6 @@ function readIfThere(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
+    throw namedFileError(path, error);
   }
 }
