@@ -4,7 +4,8 @@ import { join } from 'node:path';
 export default {
   title: 'Apache 2.4',
   package: 'apache2',
-  place: '`/etc/apache2/sites-enabled/sandboxes.conf`, after `a2enmod proxy proxy_http`',
+  place:
+    '`/etc/apache2/sites-enabled/sandboxes.conf`, after `a2enmod proxy proxy_http` and `a2dissite 000-default`',
   config: ({ port, upstream, idleSeconds }) => [
     `<VirtualHost *:${port}>`,
     {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 export default {
   title: 'Caddy 2.6',
   package: 'caddy',
-  place: '`/etc/caddy/Caddyfile`',
+  place: '`/etc/caddy/Caddyfile`, in place of what is there',
   config: ({ port, upstream }) => [
     {
       text: `:${port} {`,

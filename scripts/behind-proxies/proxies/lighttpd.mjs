@@ -20,7 +20,7 @@ export default {
         cost: 'an upload reaches the sandbox when lighttpd has all of it',
       },
       {
-        text: 'server.http-parseopts = (\n  "url-path-2f-decode" => "disable",\n  "url-path-2f-reject" => "disable"\n)',
+        text: 'server.http-parseopts := ("url-path-2f-decode" => "disable")',
         name: 'url-path-2f-decode',
         cost: '`%2F` in a path becomes `/`',
       },
@@ -28,8 +28,15 @@ export default {
   },
   async start({ folder, config, port }) {
     const file = join(folder, 'lighttpd.conf');
-    const own = `server.document-root = "${folder}"\nserver.port = ${port}\nserver.bind = "127.0.0.1"\n`;
-    await writeFile(file, `${own}server.upload-dirs = ("${folder}")\n${config}\n`);
+    const own = [
+      `server.document-root = "${folder}"`,
+      `server.upload-dirs = ("${folder}")`,
+      'server.bind = "127.0.0.1"',
+      `server.port = ${port}`,
+      // As Debian's own file has it.
+      'server.http-parseopts = ("url-path-2f-decode" => "enable", "url-path-dotseg-remove" => "enable")',
+    ];
+    await writeFile(file, `${[...own, config].join('\n')}\n`);
     return ['lighttpd', '-D', '-f', file];
   },
 };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 export default {
   title: 'nginx 1.22',
   package: 'nginx',
-  place: '`/etc/nginx/conf.d/sandboxes.conf`',
+  place: '`/etc/nginx/conf.d/sandboxes.conf`, without `/etc/nginx/sites-enabled/default`',
   config: ({ port, upstream, idleSeconds }) => [
     'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
     'server {',

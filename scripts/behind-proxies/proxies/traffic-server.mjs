@@ -6,7 +6,7 @@ const directories = ['sysconfdir', 'localstatedir', 'runtimedir', 'logdir', 'cac
 export default {
   title: 'Traffic Server 9.2',
   package: 'trafficserver',
-  place: 'files of `/etc/trafficserver`',
+  place: 'In `/etc/trafficserver`, `records.config` at its end and the others in place of what is there',
   config: ({ port, upstream, idleSeconds }) => [
     '# remap.config',
     `map / http://${upstream}/`,

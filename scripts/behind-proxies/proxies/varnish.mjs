@@ -4,7 +4,7 @@ import { join } from 'node:path';
 export default {
   title: 'Varnish 7.1',
   package: 'varnish',
-  place: '`/etc/varnish/default.vcl`',
+  place: '`/etc/varnish/default.vcl`; what its first line says belongs to the command line of the service',
   config: ({ upstream, idleSeconds }) => {
     const [host, port] = upstream.split(':');
     return [
