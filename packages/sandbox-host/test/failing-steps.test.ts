@@ -24,6 +24,7 @@ vi.mock('@sandpiper/sandbox-engine/write-file-atomically', (real) =>
   withFaults(faults, 'write-file-atomically', real),
 );
 vi.mock('../src/host/observability.js', (real) => withFaults(faults, 'observability', real));
+vi.mock('@sandpiper/sandbox-engine/local/start-child', (real) => withFaults(faults, 'start-child', real));
 vi.mock('../src/server/listen.js', (real) => withFaults(faults, 'listen', real));
 vi.mock('../src/gateway/gateway-tokens.js', (real) => withFaults(faults, 'gateway-tokens', real));
 vi.mock('@sandpiper/engine-linux/root-fs', (real) => withFaults(faults, 'root-fs', real));
@@ -266,3 +267,96 @@ describe.skipIf(!canIsolate)('a host whose start fails on sandboxes of a host be
     90_000,
   );
 });
+
+/** Every way in which something is started, ended and removed. */
+const random = [
+  'start-child.',
+  'tagged-processes.trySignal',
+  'tagged-processes.killTaggedProcesses',
+  'control-group.remove',
+  'network.nft',
+  'network.ip',
+  'network.runOn',
+  'network.inRounds',
+  'remove-tree.',
+  'journal.delete',
+  'audit-log.append',
+];
+
+describe.each(['namespaces', 'none'] as const)(
+  'a host in which starting, ending and removing fail at random (isolation: %s)',
+  (isolation) => {
+    test.skipIf(isolation === 'namespaces' && !canIsolate)(
+      'lives, starts again, and leaves nothing',
+      async () => {
+        const seed = Number(process.env.SANDPIPER_SEED) || Date.now();
+        const operations = process.env.SANDPIPER_FAULTS === 'full' ? 1_000 : 60;
+        const dice = seeded(seed);
+        const failsNow = (step: string) => random.some((one) => step.startsWith(one)) && dice() < 0.03;
+        const dataDir = await mkdtemp(join(tmpdir(), 'failing-at-random-'));
+        const start = () => createSandboxHost({ dataDir, isolation, stopGraceMs: 100 });
+        let host = await start();
+        const connection = () => ({ apiUrl: host.apiUrl, sandboxUrl: host.sandboxUrl, apiKey: host.apiKey });
+        const alive = async () => (await Sandbox.list(connection()).nextItems()).map((one) => one.sandboxId);
+        let failed = 0;
+        let restarts = 0;
+        const doOne = async (): Promise<void> => {
+          const ids = await alive();
+          const id = ids[Math.floor(dice() * ids.length)];
+          const kind = Math.floor(dice() * 7);
+          if (id === undefined || (kind < 2 && ids.length < 4)) await Sandbox.create('base', connection());
+          else if (kind < 4) await Sandbox.kill(id, connection());
+          else if (kind === 4) await (await Sandbox.connect(id, connection())).commands.run('echo here');
+          else if (kind === 5) await Sandbox.pause(id, connection());
+          else if (dice() < 0.3) {
+            restarts += 1;
+            await host.close().catch(() => {});
+            // A start may fail; the next one is to be a good one.
+            const again = await start().catch(() => undefined);
+            faults.fails = () => false;
+            host = again ?? (await start());
+          }
+        };
+        try {
+          for (let n = 0; n < operations; n++) {
+            faults.fails = failsNow;
+            await doOne().catch((error: unknown) => {
+              failed += 1;
+              // Nothing hangs, and nobody is told a stack.
+              expect(String(error)).not.toMatch(/abort|timed? ?out/i);
+            });
+            faults.fails = () => false;
+            await alive();
+          }
+          for (const id of await alive()) await Sandbox.kill(id, connection());
+          await host.close();
+          host = await start();
+          expect(await alive()).toEqual([]);
+          await host.close();
+          expect(readdirSync(join(dataDir, 'sandboxes'))).toEqual([]);
+          expect(readdirSync(join(dataDir, 'trash'))).toEqual([]);
+          expect(tracesOf(dataDir)).toEqual([]);
+        } catch (error) {
+          throw new Error(`With SANDPIPER_SEED=${seed}: ${String(error)}`, { cause: error });
+        } finally {
+          faults.fails = () => false;
+          await host.close().catch(() => {});
+          await rm(dataDir, { recursive: true, force: true });
+        }
+        console.log(`${operations} operations, ${failed} failed, ${restarts} hosts, seed ${seed}`);
+      },
+      process.env.SANDPIPER_FAULTS === 'full' ? 900_000 : 180_000,
+    );
+  },
+);
+
+/** Numbers from 0 to 1, always the same for a seed (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -62,6 +62,7 @@ export class AuditLog {
   #file: number;
   #bytes: number;
   #isDirty = false;
+  #isClosed = false;
   /** What the disk has not taken yet, oldest first, and how many entries there was no place for behind them. */
   readonly #waiting: AuditEntry[] = [];
   #lost = 0;
@@ -114,6 +115,8 @@ export class AuditLog {
    * is full has to be able to end sandboxes.
    */
   append(entry: AuditEntry): void {
+    // The number of its file may be another's by now.
+    if (this.#isClosed) throw new Error('The audit log is closed.');
     if (this.#waiting.length === 0 && this.#write(entry)) return;
     if (this.#waiting.length === 0 && this.#lost === 0)
       console.error(
@@ -148,7 +151,9 @@ export class AuditLog {
     return { lines };
   }
 
+  /** Does nothing a second time. */
   close(): void {
+    if (this.#isClosed) return;
     clearInterval(this.#timer);
     this.#writeWaiting();
     const unwritten = this.#waiting.length + this.#lost;
@@ -156,6 +161,7 @@ export class AuditLog {
     fdatasyncSync(this.#file);
     closeSync(this.#file);
     closeSync(this.#headFile);
+    this.#isClosed = true;
   }
 
   /** @returns whether the whole line is in the file, and nothing of it otherwise. */

@@ -128,8 +128,23 @@ describe('a journal', () => {
     const apply = (): void => {
       record.value = 'after';
     };
-    expect(() => journal.change('a', { value: 'after' }, apply)).toThrow(/EBADF/);
+    expect(() => journal.change('a', { value: 'after' }, apply)).toThrow(/is closed/);
     expect(record).toEqual({ value: 'before' });
+  });
+
+  test('writes nothing once it is closed, whatever file has its descriptor by then', () => {
+    const path = join(directory, 'closed.jsonl');
+    const journal = openJournal(path, 'things', schema);
+    journal.put('a', { value: 'kept' });
+    journal.close();
+    journal.close();
+    // The system gives the same number again.
+    const others = openJournal(join(directory, 'others.jsonl'), 'things', schema);
+    expect(() => journal.put('b', { value: 'late' })).toThrow(/is closed/);
+    others.put('c', { value: 'here' });
+    others.close();
+    expect(contents(join(directory, 'others.jsonl'))).toEqual({ c: 'here' });
+    expect(contents(path)).toEqual({ a: 'kept' });
   });
 
   test('refuses a file that is something else, or newer, or damaged in the middle', () => {

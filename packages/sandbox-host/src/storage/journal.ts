@@ -128,9 +128,12 @@ interface LineFile {
 function openLineFile(path: string): LineFile {
   const descriptor = openSync(path, 'w', 0o600);
   let size = 0;
+  let isOpen = true;
   return {
     descriptor,
     append(text) {
+      // Its number may be another file's by now.
+      if (!isOpen) throw new Error('The journal is closed.');
       const bytes = Buffer.from(text);
       try {
         for (let sent = 0; sent < bytes.length; )
@@ -149,7 +152,10 @@ function openLineFile(path: string): LineFile {
         // The lines themselves are on the disk.
       }
     },
-    close: () => closeSync(descriptor),
+    close() {
+      if (isOpen) closeSync(descriptor);
+      isOpen = false;
+    },
   };
 }
 
