@@ -24,8 +24,9 @@ export async function namespacesObstacle(): Promise<string | undefined> {
   if (!supervisorScript) return `the system calls of ${process.arch} are not known`;
   try {
     await run('perl', '-e', '1');
-  } catch {
-    return 'perl is missing (Debian: perl-base)';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'perl is missing (Debian: perl-base)';
+    return `perl does not run (${error instanceof Error ? error.message.trim() : String(error)})`;
   }
   try {
     // What a sandbox's start does, in small.
@@ -34,8 +35,11 @@ export async function namespacesObstacle(): Promise<string | undefined> {
     await run(file, ...args, probe);
     return undefined;
   } catch (error) {
-    const detail = error instanceof Error ? error.message.split('\n').slice(1).join(' ').trim() : '';
-    return `the system refused (${detail || 'util-linux tools are missing'})`;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'unshare is missing (Debian: util-linux)';
+    const message = error instanceof Error ? error.message : String(error);
+    // The first line is the command.
+    const detail = message.split('\n').slice(1).join(' ').trim();
+    return `the system refused (${detail || message})`;
   }
 }
 
