@@ -4,7 +4,7 @@ const options: Options = {
   entry: {
     index: 'src/index.ts',
     'ai-sdk': 'src/integrations/ai-sdk/index.ts',
-    openai: 'src/integrations/openai.ts',
+    openai: 'src/integrations/openai/index.ts',
   },
   format: ['esm', 'cjs'],
   dts: { compilerOptions: { ignoreDeprecations: '6.0', stripInternal: true } },

@@ -15,7 +15,7 @@ const [agent = '', deploy = '', ...programs] = [...page.matchAll(/```ts\n(.*?)``
 );
 const source = {
   '@sandpiper/agent-client/ai-sdk': here('../src/integrations/ai-sdk/index.ts'),
-  '@sandpiper/agent-client/openai': here('../src/integrations/openai.ts'),
+  '@sandpiper/agent-client/openai': here('../src/integrations/openai/index.ts'),
   '@sandpiper/agent-client': here('../src/index.ts'),
   '@sandpiper/agent-runtime': here('../../agent-runtime/src/index.ts'),
 };

@@ -1,7 +1,7 @@
 import OpenAI, { APIError } from 'openai';
 import { describe, expect, test } from 'vitest';
-import { json, resumable, sse, type TestAgent, testAgent } from '../../test/support/agent-server.js';
-import { createChatCompletions } from './openai.js';
+import { json, resumable, sse, type TestAgent, testAgent } from '../../../test/support/agent-server.js';
+import { createChatCompletions } from './index.js';
 
 /** OpenAI's own client, talking to an agent. */
 function openai(agent: TestAgent): OpenAI {
@@ -40,6 +40,16 @@ describe('an agent as OpenAI chat completions', () => {
           { role: 'system', content: 'Be kind.' },
           { role: 'user', content: 'Hi' },
         ],
+        request: {
+          model: 'writer',
+          messages: [
+            { role: 'system', content: 'Be kind.' },
+            { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+          ],
+          temperature: 0.5,
+          max_completion_tokens: 10,
+          user: 'u1',
+        },
       },
       stream: false,
       max_tokens: 10,
@@ -74,7 +84,7 @@ describe('an agent as OpenAI chat completions', () => {
       (async () => {
         for await (const chunk of stream) expect(chunk.choices[0]?.finish_reason).toBeNull();
       })(),
-    ).rejects.toThrow('broke');
+    ).rejects.toThrow('An error occurred.');
   });
 
   test('that fails is not asked again by a client that retries', async () => {
@@ -87,8 +97,8 @@ describe('an agent as OpenAI chat completions', () => {
     expect(error).toBeInstanceOf(APIError);
     expect(error).toMatchObject({
       status: 500,
-      code: 'DataError',
-      message: expect.stringContaining('no data'),
+      code: 'agent_failed',
+      message: expect.stringMatching(/An error occurred\.$/),
     });
     expect(agent.seen).toHaveLength(1);
   });

@@ -1,0 +1,2 @@
+export { type ChatCompletionsOptions, createChatCompletions } from './chat-completions.js';
+export type { ChatMessage, ChatRequest } from './chat-request.js';
