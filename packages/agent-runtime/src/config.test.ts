@@ -9,7 +9,7 @@ function under(env: Record<string, string>, config = {}): ReturnType<typeof reso
 }
 
 describe('a configuration', () => {
-  test('has the defaults of the contract', () => {
+  test('has the documented defaults', () => {
     expect(under({})).toMatchObject({
       host: '0.0.0.0',
       port: 8080,

@@ -3,7 +3,7 @@ import { ValidationError } from '@sandpiper/protocol';
 import * as z from 'zod/mini';
 import { environment } from './environment.js';
 
-/** The configuration of an agent server; all of it optional (contract, section 7). */
+/** The configuration of an agent server; all of it optional (docs/wire-protocol.md, "Configuration"). */
 export interface RuntimeConfig {
   /** The address to listen on. Default: `0.0.0.0`. */
   host?: string | undefined;
@@ -139,7 +139,7 @@ const configSchema: z.ZodMiniType<ResolvedConfig> = z.strictObject({
   ),
 });
 
-/** Fills in what an option leaves open: from the environment, then from the defaults (contract, section 7). */
+/** Fills in what an option leaves open: from the environment, then from the defaults (docs/wire-protocol.md, "Configuration"). */
 export function resolveConfig({ maxRequestSize, ...config }: RuntimeConfig): ResolvedConfig {
   const options = { ...config, maxRequestBytes: config.maxRequestBytes ?? maxRequestSize };
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

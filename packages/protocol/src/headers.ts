@@ -1,11 +1,11 @@
 /**
- * Header names of the wire contract, in lower case, as `Headers` and `node:http` give them.
+ * Header names of the wire protocol, in lower case, as `Headers` and `node:http` give them.
  * One list, so that no package spells a header of its own.
  */
 export const headers = {
   /** Names one request. Taken from the caller, else made by the runtime; always echoed. */
   requestId: 'x-request-id',
-  /** Names one invocation, whatever number of requests it takes to see it through (contract, section 5). */
+  /** Names one invocation, whatever number of requests it takes to see it through (docs/wire-protocol.md, "At most once"). */
   idempotencyKey: 'idempotency-key',
   /** The invocation a response belongs to. */
   invocationId: 'x-invocation-id',
@@ -48,5 +48,5 @@ export const headers = {
 /** The one value of {@link headers.streamProtocol} there is: numbered frames and a `done` or `error` at the end. */
 export const resumableStream = 'resumable-1';
 
-/** The port an agent listens on inside its sandbox, unless configured otherwise (contract, section 1). */
+/** The port an agent listens on inside its sandbox, unless configured otherwise (docs/wire-protocol.md, "Paths"). */
 export const agentPort = 8080;

@@ -30,7 +30,7 @@ export interface InvocationRequest {
   [field: string]: unknown;
 }
 
-/** The envelope of a response that is no stream, as it is on the wire (contract, section 3). */
+/** The envelope of a response that is no stream, as it is on the wire (docs/wire-protocol.md, "Responses"). */
 export interface InvocationEnvelope {
   result: unknown;
   status: string;
@@ -74,7 +74,7 @@ export const errorPayloadSchema: z.ZodType<ErrorPayload, unknown> = z.looseObjec
   error_type: z.string().optional(),
 });
 
-/** The payload of a resumable stream's `done` frame (contract, section 4). */
+/** The payload of a resumable stream's `done` frame (docs/wire-protocol.md, "Resumable frames"). */
 export interface DonePayload {
   status: string;
   /** Seconds. */

@@ -1,4 +1,4 @@
-/** How an agent is: idle, or at work (contract, section 6). */
+/** How an agent is: idle, or at work (docs/wire-protocol.md, "Health"). */
 export const PingStatus = { Healthy: 'Healthy', HealthyBusy: 'HealthyBusy' } as const;
 export type PingStatus = (typeof PingStatus)[keyof typeof PingStatus];
 

@@ -3,7 +3,7 @@ import { AuthenticationError } from '../errors/authentication-error.js';
 
 /**
  * Holds the account's API key. The key is for the platform's control plane; an agent in a sandbox never gets it
- * (contract, section 7).
+ * (docs/wire-protocol.md, "Configuration").
  *
  * @example
  * const auth = new AuthManager(); // from E2B_API_KEY or PPIO_API_KEY

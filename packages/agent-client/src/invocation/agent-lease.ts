@@ -9,7 +9,7 @@ export interface AgentAddress {
   readonly endpoint: Endpoint;
   /**
    * The agent's process, as it last named itself; undefined for an agent that does not. One that does also honours
-   * idempotency keys (contract, section 5).
+   * idempotency keys (docs/wire-protocol.md, "At most once").
    */
   runtimeInstance: string | undefined;
 }

@@ -42,7 +42,7 @@ export function toEventResponse(
   return new Response(toBody(frames, cancel), { ...init, headers });
 }
 
-/** Values as plain frames (contract, section 4); an error is in the last of them. */
+/** Values as plain frames (docs/wire-protocol.md, "Plain frames"); an error is in the last of them. */
 export async function* plainFrames(values: AsyncIterable<unknown>): AsyncGenerator<string> {
   try {
     for await (const value of values) yield encodeFrame(JSON.stringify(value));

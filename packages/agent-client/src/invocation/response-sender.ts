@@ -13,7 +13,7 @@ export interface Asked {
   knownAgent: boolean;
 }
 
-/** Tells by the headers alone who a response is from (contract, section 5): a page or a body can look like anything. */
+/** Tells by the headers alone who a response is from (docs/wire-protocol.md, "Whose response it is"): a page or a body can look like anything. */
 export function senderOf(response: TransportResponse, asked: Asked): Sender {
   if (response.header(headers.runtimeInstance) === undefined) return asked.knownAgent ? 'stray' : 'foreign';
   // A cache's copy has the id of the call that it was made for.

@@ -2,7 +2,7 @@ import { type InvocationEnvelope, invocationEnvelopeSchema } from '@sandpiper/pr
 import * as z from 'zod';
 import { parseOrText } from './decode/parse-or-text.js';
 
-/** The fields of an envelope, PPIO's among them (contract, section 3). */
+/** The fields of an envelope, PPIO's among them (docs/wire-protocol.md, "Responses"). */
 const fields: ReadonlySet<string> = new Set([
   'result',
   'status',

@@ -14,7 +14,7 @@ const maxRetryAfterMs = 60_000;
  */
 const maxAbsenceMs = 20_000;
 
-/** Decides after each failed attempt whether there may be another (contract, section 5), and waits for it. */
+/** Decides after each failed attempt whether there may be another (docs/wire-protocol.md, "At most once"), and waits for it. */
 export class Retries {
   /** How many attempts were made, the first included. */
   attempts = 1;

@@ -24,7 +24,7 @@ export interface PlatformOptions {
   requestTimeoutMs?: number | undefined;
 }
 
-/** Finds the platform: option, then environment, then default (contract, section 7). */
+/** Finds the platform: option, then environment, then default (docs/wire-protocol.md, "Configuration"). */
 export function platformSettings(options: PlatformOptions, auth: AuthManager): PlatformSettings {
   const fallback = auth.source === 'PPIO_API_KEY' ? 'sandbox.ppio.cn' : 'e2b.app';
   const domain =

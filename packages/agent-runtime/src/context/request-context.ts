@@ -8,7 +8,7 @@ import { withFields } from '../log/logger.js';
 import type { Tasks } from '../work/tasks.js';
 import { toWireUsage, type Usage, type WireUsage } from './usage.js';
 
-/** Headers that are credentials of the platform, not words of the caller (contract, section 2). */
+/** Headers that are credentials of the platform, not words of the caller (docs/wire-protocol.md, "Requests"). */
 const withheld: readonly string[] = [
   'cookie',
   headerNames.gatewayToken,
@@ -158,7 +158,7 @@ export class RequestContext {
   }
 }
 
-/** Looks in the places that the contract lists, in its order (section 2). */
+/** Looks in the places that docs/wire-protocol.md lists, in its order ("Requests"). */
 function findSandboxId({ incoming }: Call, body: unknown): string | undefined {
   return (
     incoming.header(headerNames.sandboxId) ||

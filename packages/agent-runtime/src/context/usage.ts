@@ -17,7 +17,7 @@ const wireNames = {
   queueTimeSeconds: 'queue_time',
 } as const;
 
-/** A usage in the wire's spelling (contract, section 3). */
+/** A usage in the wire's spelling (docs/wire-protocol.md, "Responses"). */
 export type WireUsage = Partial<Record<(typeof wireNames)[keyof typeof wireNames], number>>;
 
 /** Translates a usage. @throws TypeError for what is no usage: the caller would read nothing, or what is no number. */

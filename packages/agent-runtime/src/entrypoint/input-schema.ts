@@ -23,7 +23,7 @@ export interface InputIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** Checks a request's body. @throws ValidationError 400 with everything that is wrong (contract, section 3). */
+/** Checks a request's body. @throws ValidationError 400 with everything that is wrong (docs/wire-protocol.md, "Refusals"). */
 export async function checkInput<Output>(schema: InputSchema<Output>, body: unknown): Promise<Output> {
   const result = await schema['~standard'].validate(body);
   if (!result.issues) return result.value;

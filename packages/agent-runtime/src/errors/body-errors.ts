@@ -10,7 +10,7 @@ export function tooLarge(maxBytes: number): RequestError {
   );
 }
 
-/** 400: a body is not UTF-8 (contract, section 3). */
+/** 400: a body is not UTF-8 (docs/wire-protocol.md, "Refusals"). */
 export function invalidEncoding(): RequestError {
   return new RequestError(400, refusals.invalidEncoding, 'Invalid encoding: the body is not UTF-8.');
 }

@@ -44,7 +44,7 @@ function textOf(thrown: unknown): string {
   return 'message' in thrown ? String(thrown.message) : (JSON.stringify(thrown) ?? String(thrown));
 }
 
-/** An error that carries a `status` of 400–599 keeps it (contract, section 3). */
+/** An error that carries a `status` of 400–599 keeps it (docs/wire-protocol.md, "Responses"). */
 function statusOf(error: Error): number {
   const status: unknown = 'status' in error ? error.status : undefined;
   return typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599

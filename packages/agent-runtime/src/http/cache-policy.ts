@@ -1,6 +1,6 @@
 import { fromResponse, type ReplyHeaders } from './response-headers.js';
 
-/** Of a response that nobody may keep: it is one caller's, and of this moment (contract, section 6). */
+/** Of a response that nobody may keep: it is one caller's, and of this moment (docs/wire-protocol.md, "Responses"). */
 export const uncached: readonly string[] = ['cache-control', 'no-store'];
 
 /** Of an event stream: middleware that compresses holds it back without `no-transform`, proxies of the nginx family without the other. */

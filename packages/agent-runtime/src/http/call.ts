@@ -5,7 +5,7 @@ import type { BodyReply } from './reply.js';
 /** One request on its way through the runtime: what came in, how it is called, and when it came. */
 export class Call {
   readonly incoming: Incoming;
-  /** Names the request (contract, section 2). */
+  /** Names the request (docs/wire-protocol.md, "Requests"). */
   readonly requestId: string;
   /** Names the invocation; the request's own name unless the caller gave a key. */
   invocationId: string;

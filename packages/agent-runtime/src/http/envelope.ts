@@ -9,7 +9,7 @@ import { type BodyReply, jsonReply } from './reply.js';
 /** What names a request and its invocation. */
 export type Ids = Pick<Call, 'requestId' | 'invocationId'>;
 
-/** The two wire families of the contract. */
+/** The two response formats (docs/wire-protocol.md, "Response formats"). */
 export type ResponseFormat = 'envelope' | 'raw';
 
 /** The envelope of a success; `value` is JSON text. */
@@ -25,7 +25,7 @@ export function successBody(
   return `{"result":${value},"status":"success","duration":${seconds},"metadata":{"request_id":${requestId},"invocation_id":${invocationId}}${used}}`;
 }
 
-/** The error reply of this family (contract, section 3). The raw one names the type of the runtime's own refusals only. */
+/** The error reply of this family (docs/wire-protocol.md, "Responses"). The raw one names the type of the runtime's own refusals only. */
 export function errorReply(
   format: ResponseFormat,
   error: unknown,

@@ -1,7 +1,7 @@
 import { refusals } from '@sandpiper/protocol';
 import { RequestError } from '../errors/request-error.js';
 
-/** Reads a request body as JSON, whatever its content type says; an empty one is `{}` (contract, section 2). */
+/** Reads a request body as JSON, whatever its content type says; an empty one is `{}` (docs/wire-protocol.md, "Requests"). */
 export function parseBody(text: string): unknown {
   if (text === '') return {};
   try {

@@ -10,7 +10,7 @@ import type { Entry } from './ledger/entry.js';
 import type { Answer, Outcome } from './outcome.js';
 import { attach, expired, type ReplyOptions, subscribeToValues, unlessRefused } from './reply-to-caller.js';
 
-/** What `GET /invocations/{id}` says (contract, section 1). */
+/** What `GET /invocations/{id}` says (docs/wire-protocol.md, "Paths"). */
 export function describeEntry(entry: Entry<Outcome>, format: ResponseFormat): Record<string, unknown> {
   const { id, state, outcome } = entry;
   const known = { invocation_id: id, state };

@@ -25,7 +25,7 @@ import { expired, type ReplyOptions, replyToCaller } from './reply-to-caller.js'
 import type { Services } from './services.js';
 import { callerGone, cancelled } from './termination-reasons.js';
 
-/** Runs the entry point, once for each invocation, and answers for those it knows (contract, sections 1 and 5). */
+/** Runs the entry point, once for each invocation, and answers for those it knows (docs/wire-protocol.md, "Paths" and "At most once"). */
 export class Invocations {
   entrypoint: Entrypoint | undefined;
   readonly #services: Services;

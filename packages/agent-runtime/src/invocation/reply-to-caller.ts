@@ -20,7 +20,7 @@ export interface ReplyOptions {
 
 /**
  * Answers one caller of an invocation, whether it is the first, one that joins while it runs, or one that comes
- * when it has ended (contract, section 5).
+ * when it has ended (docs/wire-protocol.md, "At most once").
  *
  * @throws what the handler threw; RequestError 410 when the events that the caller has not seen are gone.
  */

@@ -1,5 +1,5 @@
 /**
- * Writes any value as JSON, on one line and without ever failing for what JSON cannot hold (contract, section 3):
+ * Writes any value as JSON, on one line and without ever failing for what JSON cannot hold (docs/wire-protocol.md, "Responses"):
  * `BigInt` → string, `Date` → ISO, `Map`/`Set` → object/array, bytes → base64, not-a-number → null,
  * a value within itself → `"[Circular]"`; `undefined`, functions and symbols → null.
  *
@@ -34,7 +34,7 @@ function isPlain(value: unknown, depth: number): boolean {
   return true;
 }
 
-/** A copy of a value that `JSON.stringify` writes as the contract asks. */
+/** A copy of a value that `JSON.stringify` writes as the wire protocol asks. */
 function plain(value: unknown, ancestors: Set<object>): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object' || value === null) return value;

@@ -6,7 +6,7 @@ export type PingResult = string | boolean | { status: string; message?: string |
 /** Judges the agent's health in place of the runtime. */
 export type PingHandler = () => PingResult | Promise<PingResult>;
 
-/** How the agent is, and since when (contract, section 6). */
+/** How the agent is, and since when (docs/wire-protocol.md, "Health"). */
 export class Health {
   /** Replaces the automatic judgement. */
   handler: PingHandler | undefined;

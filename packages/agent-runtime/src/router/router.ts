@@ -18,7 +18,7 @@ type Methods = Readonly<Record<string, Route>>;
 /** `/invocations/{id}` and what is below it. */
 const invocationPath = /^\/invocations\/([^/]+)(\/events)?$/;
 
-/** Finds what handles a request (contract, section 1). */
+/** Finds what handles a request (docs/wire-protocol.md, "Paths"). */
 export class Router {
   readonly #services: Services;
   readonly #paths: Readonly<Record<string, Methods>>;

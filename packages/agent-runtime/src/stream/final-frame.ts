@@ -11,7 +11,7 @@ export interface FinalFrame {
   readonly json: string;
 }
 
-/** Makes the frame that says that a stream is complete, or what it was broken off for (contract, section 4). */
+/** Makes the frame that says that a stream is complete, or what it was broken off for (docs/wire-protocol.md, "Resumable frames"). */
 export function finalFrame(
   ids: Ids,
   seconds: number,

@@ -6,14 +6,14 @@ import type { FinalFrame } from './final-frame.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Subscriber } from './subscriber.js';
 
-/** The headers of a stream of frames (contract, section 4). */
+/** The headers of a stream of frames (docs/wire-protocol.md, "Streams"). */
 export function eventStreamHeaders(resumable: boolean): string[] {
   const headers = ['content-type', 'text/event-stream; charset=utf-8', ...unchangedStream];
   if (resumable) headers.push(headerNames.streamProtocol, resumableStream);
   return headers;
 }
 
-/** Writes one caller's frames, with heartbeats where they are silent (contract, section 4). */
+/** Writes one caller's frames, with heartbeats where they are silent (docs/wire-protocol.md, "Streams"). */
 export class Frames implements Subscriber<string, FinalFrame> {
   readonly #sink: Sink;
   readonly #resumable: boolean;

@@ -4,7 +4,7 @@ import type { Sink } from '../http/sink.js';
 /** Silence is looked for this many times within one heartbeat's time, and so found that much late at the most. */
 const looks = 8;
 
-/** Writes a comment into a stream that has been silent for a while (contract, section 4). */
+/** Writes a comment into a stream that has been silent for a while (docs/wire-protocol.md, "Streams"). */
 export class Heartbeat {
   #timer: ReturnType<typeof setInterval> | undefined;
   #isStopped = false;

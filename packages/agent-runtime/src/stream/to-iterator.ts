@@ -5,7 +5,7 @@ export interface AnyIterator {
 }
 
 /**
- * The iterator of a value that is to be streamed (contract, section 3): generators, async and sync iterables and
+ * The iterator of a value that is to be streamed (docs/wire-protocol.md, "Responses"): generators, async and sync iterables and
  * readable streams, and what the AI SDK's `streamText` gives, but not arrays, strings, typed arrays, `Map` or `Set`, which are values.
  */
 export function toIterator(value: unknown): AnyIterator | undefined {

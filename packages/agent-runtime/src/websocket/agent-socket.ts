@@ -10,6 +10,6 @@ export interface AgentSocket extends AsyncIterable<string | Uint8Array> {
 
 /**
  * Speaks with one caller over `WS /ws`. When it returns the connection is closed with 1000, and with 1011 when it
- * throws (contract, section 1).
+ * throws (docs/wire-protocol.md, "WebSockets").
  */
 export type WebSocketHandler = (socket: AgentSocket, context: RequestContext) => void | Promise<void>;

@@ -2,7 +2,7 @@ import { createFrameDecoder, errorPayloadSchema } from '@sandpiper/protocol';
 import { expect } from 'vitest';
 import type { RawResponse } from './wire.js';
 
-/** The statuses of the contract, of a handler that only gives back, and of requests that are no HTTP (400, 408, 417, 431). */
+/** The statuses of the wire protocol, of a handler that only gives back, and of requests that are no HTTP (400, 408, 417, 431). */
 const statuses = [200, 202, 204, 400, 404, 405, 408, 409, 410, 413, 417, 422, 431, 500, 503];
 
 /** Every header an answer may have. One more would have been put in by a request. */
@@ -33,7 +33,7 @@ const headers = [
 /** What nobody outside may see: where the files of this machine are, and the lines of a stack. */
 const inside = [process.cwd(), 'node:internal', 'file://', /\n +at /, /\.[mc]?[jt]s:\d+/];
 
-/** Fails unless the contract allows the answer to a request that may be anything. */
+/** Fails unless the wire protocol allows the answer to a request that may be anything. */
 export function expectAllowed(response: RawResponse): void {
   // One assertion an answer: each costs more than the request.
   expect([...violations(response)].join(', ')).toBe('');

@@ -27,7 +27,7 @@ describe(`an agent that is sent nonsense (seed ${seed}; FUZZ_SEED sets another)`
       ),
   });
 
-  fuzz('answers every method, path and header as the contract allows', {
+  fuzz('answers every method, path and header as the wire protocol allows', {
     batches: 270,
     request: fc.record<HostileRequest>({
       method: methods,

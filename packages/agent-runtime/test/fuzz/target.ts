@@ -27,7 +27,7 @@ export class Target {
     return new Target(await spawnProgram('fuzzed-agent', { NODE_OPTIONS: '--max-old-space-size=96' }));
   }
 
-  /** Asks requests one after the other; each must be answered as the contract allows, and as `judge` says. */
+  /** Asks requests one after the other; each must be answered as the wire protocol allows, and as `judge` says. */
   async askAll<Request extends HostileRequest>(
     requests: readonly Request[],
     judge: (response: RawResponse, request: Request) => void = () => {},

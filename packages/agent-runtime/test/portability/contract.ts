@@ -4,7 +4,7 @@ import type { Running, Runtime } from './runtime.js';
 const resumable = { 'x-stream-protocol': 'resumable-1' };
 
 /**
- * The part of the wire contract that a runtime can break: the same requests to the built package, served by whatever
+ * The part of the wire protocol that a runtime can break: the same requests to the built package, served by whatever
  * `start` starts. Left out, with the reason, where this machine has no such runtime.
  */
 export function describeContract(
@@ -14,7 +14,7 @@ export function describeContract(
 ): void {
   if ('reason' in runtime) {
     console.warn(`${name} is left out, ${runtime.reason}`);
-    describe.skip(`on ${name} (${runtime.reason})`, () => test('the contract', () => {}));
+    describe.skip(`on ${name} (${runtime.reason})`, () => test('the wire protocol', () => {}));
     return;
   }
   describe(`on ${name}`, () => {
@@ -55,7 +55,7 @@ function describeBehaviour(
     expect(await json(await send('/invocations', { method: 'POST' }))).toMatchObject({ result: {} });
   });
 
-  test('a value JSON cannot hold is written as the contract says', async () => {
+  test('a value JSON cannot hold is written as the wire protocol says', async () => {
     expect(await json(await invoke({ do: 'odd' }))).toMatchObject({
       result: { big: '1', date: '1970-01-01T00:00:00.000Z', map: { a: 1 }, bytes: 'AQ==', nan: null },
     });

@@ -54,7 +54,7 @@ export interface AgentStatus {
   build_id?: string | undefined;
 }
 
-/** The content of `agent.yaml` (contract, section 8), in the file's own spelling. */
+/** The content of `agent.yaml` (docs/wire-protocol.md, "The agent.yaml file"), in the file's own spelling. */
 export interface AgentConfig {
   apiVersion: 'v1';
   kind: 'Agent';

@@ -62,7 +62,7 @@ function holdsKey(value: string, key: string): boolean {
 const variesBy = ['Host', headers.e2bSandboxId, headers.e2bSandboxPort, headers.e2bTrafficAccessToken].join(
   ', ',
 );
-/** What an agent answers for this moment and this caller only (contract, section 6). */
+/** What an agent answers for this moment and this caller only (docs/wire-protocol.md, "Responses"). */
 const momentary = /^\/(?:ping|metrics|invocations)(?:[/?]|$)/;
 
 /** What the caller of a URL is sent. */

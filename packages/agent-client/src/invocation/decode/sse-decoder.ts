@@ -69,7 +69,7 @@ export function createPlainDecoder(reader: AnswerSink): AnswerDecoder {
   };
 }
 
-/** Our own numbered frames (contract, section 4): each once and in order, and no end without `done` or `error`. */
+/** Our own numbered frames (docs/wire-protocol.md, "Resumable frames"): each once and in order, and no end without `done` or `error`. */
 export function createResumableDecoder(sink: AnswerSink, position: StreamPosition): AnswerDecoder {
   let ended = false;
   const frames = createFrameDecoder({

@@ -25,7 +25,7 @@ const shareKept = 15 / 16;
 
 /**
  * Every invocation that runs, and those that ended a while ago, by their id: what makes a second request with the
- * same key join the first or repeat its response, instead of running the handler again (contract, section 5). When a
+ * same key join the first or repeat its response, instead of running the handler again (docs/wire-protocol.md, "At most once"). When a
  * response is forgotten its key is not.
  */
 export class Ledger<Outcome extends Remembered> {
