@@ -19,7 +19,34 @@ os.mkfifo('odd/pipe')
 socket.socket(socket.AF_UNIX).bind('odd/socket')
 os.symlink('nowhere', 'odd/broken')`;
 
+/** Names that Linux allows and that are no UTF-8, as an old archive has them. */
+const oldNames = `
+import os
+os.makedirs(b'old/d\\xe9part', exist_ok=True)
+open(b'old/caf\\xe9.txt', 'w').write('noir')
+open(b'old/d\\xe9part/here', 'w').close()
+open('old/plain', 'w').close()`;
+
 describeHosts('files that are out of the ordinary', (fixture) => {
+  test('names that are not UTF-8 are listed with U+FFFD in them, and go with their folder', async () => {
+    const sandbox = await fixture.create();
+    await sandbox.files.write('old.py', oldNames);
+    await sandbox.commands.run('python3 old.py');
+    const shown = await sandbox.files.list('old', { depth: 2 });
+    expect(shown.map(({ name, type, size }) => [name, type, size])).toEqual([
+      ['caf\ufffd.txt', 'file', 4],
+      ['d\ufffdpart', 'dir', expect.any(Number)],
+      ['here', 'file', 0],
+      ['plain', 'file', 0],
+    ]);
+    await expect(sandbox.files.read('old/caf\ufffd.txt')).rejects.toThrow(/not found|does not exist/i);
+    await sandbox.files.rename('old', 'moved');
+    expect(await sandbox.files.list('moved')).toHaveLength(3);
+    await sandbox.files.remove('moved');
+    expect(await sandbox.files.exists('moved')).toBe(false);
+    await sandbox.kill();
+  });
+
   test('a tree deeper than a path can be long is made, listed, looked at, written to, moved and removed', async () => {
     const sandbox = await fixture.create();
     await sandbox.files.write('deep.py', deepTree);

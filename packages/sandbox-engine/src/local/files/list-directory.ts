@@ -17,7 +17,7 @@ interface Entry {
 export async function listDirectory<T extends Entry>(
   root: string,
   { path, place }: { path: string; place: RootedPath },
-  describe: (place: RootedPath, path: string) => Promise<T>,
+  describe: (place: { at: string | Buffer }, path: string) => Promise<T>,
   { depth, signal }: { depth: number; signal: AbortSignal | undefined },
 ): Promise<T[]> {
   const found: T[] = [];
@@ -36,7 +36,7 @@ export async function listDirectory<T extends Entry>(
   const enter = async (directory: OpenDirectory, inside: string): Promise<void> => {
     const level: Level = { path: inside, directory, todo: [] };
     levels.push(level);
-    level.todo = (await readdir(directory.at)).sort().reverse();
+    level.todo = (await readdir(directory.at, { encoding: 'buffer' })).map(nameOf).sort(byName).reverse();
     const above = levels.at(-heldOpen - 1);
     above?.directory?.close();
     if (above) above.directory = undefined;
@@ -46,18 +46,20 @@ export async function listDirectory<T extends Entry>(
     await enter(openDirectory(place.at), path);
     for (let level = levels.at(-1); level; level = levels.at(-1)) {
       signal?.throwIfAborted();
-      const name = level.todo.pop();
-      if (name === undefined) {
+      const next = level.todo.pop();
+      if (next === undefined) {
         levels.pop()?.directory?.close();
         continue;
       }
       if (found.length >= entriesPerList) {
         throw new HostError(400, `${path} holds more than ${entriesPerList} entries; list a part of it.`);
       }
+      const { name, bytes } = next;
       const child = level.path === '/' ? `/${name}` : `${level.path}/${name}`;
       try {
-        const at = `${open(level)}/${name}`;
-        const entry = await describe({ at, path: child, close: () => {} }, child);
+        const directory = open(level);
+        const at = bytes ? Buffer.concat([Buffer.from(`${directory}/`), bytes]) : `${directory}/${name}`;
+        const entry = await describe({ at }, child);
         found.push(entry);
         if (entry.type === 'directory' && entry.symlinkTarget === undefined && levels.length < depth)
           await enter(openDirectory(at), child);
@@ -78,5 +80,21 @@ interface Level {
   /** Undefined when it is not held open any more. */
   directory: OpenDirectory | undefined;
   /** Names that are still to be looked at, last first. */
-  todo: string[];
+  todo: Name[];
+}
+
+/** A name as it is shown. */
+interface Name {
+  name: string;
+  /** Only of one that is not UTF-8: what it is shown as has U+FFFD for its other bytes, and does not lead to it. */
+  bytes?: Buffer;
+}
+
+function nameOf(bytes: Buffer): Name {
+  const name = bytes.toString();
+  return Buffer.from(name).equals(bytes) ? { name } : { name, bytes };
+}
+
+function byName(a: Name, b: Name): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

@@ -73,7 +73,7 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
   // To whoever watches, a file that was written here is the one before with other contents.
   const written = new Set<string>();
 
-  async function describe(place: RootedPath, asked: string): Promise<FileEntry> {
+  async function describe(place: { at: string | Buffer }, asked: string): Promise<FileEntry> {
     const own = await lstat(place.at);
     const entry = (stats: Stats): FileEntry => ({
       name: basename(asked) || '/',

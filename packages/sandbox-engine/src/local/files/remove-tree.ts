@@ -52,9 +52,9 @@ async function emptyDirectory(directory: FileHandle, top: FileHandle, level: num
   let movedUp = false;
   const inside = pathOf(directory);
   for await (const names of batches(inside)) {
-    const isFile = await Promise.all(names.map((name) => unlinkFile(`${inside}/${name}`)));
-    for (const name of names.filter((_, index) => !isFile[index])) {
-      const at = `${inside}/${name}`;
+    const paths = names.map((name) => Buffer.concat([Buffer.from(`${inside}/`), name]));
+    const isFile = await Promise.all(paths.map((at) => unlinkFile(at)));
+    for (const at of paths.filter((_, index) => !isFile[index])) {
       if (level >= maxOpen && (await moveUp(at, top))) {
         movedUp = true;
         continue;
@@ -72,10 +72,13 @@ async function emptyDirectory(directory: FileHandle, top: FileHandle, level: num
   return movedUp;
 }
 
-async function* batches(directory: string): AsyncGenerator<string[]> {
-  let names: string[] = [];
-  for await (const { name } of await opendir(directory, { bufferSize: atOnce })) {
-    if (names.push(name) < atOnce) continue;
+/** Names as the system has them: they need not be UTF-8. */
+async function* batches(directory: string): AsyncGenerator<Buffer[]> {
+  let names: Buffer[] = [];
+  // Node.js takes this encoding, and its types do not.
+  const options = { bufferSize: atOnce, encoding: 'buffer' as BufferEncoding };
+  for await (const { name } of await opendir(directory, options)) {
+    if (names.push(Buffer.from(name)) < atOnce) continue;
     yield names;
     names = [];
   }
@@ -83,7 +86,7 @@ async function* batches(directory: string): AsyncGenerator<string[]> {
 }
 
 /** @returns false when it is a directory. */
-async function unlinkFile(at: string): Promise<boolean> {
+async function unlinkFile(at: string | Buffer): Promise<boolean> {
   try {
     await unlink(at);
     return true;
@@ -94,7 +97,7 @@ async function unlinkFile(at: string): Promise<boolean> {
   }
 }
 
-async function removeDirectory(at: string): Promise<void> {
+async function removeDirectory(at: string | Buffer): Promise<void> {
   try {
     await rmdir(at);
   } catch (error) {
@@ -103,7 +106,7 @@ async function removeDirectory(at: string): Promise<void> {
 }
 
 /** @returns false when it cannot be moved there, as into another file system. */
-async function moveUp(at: string, top: FileHandle): Promise<boolean> {
+async function moveUp(at: string | Buffer, top: FileHandle): Promise<boolean> {
   try {
     await moveTree(at, `${pathOf(top)}/${randomUUID()}`);
     return true;
@@ -115,7 +118,7 @@ async function moveUp(at: string, top: FileHandle): Promise<boolean> {
 }
 
 /** Renames a file or a directory, also one that its owner, if that is this user, may not write to. */
-export async function moveTree(at: string, to: string): Promise<void> {
+export async function moveTree(at: string | Buffer, to: string): Promise<void> {
   try {
     await rename(at, to);
   } catch (error) {
@@ -127,7 +130,7 @@ export async function moveTree(at: string, to: string): Promise<void> {
 }
 
 /** Opens a directory, and makes it one that its owner, if that is this user, can empty. @returns undefined when there is none. */
-async function openDirectory(at: string): Promise<FileHandle | undefined> {
+async function openDirectory(at: string | Buffer): Promise<FileHandle | undefined> {
   let found: FileHandle;
   try {
     found = await open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -142,7 +145,7 @@ async function openDirectory(at: string): Promise<FileHandle | undefined> {
 }
 
 /** Opens a directory that its owner may not read. */
-async function openClosed(at: string): Promise<FileHandle> {
+async function openClosed(at: string | Buffer): Promise<FileHandle> {
   const found = await open(at, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   try {
     await openToOwner(found);

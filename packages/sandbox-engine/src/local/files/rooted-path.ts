@@ -138,13 +138,13 @@ export interface OpenDirectory {
 }
 
 /** Opens a directory itself, not what a link leads to. */
-export function openDirectory(at: string): OpenDirectory {
+export function openDirectory(at: string | Buffer): OpenDirectory {
   if (onLinux) {
     const fd = openSync(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     return { at: `/proc/self/fd/${fd}`, close: () => closeSync(fd) };
   }
-  if (!lstatSync(at).isDirectory()) throw systemError('ENOTDIR', 'not a directory', at);
-  return { at, close: () => {} };
+  if (!lstatSync(at).isDirectory()) throw systemError('ENOTDIR', 'not a directory', String(at));
+  return { at: String(at), close: () => {} };
 }
 
 function identityOf(at: string): string {

@@ -17,7 +17,7 @@ import type { VolumeAttributes, VolumeEntry, VolumeFiles } from '../../volumes.j
 import { listDirectory } from '../files/list-directory.js';
 import { localFiles, normalise, requireFile, withPlace } from '../files/local-files.js';
 import { removeTree } from '../files/remove-tree.js';
-import { errorCode, type RootedPath } from '../files/rooted-path.js';
+import { errorCode } from '../files/rooted-path.js';
 import type { SandboxIds } from '../sandbox-ids.js';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
@@ -36,7 +36,7 @@ export function volumeFiles({ root, staging, ids }: VolumePlace): VolumeFiles {
   const { base, user } = ids ?? { base: 0, user: 0 };
   const owner = { uid: base + user, gid: base + user };
 
-  async function describe(place: RootedPath, path: string): Promise<VolumeEntry> {
+  async function describe(place: { at: string | Buffer }, path: string): Promise<VolumeEntry> {
     const stats = await lstat(place.at);
     const type = typeOf(stats);
     return {
