@@ -9,6 +9,7 @@ const docs = await readdir(join(root, 'docs'), { recursive: true });
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   ...docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
 ];
 
@@ -59,3 +60,19 @@ test.each(pages)('what %s links to in this repository exists', async (page) => {
   const links = Array.from((await read(page)).matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g), ([, link]) => link);
   expect(links.filter((link) => !existsSync(join(root, dirname(page), link)))).toEqual([]);
 });
+
+test.each(['agent-runtime', 'agent-client', 'sandbox-host'])(
+  'the README of %s has links that lead somewhere from the registry, too',
+  async (name) => {
+    const links = Array.from(
+      (await read(`packages/${name}/README.md`)).matchAll(/\]\((.+?)\)/g),
+      ([, link]) => link,
+    );
+    expect(links.filter((link) => !link.startsWith('https://'))).toEqual([]);
+    const { homepage } = JSON.parse(await read(`packages/${name}/package.json`));
+    const [repository] = homepage.split('/tree/');
+    const here = links.filter((link) => link.startsWith(`${repository}/`));
+    const paths = here.map((link) => link.replace(/^.*\/(?:blob|tree)\/main\//, ''));
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  },
+);
