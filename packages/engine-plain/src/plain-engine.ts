@@ -6,11 +6,13 @@ import type { Capabilities } from '@sandpiper/sandbox-engine/engine';
 import { Undo } from '@sandpiper/sandbox-engine/every-step';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { baseImage, EngineDirectory } from '@sandpiper/sandbox-engine/local/engine-directory';
+import { removeTree } from '@sandpiper/sandbox-engine/local/files/remove-tree';
 import { type LocalEngine, OwnSandboxes } from '@sandpiper/sandbox-engine/local/local-engine';
 import { sharedNetwork } from '@sandpiper/sandbox-engine/local/ports/port-scripts';
 import { run } from '@sandpiper/sandbox-engine/local/shell';
 import { killOrphanedTools, killTaggedProcesses } from '@sandpiper/sandbox-engine/local/tagged-processes';
 import { openVolumeDirectories } from '@sandpiper/sandbox-engine/local/volumes/volume-directories';
+import { removeMadeInTmp } from './machine-tmp.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 
 export interface PlainEngineOptions {
@@ -102,7 +104,10 @@ async function startEngine(
 export async function endPlainProcesses(directory: string): Promise<void> {
   const sandboxes = join(directory, 'sandboxes');
   if (!existsSync(sandboxes)) return;
-  for (const id of await readdir(sandboxes)) await killTaggedProcesses(id, new Set());
+  for (const id of await readdir(sandboxes)) {
+    await killTaggedProcesses(id, new Set());
+    await removeMadeInTmp(join(sandboxes, id), removeTree);
+  }
 }
 
 function describePlainCapabilities(obstacle: string): Capabilities {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EngineSandbox, Image } from '@sandpiper/sandbox-engine/engine';
+import type { SandboxFiles } from '@sandpiper/sandbox-engine/files';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { localFiles } from '@sandpiper/sandbox-engine/local/files/local-files';
 import type { Remove } from '@sandpiper/sandbox-engine/local/files/trash';
@@ -20,6 +21,7 @@ import {
   signalTaggedProcesses,
   trySignal,
 } from '@sandpiper/sandbox-engine/local/tagged-processes';
+import { isInTmp, MachineTmp, removeMadeInTmp } from './machine-tmp.js';
 
 /** What a sandbox without namespaces is made from. */
 export interface PlainSandboxOptions {
@@ -57,27 +59,44 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     signal: async (pid, signal) => trySignal(-pid, signal),
   };
   const inner = localFiles(directory, undefined);
+  const tmp = new MachineTmp(directory).files;
   /** Programs see the host's paths, so these come back to us: they mean the same files. */
-  const own = (path: string): string =>
-    path.startsWith(`${directory}/`) ? path.slice(directory.length) : path;
+  const isHostPath = (path: string): boolean => path.startsWith(`${directory}/`);
+  /** Whose a path is, and how it is called there. */
+  const placeOf = (path: string): [SandboxFiles, string] => {
+    if (isHostPath(path)) return [inner, path.slice(directory.length)];
+    return isInTmp(path) ? [tmp, path] : [inner, path];
+  };
+  const at = <T>(path: string, use: (files: SandboxFiles, path: string) => T): T => use(...placeOf(path));
   let destroying: Promise<void> | undefined;
   const destroy = async (keepFiles: boolean): Promise<void> => {
     await killTaggedProcesses(id, groups);
-    if (!keepFiles) await options.remove(directory);
+    if (keepFiles) return;
+    await removeMadeInTmp(directory, options.remove);
+    await options.remove(directory);
   };
 
   return {
     pathInside,
     limits: {},
     files: {
-      stat: (path) => inner.stat(own(path)),
-      list: (path, ...rest) => inner.list(own(path), ...rest),
-      read: (path) => inner.read(own(path)),
-      write: (path, ...rest) => inner.write(own(path), ...rest),
-      makeDirectory: (path, owner) => inner.makeDirectory(own(path), owner),
-      move: (from, to, owner) => inner.move(own(from), own(to), owner),
-      remove: (path) => inner.remove(own(path)),
-      watch: (path, recursive, onEvent) => inner.watch(own(path), recursive, onEvent),
+      stat: (path) => at(path, (files, own) => files.stat(own)),
+      list: (path, ...rest) => at(path, (files, own) => files.list(own, ...rest)),
+      read: (path) => at(path, (files, own) => files.read(own)),
+      write: (path, ...rest) => at(path, (files, own) => files.write(own, ...rest)),
+      makeDirectory: (path, owner) => at(path, (files, own) => files.makeDirectory(own, owner)),
+      async move(from, to, owner) {
+        const [files, source] = placeOf(from);
+        const [target, destination] = placeOf(to);
+        if (files === target) return files.move(source, destination, owner);
+        // From the one to the other, as the machine has them.
+        const hostPath = (path: string): string =>
+          isInTmp(path) && !isHostPath(path) ? path : pathInside(path);
+        const moved = await tmp.move(hostPath(from), hostPath(to), owner);
+        return { ...moved, path: destination };
+      },
+      remove: (path) => at(path, (files, own) => files.remove(own)),
+      watch: (path, recursive, onEvent) => at(path, (files, own) => files.watch(own, recursive, onEvent)),
     },
     async exec(command) {
       if (destroying) throw new HostError(404, `The sandbox ${id} is not running any more.`);
@@ -104,7 +123,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     async checkpoint() {
       const layer = await makeLayer(options, async (to) => {
         await copyTree(directory, to);
-        await options.remove(join(to, 'run/sandpiper/ports'));
+        await options.remove(join(to, 'run/sandpiper'));
       });
       return { layers: [layer] };
     },

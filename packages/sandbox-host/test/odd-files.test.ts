@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { describeHosts } from './with-host.js';
 
@@ -45,6 +46,23 @@ describeHosts('files that are out of the ordinary', (fixture) => {
     await sandbox.files.remove('moved');
     expect(await sandbox.files.exists('moved')).toBe(false);
     await sandbox.kill();
+  });
+
+  test('files and programs agree on /tmp, and what was put there ends with the sandbox', async () => {
+    const sandbox = await fixture.create();
+    const name = `agreed-${sandbox.sandboxId}`;
+    await sandbox.files.write(`/tmp/${name}/in/it`, 'written');
+    expect((await sandbox.commands.run(`cat /tmp/${name}/in/it`)).stdout).toBe('written');
+    await sandbox.commands.run(`echo by a program > /tmp/${name}/out`);
+    expect(await sandbox.files.read(`/tmp/${name}/out`)).toBe('by a program\n');
+    await sandbox.files.rename(`/tmp/${name}/out`, '/home/user/out');
+    expect(await sandbox.files.read('/home/user/out')).toBe('by a program\n');
+    await sandbox.files.rename('/home/user/out', `/tmp/${name}/back`);
+    expect((await sandbox.commands.run(`cat /tmp/${name}/back`)).stdout).toBe('by a program\n');
+    const { stdout } = await sandbox.commands.run('f=$(mktemp) && echo made > "$f" && printf %s "$f"');
+    expect(await sandbox.files.read(stdout)).toBe('made\n');
+    await sandbox.kill();
+    expect(existsSync(`/tmp/${name}`)).toBe(false);
   });
 
   test('a tree deeper than a path can be long is made, listed, looked at, written to, moved and removed', async () => {

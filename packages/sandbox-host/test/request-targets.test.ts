@@ -94,12 +94,12 @@ test('a URL that is signed opens its file, for as many sandboxes as there are', 
   const { apiUrl, sandboxUrl, apiKey } = host;
   const others = await Promise.all([1, 2].map(() => Sandbox.create({ apiUrl, sandboxUrl, apiKey })));
   for (const one of [sandbox, ...others]) {
-    await one.files.write('/tmp/own.txt', one.sandboxId);
-    const url = await one.downloadUrl('/tmp/own.txt');
+    await one.files.write('/home/user/own.txt', one.sandboxId);
+    const url = await one.downloadUrl('/home/user/own.txt');
     for (const _ of [1, 2]) expect(await (await fetch(url)).text()).toBe(one.sandboxId);
   }
   const [gone] = others as [Sandbox];
-  const url = await gone.downloadUrl('/tmp/own.txt');
+  const url = await gone.downloadUrl('/home/user/own.txt');
   expect((await fetch(url)).status).toBe(200);
   await gone.kill();
   expect((await fetch(url)).status).not.toBe(200);
