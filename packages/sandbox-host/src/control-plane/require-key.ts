@@ -1,14 +1,12 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { MiddlewareHandler } from 'hono';
 import { keyId } from '../events/key-id.js';
+import { sameSecret } from '../http/same-secret.js';
 import type { Findings } from './report-decisions.js';
 import { namesNoSandbox } from './unknown-host.js';
 
 /** Lets on whoever shows the key: by `X-API-KEY`, as E2B's SDK does, or as a bearer token, as PPIO's does. */
 export function requireKey(apiKey: string): MiddlewareHandler<Findings> {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  const expected = digest(apiKey);
   const actor = keyId('key', apiKey);
   return async (context, next) => {
     const [, bearer] = /^bearer +(\S+) *$/i.exec(context.req.header('authorization') ?? '') ?? [];
@@ -17,7 +15,7 @@ export function requireKey(apiKey: string): MiddlewareHandler<Findings> {
       const message = 'The API key is missing: "X-API-KEY: <key>" or "Authorization: Bearer <key>".';
       throw new HostError(401, `${message} ${namesNoSandbox(context)}`);
     }
-    if (!timingSafeEqual(digest(given), expected)) throw new HostError(401, 'The API key is not valid.');
+    if (!sameSecret(given, apiKey)) throw new HostError(401, 'The API key is not valid.');
     context.set('actor', actor);
     await next();
   };

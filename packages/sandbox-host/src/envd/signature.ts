@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { targetOf } from '../http/messages.js';
-import { sameToken } from './access-token.js';
+import { sameSecret } from '../http/same-secret.js';
 
 /** The signature of a URL, which opens one file for one purpose, perhaps for a time. */
 export interface Signature {
@@ -30,6 +30,6 @@ export function readSignature(request: IncomingMessage): Signature | undefined {
     isExpired: expiration !== null && !(Number(expiration) >= Date.now() / 1000),
     isOf: (accessToken) =>
       accessToken !== undefined &&
-      sameToken(text, `v1_${hash('sha256', before + accessToken + behind, 'base64').replace(/=+$/, '')}`),
+      sameSecret(text, `v1_${hash('sha256', before + accessToken + behind, 'base64').replace(/=+$/, '')}`),
   };
 }

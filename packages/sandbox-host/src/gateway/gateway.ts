@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { headers } from '@sandpiper/protocol';
@@ -6,6 +5,7 @@ import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { type Envd, envdPort } from '../envd/envd.js';
 import type { GatewayDecision, GatewayEvents } from '../events/gateway-events.js';
 import { headerOf } from '../http/messages.js';
+import { sameSecret } from '../http/same-secret.js';
 import type { Holder } from '../sandboxes/activity.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
@@ -181,8 +181,7 @@ function kindOf(
 /** @throws HostError 403 */
 function checkTrafficToken(request: IncomingMessage, expected: string): void {
   const given = headerOf(request, headers.e2bTrafficAccessToken) ?? '';
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  if (timingSafeEqual(digest(given), digest(expected))) return;
+  if (sameSecret(given, expected)) return;
   throw new HostError(
     403,
     `The sandbox takes no requests without the header ${headers.e2bTrafficAccessToken}.`,

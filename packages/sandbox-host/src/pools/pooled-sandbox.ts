@@ -1,4 +1,4 @@
-import { bindTokenVariable } from '@sandpiper/protocol';
+import { agentPort, bindTokenVariable } from '@sandpiper/protocol';
 import type { Endpoint, Image } from '@sandpiper/sandbox-engine/engine';
 import { accepts } from '../sandboxes/accepts.js';
 import { newToken } from '../sandboxes/identifiers.js';
@@ -7,8 +7,6 @@ import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import type { SandboxSettings } from '../sandboxes/sandbox-settings.js';
 import { bindAgent, isBindable } from './bind-agent.js';
 
-/** Where an agent listens whose environment says nothing else. */
-const agentPort = 8080;
 /** It lives until it is taken or no longer wanted. */
 const waitsMs = 10 * 365 * 24 * 3600 * 1000;
 

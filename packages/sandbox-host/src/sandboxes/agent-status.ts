@@ -1,9 +1,8 @@
-import { pingResponseSchema } from '@sandpiper/protocol';
+import { agentPort, pingResponseSchema } from '@sandpiper/protocol';
 import { getFromPort } from './get-from-port.js';
 import type { Sandbox } from './sandbox.js';
 
-/** Where an agent made with `@sandpiper/agent-runtime` listens when it is told nothing else. */
-const agentPort = 8080;
+/** An agent that works may be slow to answer. */
 const patienceMs = 5_000;
 
 /** What an agent says of itself. */

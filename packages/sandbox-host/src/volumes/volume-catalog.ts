@@ -1,7 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { EngineVolumes, VolumeFiles } from '@sandpiper/sandbox-engine/volumes';
 import * as z from 'zod';
+import { sameSecret } from '../http/same-secret.js';
 import { newId, newToken } from '../sandboxes/identifiers.js';
 import type { Journal } from '../storage/journal.js';
 
@@ -101,13 +101,9 @@ export class VolumeCatalog {
   /** The files of a volume, for whoever shows its token. @throws HostError 401 for everybody else. */
   open(volumeId: string, token: string): VolumeFiles {
     const volume = this.#store.get(volumeId);
-    if (!volume || !timingSafeEqual(digest(token), digest(volume.token))) {
+    if (!volume || !sameSecret(token, volume.token)) {
       throw new HostError(401, 'The token does not open this volume; it may have been destroyed.');
     }
     return this.#engine.files(volumeId);
   }
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

@@ -1,13 +1,14 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { sendJson } from '../../http/messages.js';
+import { sameSecret } from '../../http/same-secret.js';
 import type { UploadedFiles } from '../../templates/uploaded-files.js';
 
 const pathPattern = /^\/x\/uploads\/([a-z0-9]+)\/([0-9a-f]+)\?key=([0-9a-f]+)$/;
 
-/** Where the SDK sends the archive of a COPY step: without the API key, so the URL itself has to open the door. */
+/** Where the SDK sends the archive of a COPY step: without the API key, so the URL itself has to say who may. */
 export interface UploadRoute {
   url(templateId: string, hash: string): string;
   matches(request: IncomingMessage): boolean;
@@ -23,9 +24,7 @@ export function uploadRoute(uploads: UploadedFiles, secret: string, origin: () =
     async handle(request, response) {
       try {
         const [, templateId = '', hash = '', key = ''] = pathPattern.exec(request.url ?? '') ?? [];
-        const expected = Buffer.from(keyOf(templateId, hash));
-        const given = Buffer.from(key);
-        if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+        if (!sameSecret(key, keyOf(templateId, hash))) {
           throw new HostError(403, 'This is not an upload address of this host.');
         }
         if (request.method !== 'PUT') throw new HostError(405, 'Uploads are made with PUT.');
