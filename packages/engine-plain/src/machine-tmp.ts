@@ -1,13 +1,15 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
-import { join, posix } from 'node:path';
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, posix } from 'node:path';
 import type { SandboxFiles } from '@sandpiper/sandbox-engine/files';
 import { localFiles } from '@sandpiper/sandbox-engine/local/files/local-files';
 import type { Remove } from '@sandpiper/sandbox-engine/local/files/trash';
 
 const root = '/tmp';
 
-/** Where a sandbox's directory says what was made for it in the machine's `/tmp`, so that the next host finds it too. */
-const listOf = (directory: string): string => join(directory, 'run/sandpiper/made-in-tmp.jsonl');
+/** Where it is kept what was made for a sandbox in the machine's `/tmp`, so that the next host finds it too: not in the
+ * sandbox's own directory, where the sandbox could name anything. */
+const listOf = (directory: string): string =>
+  join(directory, '../../made-in-tmp', `${basename(directory)}.jsonl`);
 
 /**
  * `/tmp` of a sandbox without namespaces. Its programs have the machine's, so the files API has it too; what was made
@@ -26,7 +28,9 @@ export class MachineTmp {
         .slice(root.length + 1)
         .split('/');
       const top = join(root, name);
-      if (name !== '' && !existsSync(top)) appendFileSync(listOf(directory), `${JSON.stringify(top)}\n`);
+      if (name === '' || existsSync(top)) return;
+      mkdirSync(dirname(listOf(directory)), { recursive: true, mode: 0o700 });
+      appendFileSync(listOf(directory), `${JSON.stringify(name)}\n`);
     };
     this.files = {
       ...inner,
@@ -56,6 +60,19 @@ export function isInTmp(path: string): boolean {
 export async function removeMadeInTmp(directory: string, remove: Remove): Promise<void> {
   const list = listOf(directory);
   if (!existsSync(list)) return;
-  const lines = readFileSync(list, 'utf8').split('\n').filter(Boolean);
-  for (const line of lines) await remove(JSON.parse(line) as string);
+  for (const line of readFileSync(list, 'utf8').split('\n')) {
+    const name = nameIn(line);
+    if (name !== undefined) await remove(join(root, name));
+  }
+  await remove(list);
+}
+
+/** What a line names directly below `/tmp`; undefined for half a line, which a host that was killed may leave. */
+function nameIn(line: string): string | undefined {
+  try {
+    const name: unknown = JSON.parse(line);
+    return typeof name === 'string' && /^[^/]+$/.test(name) && !/^\.\.?$/.test(name) ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,8 @@ import { Pools } from '../src/pools/pools.js';
 import { SandboxManager } from '../src/sandboxes/sandbox-manager.js';
 import { VolumeCatalog } from '../src/volumes/volume-catalog.js';
 import { useHostProcesses } from './host-process.js';
-import { disksOf, groupsOf, networksOf, processesWith, tracesOfBlock } from './traces.js';
+import { networksOf } from './traces.js';
+import { tracesOf } from './traces-of-host.js';
 
 const { faults, withFaults, withFaultyMethod } = await vi.hoisted(async () => {
   const faults: import('./faults-in-steps.js').StepFaults = { fails: () => false, seen: new Set() };
@@ -165,21 +166,6 @@ describe.each(['namespaces', 'none'] as const)(
     );
   },
 );
-
-/** What the machine has of a host in a data directory, but for the directory. */
-function tracesOf(dataDir: string): string[] {
-  const swaps = existsSync('/proc/swaps') ? readFileSync('/proc/swaps', 'utf8').split('\n') : [];
-  const block = /"block":(\d+)/.exec(
-    existsSync(join(dataDir, 'network.json')) ? readFileSync(join(dataDir, 'network.json'), 'utf8') : '',
-  )?.[1];
-  return [
-    ...processesWith(dataDir).map((pid) => `process ${pid}`),
-    ...groupsOf(dataDir),
-    ...disksOf(dataDir),
-    ...swaps.filter((line) => line.includes(dataDir)),
-    ...(block === undefined ? [] : tracesOfBlock(block)),
-  ];
-}
 
 describe.each(['namespaces', 'none'] as const)('a host whose start fails (isolation: %s)', (isolation) => {
   const skipped = isolation === 'namespaces' && !canIsolate;

@@ -26,7 +26,7 @@ import { Pools } from '../pools/pools.js';
 import { newToken } from '../sandboxes/identifiers.js';
 import { SandboxManager } from '../sandboxes/sandbox-manager.js';
 import { listen } from '../server/listen.js';
-import { type DataDirectory, takeDataDirectory } from '../storage/data-directory.js';
+import { type DataDirectory, requireContents, takeDataDirectory } from '../storage/data-directory.js';
 import { checkMinFreeDiskMb, defaultMinFreeDiskMb, requireFreeDisk } from '../storage/free-disk.js';
 import { readOrCreate } from '../storage/read-or-create.js';
 import { BuildLogs } from '../templates/build-logs.js';
@@ -120,9 +120,13 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   const { stopGraceMs = defaultStopGraceMs } = options;
   let origin = '';
   let domain: string | undefined;
+  const requireRoom = async (): Promise<void> => {
+    requireContents(data.path);
+    await requireFreeDisk(data.path, minFreeDiskMb);
+  };
   const sandboxes: SandboxManager = new SandboxManager({
     engine,
-    requireRoom: () => requireFreeDisk(data.path, minFreeDiskMb),
+    requireRoom,
     store: stores.sandboxes,
     releaseImage,
     platform: {
@@ -191,7 +195,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
         catalog,
         builder,
         logs,
-        requireRoom: () => requireFreeDisk(data.path, minFreeDiskMb),
+        requireRoom,
         uploads,
         uploadUrl: upload.url,
         async remove(template) {

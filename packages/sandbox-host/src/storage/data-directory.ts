@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readlink, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { removeBusyTree, removeTree } from '@sandpiper/sandbox-engine/local/files/remove-tree';
 import { ownerTag, ownerTagPattern, stateOfOwner } from '@sandpiper/sandbox-engine/owner';
 
@@ -46,6 +48,16 @@ export async function takeDataDirectory(
     throw error;
   }
   return { path, release: () => giveTurn(path, turn) };
+}
+
+/** @throws HostError 503 when somebody has emptied it, as a cleaner of old files does: nothing can be made in it then. */
+export function requireContents(path: string): void {
+  if (existsSync(join(path, 'layers'))) return;
+  console.error(`The data directory ${path} has been emptied while its host runs.`);
+  throw new HostError(
+    503,
+    'The data directory of the sandbox host has been emptied while it runs: end what runs, and start the host again.',
+  );
 }
 
 /** What cannot be removed stays, to be tried again by the next host, and is no reason not to end. */
