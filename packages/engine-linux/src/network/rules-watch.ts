@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { startChild } from '@sandpiper/sandbox-engine/local/start-child';
 import { toolEnvironment } from '@sandpiper/sandbox-engine/local/tool-environment';
-import { isOwnRun } from './tools.js';
+import { isOwnRun } from './own-runs.js';
 
 type Monitor = ChildProcessByStdio<null, Readable, null>;
 

@@ -1,23 +1,14 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { startChild } from '@sandpiper/sandbox-engine/local/start-child';
 import { toolEnvironment } from '@sandpiper/sandbox-engine/local/tool-environment';
-
-/** Numbers of the last processes that were started here: by these the packet filter's changes are told from others'. */
-const ownRuns = new Set<number>();
-const runsKnown = 256;
-
-/** Whether a process was one of this host's tools. */
-export function isOwnRun(pid: number): boolean {
-  return ownRuns.has(pid);
-}
+import { noteOwnRun } from './own-runs.js';
 
 /** Runs a tool of the host's on a text, to its end. @throws Error with what it said when it fails. */
 export async function runOn(input: string, file: string, ...args: string[]): Promise<string> {
   const given = { stdio: 'pipe', cwd: '/', env: toolEnvironment() } as const;
   const child = await startChild<ChildProcessWithoutNullStreams>(file, args, given);
   return new Promise((resolve, reject) => {
-    ownRuns.add(child.pid ?? 0);
-    for (const pid of ownRuns) if (ownRuns.size > runsKnown) ownRuns.delete(pid);
+    noteOwnRun(child.pid ?? 0);
     let output = '';
     let errors = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
