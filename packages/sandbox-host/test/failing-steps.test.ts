@@ -169,7 +169,8 @@ describe.each(['namespaces', 'none'] as const)(
 
 describe.each(['namespaces', 'none'] as const)('a host whose start fails (isolation: %s)', (isolation) => {
   const skipped = isolation === 'namespaces' && !canIsolate;
-  const swapFileMB = isolation === 'namespaces' ? 8 : 0;
+  // Enough for the probe of hibernation: what it finds wanting is probed twice at each start.
+  const swapFileMB = isolation === 'namespaces' ? 64 : 0;
   let dataDir: string;
   beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'failing-starts-'));
