@@ -12,6 +12,7 @@ import type {
 } from '@sandpiper/sandbox-engine/engine';
 import { everyStep, Undo } from '@sandpiper/sandbox-engine/every-step';
 import { baseImage, EngineDirectory } from '@sandpiper/sandbox-engine/local/engine-directory';
+import { FileAttributes } from '@sandpiper/sandbox-engine/local/files/file-attributes';
 import { type LocalEngine, OwnSandboxes } from '@sandpiper/sandbox-engine/local/local-engine';
 import { killOrphanedTools } from '@sandpiper/sandbox-engine/local/tagged-processes';
 import { openVolumeDirectories } from '@sandpiper/sandbox-engine/local/volumes/volume-directories';
@@ -100,6 +101,8 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
   undo.add(() => networks?.close());
   const initProcesses = new InitProcesses(ids.base);
   undo.add(() => initProcesses.close());
+  const attributes = new FileAttributes();
+  undo.add(() => attributes.close());
   const watch = new MachineWatch();
   undo.add(() => watch.close());
   if (networks) watch.add(() => networks.look());
@@ -134,6 +137,7 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
         endWithHost: !keepSandboxes,
         volumes: mounts,
         initProcesses,
+        attributes,
         localServer: given.localServer,
         watch,
         onLimits: limits.reporter(given),
@@ -197,6 +201,7 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
         overlay,
         ids,
         network,
+        attributes,
         remove,
         localServer: given.localServer,
         watch,
@@ -232,6 +237,7 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
       watch.close();
       await everyStep(
         () => initProcesses.close(),
+        () => attributes.close(),
         () => keepSandboxes || remove(sandboxes),
         () => controlGroups?.close(),
         () => networks?.close(),

@@ -9,6 +9,7 @@ import type {
   LocalServer,
 } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { FileAttributes } from '@sandpiper/sandbox-engine/local/files/file-attributes';
 import { localFiles } from '@sandpiper/sandbox-engine/local/files/local-files';
 import { makeLayer } from '@sandpiper/sandbox-engine/local/layers';
 import { dialPort } from '@sandpiper/sandbox-engine/local/ports/dial-port';
@@ -50,6 +51,7 @@ export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> 
   network: SandboxNetwork | undefined;
   /** What programs reach on the loopback interface, where it is the sandbox's own. */
   localServer: LocalServer | undefined;
+  attributes: FileAttributes;
   /** Where it is looked after what the machine does to it. */
   watch: MachineWatch;
   onLimits: (found: LimitsChange) => void;
@@ -198,7 +200,7 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
     }
   });
   return {
-    files: localFiles(anchor, { root: ids.base, user: ids.base + ids.user }),
+    files: localFiles(anchor, { root: ids.base, user: ids.base + ids.user }, options.attributes),
     limits: { ...group?.limits, ...(diskMB !== undefined && { diskMB }) },
     pathInside: (path) => path,
     async exec(command) {

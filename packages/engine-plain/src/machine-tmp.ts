@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, posix } from 'node:path';
 import type { SandboxFiles } from '@sandpiper/sandbox-engine/files';
+import type { FileAttributes } from '@sandpiper/sandbox-engine/local/files/file-attributes';
 import { localFiles } from '@sandpiper/sandbox-engine/local/files/local-files';
 import type { Remove } from '@sandpiper/sandbox-engine/local/files/trash';
 
@@ -19,8 +20,8 @@ const listOf = (directory: string): string =>
 export class MachineTmp {
   readonly files: SandboxFiles;
 
-  constructor(directory: string) {
-    const inner = localFiles('/', undefined);
+  constructor(directory: string, attributes: FileAttributes) {
+    const inner = localFiles('/', undefined, attributes);
     /** Notes the topmost part of a path that is not there yet. */
     const note = (path: string): void => {
       const [name = ''] = posix

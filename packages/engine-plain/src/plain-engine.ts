@@ -6,6 +6,7 @@ import type { Capabilities } from '@sandpiper/sandbox-engine/engine';
 import { Undo } from '@sandpiper/sandbox-engine/every-step';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { baseImage, EngineDirectory } from '@sandpiper/sandbox-engine/local/engine-directory';
+import { FileAttributes } from '@sandpiper/sandbox-engine/local/files/file-attributes';
 import { removeTree } from '@sandpiper/sandbox-engine/local/files/remove-tree';
 import { type LocalEngine, OwnSandboxes } from '@sandpiper/sandbox-engine/local/local-engine';
 import { sharedNetwork } from '@sandpiper/sandbox-engine/local/ports/port-scripts';
@@ -54,6 +55,7 @@ async function startEngine(
     () => true,
     () => false,
   );
+  const attributes = new FileAttributes();
   const own = new OwnSandboxes();
 
   return {
@@ -76,6 +78,7 @@ async function startEngine(
         layerPath: (layer) => directory.layerPath(layer),
         portScripts: directory.portScripts,
         endWithHost,
+        attributes,
         remove: directory.remove,
       });
       return own.add(id, sandbox);
@@ -95,6 +98,7 @@ async function startEngine(
     keepOnly: (images) => directory.keepOnly(images),
     async close() {
       if (!keepSandboxes) await directory.remove(directory.sandboxes);
+      await attributes.close();
       await directory.close();
     },
   };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { EngineSandbox, Image } from '@sandpiper/sandbox-engine/engine';
 import type { SandboxFiles } from '@sandpiper/sandbox-engine/files';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { FileAttributes } from '@sandpiper/sandbox-engine/local/files/file-attributes';
 import { localFiles } from '@sandpiper/sandbox-engine/local/files/local-files';
 import type { Remove } from '@sandpiper/sandbox-engine/local/files/trash';
 import { writeShellFiles } from '@sandpiper/sandbox-engine/local/home-files';
@@ -34,6 +35,7 @@ export interface PlainSandboxOptions {
   portScripts: string;
   /** Whether `setpriv` can bind a process to its parent's life. */
   endWithHost: boolean;
+  attributes: FileAttributes;
   remove: Remove;
 }
 
@@ -58,8 +60,8 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
     prefix: [...(options.endWithHost ? ['setpriv', '--pdeathsig', 'KILL'] : []), '/bin/sh', '-c'],
     signal: async (pid, signal) => trySignal(-pid, signal),
   };
-  const inner = localFiles(directory, undefined);
-  const tmp = new MachineTmp(directory).files;
+  const inner = localFiles(directory, undefined, options.attributes);
+  const tmp = new MachineTmp(directory, options.attributes).files;
   /** Programs see the host's paths, so these come back to us: they mean the same files. */
   const isHostPath = (path: string): boolean => path.startsWith(`${directory}/`);
   /** Whose a path is, and how it is called there. */

@@ -16,7 +16,7 @@ export interface FileEntry {
   modifiedAt: Date;
   /** Where a symbolic link leads in the end. */
   symlinkTarget?: string;
-  /** What was said about the file when it was written. */
+  /** Keys and values given to it when it was written, or by programs in the sandbox as `user.e2b.*` attributes. */
   metadata?: Record<string, string>;
 }
 

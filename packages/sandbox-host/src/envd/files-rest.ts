@@ -183,12 +183,35 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** The SDK sends what is said about a file in headers of this kind. */
+/** The SDK sends the metadata of a file in headers of this kind. */
 const metadataPrefix = 'x-metadata-';
+/** Limits of E2B's API: names of attributes have 255 bytes in Linux, and a file system may hold 4 kB for each file. */
+const metadataNamespace = 'user.e2b.';
+const maxMetadataKeyBytes = 246;
+const maxMetadataBytes = 4096;
 
+/** @throws HostError 400 for what E2B's API refuses. */
 function metadataOf(request: IncomingMessage): Record<string, string> {
-  const entries = Object.entries(request.headers).flatMap(([name, value]) =>
-    name.startsWith(metadataPrefix) ? [[name.slice(metadataPrefix.length), String(value)] as const] : [],
+  const entries = Object.entries(request.headersDistinct).flatMap(([name, values]) =>
+    name.startsWith(metadataPrefix) ? [[name.slice(metadataPrefix.length), values?.[0] ?? ''] as const] : [],
   );
+  let bytes = 0;
+  for (const [key, value] of entries) {
+    const where = `The metadata key "${key}" (header X-Metadata-${key})`;
+    if (key === '') throw new HostError(400, 'A metadata key is empty (header X-Metadata-).');
+    if (key.length > maxMetadataKeyBytes)
+      throw new HostError(
+        400,
+        `${where} has ${key.length} bytes; at most ${maxMetadataKeyBytes} are allowed.`,
+      );
+    if (!/^[ -~]*$/.test(value))
+      throw new HostError(400, `${where} has a value with other characters than printable ASCII.`);
+    bytes += metadataNamespace.length + key.length + value.length;
+  }
+  if (bytes > maxMetadataBytes)
+    throw new HostError(
+      400,
+      `The metadata of the file has ${bytes} bytes, counting ${metadataNamespace.length} for each key; at most ${maxMetadataBytes} are allowed.`,
+    );
   return Object.fromEntries(entries);
 }

@@ -13,15 +13,29 @@ interface Entry {
   symlinkTarget?: string;
 }
 
+/** An entry, and when all of it has been read, if that needs the path for longer. */
+export interface Described<T> {
+  entry: T;
+  complete?: Promise<void>;
+}
+
 /** Describes what is in a directory below `root`, down to `depth` levels, each before what is in it. */
 export async function listDirectory<T extends Entry>(
   root: string,
   { path, place }: { path: string; place: RootedPath },
-  describe: (place: { at: string | Buffer }, path: string) => Promise<T>,
+  describe: (place: { at: string | Buffer }, path: string) => Promise<Described<T>>,
   { depth, signal }: { depth: number; signal: AbortSignal | undefined },
 ): Promise<T[]> {
   const found: T[] = [];
   const levels: Level[] = [];
+  // Not waited for one by one: that would take several times as long.
+  let incomplete: Promise<void>[] = [];
+  const close = async (level: Level | undefined): Promise<void> => {
+    await Promise.all(incomplete);
+    incomplete = [];
+    level?.directory?.close();
+    if (level) level.directory = undefined;
+  };
   const open = (level: Level): string => {
     if (!level.directory) {
       const place = openRooted(root, level.path, { follow: level === levels[0] });
@@ -37,9 +51,7 @@ export async function listDirectory<T extends Entry>(
     const level: Level = { path: inside, directory, todo: [] };
     levels.push(level);
     level.todo = (await readdir(directory.at, { encoding: 'buffer' })).map(nameOf).sort(byName).reverse();
-    const above = levels.at(-heldOpen - 1);
-    above?.directory?.close();
-    if (above) above.directory = undefined;
+    await close(levels.at(-heldOpen - 1));
   };
   if (!(await lstat(place.at)).isDirectory()) throw new HostError(400, `${path} is not a directory.`);
   try {
@@ -48,7 +60,7 @@ export async function listDirectory<T extends Entry>(
       signal?.throwIfAborted();
       const next = level.todo.pop();
       if (next === undefined) {
-        levels.pop()?.directory?.close();
+        await close(levels.pop());
         continue;
       }
       if (found.length >= entriesPerList) {
@@ -59,7 +71,8 @@ export async function listDirectory<T extends Entry>(
       try {
         const directory = open(level);
         const at = bytes ? Buffer.concat([Buffer.from(`${directory}/`), bytes]) : `${directory}/${name}`;
-        const entry = await describe({ at }, child);
+        const { entry, complete } = await describe({ at }, child);
+        if (complete) incomplete.push(complete);
         found.push(entry);
         if (entry.type === 'directory' && entry.symlinkTarget === undefined && levels.length < depth)
           await enter(openDirectory(at), child);
@@ -69,7 +82,7 @@ export async function listDirectory<T extends Entry>(
       }
     }
   } finally {
-    for (const { directory } of levels) directory?.close();
+    for (const level of levels) await close(level);
   }
   return found;
 }

@@ -17,14 +17,15 @@ import type { FileEntry, SandboxFiles } from '../../files.js';
 import { HostError } from '../../host-error.js';
 import { shortageOf } from '../../shortage.js';
 import type { SandboxUser } from '../../user.js';
-import { listDirectory } from './list-directory.js';
+import type { FileAttributes } from './file-attributes.js';
+import { type Described, listDirectory } from './list-directory.js';
 import { removeTree } from './remove-tree.js';
 import { errorCode, openRooted, type RootedPath, type RootedPathOptions } from './rooted-path.js';
 import { watchDirectory } from './watch-directory.js';
 
 const { O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
-/** Of so many files it is remembered what was said about them, and that they were written here. */
+/** Of this many files it is remembered that they were written here. */
 const filesRemembered = 10_000;
 
 /** The host's numbers of the users inside; undefined where everybody is whoever runs the host. */
@@ -50,8 +51,16 @@ export async function withPlace<T>(
   }
 }
 
-/** The files below a directory of the host's. */
-export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles {
+/**
+ * The files below a directory of the host's.
+ *
+ * @param attributes - What keeps the metadata of files. Without it they have none, and none can be given.
+ */
+export function localFiles(
+  root: string,
+  ids: UserIds | undefined,
+  attributes?: FileAttributes,
+): SandboxFiles {
   const ownership = (user: SandboxUser): { uid: number; gid: number } | undefined =>
     ids && { uid: ids[user], gid: ids[user] };
   const ownerName = (id: number): string => {
@@ -67,15 +76,14 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
     action: (place: RootedPath) => Promise<T>,
   ): Promise<T> => withPlace(root, path, options, action);
 
-  // By inode and birth, so that it follows the file wherever it is moved and ends with it.
-  const metadataOf = new Map<string, Record<string, string>>();
+  // By inode and birth, so that it follows the file wherever it is moved.
   const identity = (stats: Stats): string => `${stats.ino}:${stats.birthtimeMs}`;
   // To whoever watches, a file that was written here is the one before with other contents.
   const written = new Set<string>();
 
-  async function describe(place: { at: string | Buffer }, asked: string): Promise<FileEntry> {
+  async function describe(place: { at: string | Buffer }, asked: string): Promise<Described<FileEntry>> {
     const own = await lstat(place.at);
-    const entry = (stats: Stats): FileEntry => ({
+    const entryOf = (stats: Stats): FileEntry => ({
       name: basename(asked) || '/',
       path: asked,
       type: stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other',
@@ -84,28 +92,40 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
       owner: ownerName(stats.uid),
       group: ownerName(stats.gid),
       modifiedAt: stats.mtime,
-      ...withMetadata(stats),
     });
-    const withMetadata = (stats: Stats): Pick<FileEntry, 'metadata'> => {
-      const metadata = metadataOf.get(identity(stats));
-      return metadata ? { metadata } : {};
-    };
-    if (!own.isSymbolicLink()) return entry(own);
+    if (!own.isSymbolicLink()) {
+      const entry = entryOf(own);
+      return { entry, complete: addMetadata(entry, place.at) };
+    }
     try {
       const target = openRooted(root, asked);
       try {
-        return { ...entry(await lstat(target.at)), symlinkTarget: target.path };
+        const entry = { ...entryOf(await lstat(target.at)), symlinkTarget: target.path };
+        await addMetadata(entry, target.at);
+        return { entry };
       } finally {
         target.close();
       }
     } catch {
       // It leads nowhere.
-      return { ...entry(own), symlinkTarget: asked };
+      return { entry: { ...entryOf(own), symlinkTarget: asked } };
     }
   }
 
+  async function addMetadata(entry: FileEntry, at: string | Buffer): Promise<void> {
+    // Nothing else has attributes that are not the system's.
+    const metadata = entry.type === 'other' ? undefined : await attributes?.read(at);
+    if (metadata) entry.metadata = metadata;
+  }
+
+  async function describeWhole(place: { at: string | Buffer }, asked: string): Promise<FileEntry> {
+    const { entry, complete } = await describe(place, asked);
+    await complete;
+    return entry;
+  }
+
   const files: SandboxFiles = {
-    stat: (path) => at(path, { follow: false }, (place) => describe(place, normalise(path))),
+    stat: (path) => at(path, { follow: false }, (place) => describeWhole(place, normalise(path))),
 
     list: (path, depth, signal) =>
       at(path, {}, (place) =>
@@ -140,15 +160,15 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
         if (before) requireFile(before, path);
         // Put in its place as a whole: half a file must not pass for one, nor take the place of another.
         const staged = await openStaged(root, place);
-        let key: string;
         try {
           // Not as a stream of its own: that would hold on to the handle when the content is cut.
           await writeFile(staged.handle, content);
           const ids = ownership(owner);
           if (ids) await staged.handle.chown(ids.uid, ids.gid);
           await staged.handle.chmod(before ? before.mode & 0o7777 : 0o644);
-          key = identity(await staged.handle.stat());
-          written.add(key);
+          if (Object.keys(metadata).length > 0)
+            await requireAttributes(attributes).write(staged.at, metadata);
+          written.add(identity(await staged.handle.stat()));
           await rename(staged.at, place.at);
         } catch (error) {
           await rm(staged.at, { force: true });
@@ -157,12 +177,9 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
           content.destroy();
           await staged.close();
         }
-        if (Object.keys(metadata).length > 0) metadataOf.set(key, metadata);
-        for (const kept of [metadataOf, written]) {
-          const [oldest] = kept.keys();
-          if (oldest !== undefined && kept.size > filesRemembered) kept.delete(oldest);
-        }
-        return describe(place, normalise(path));
+        const [oldest] = written;
+        if (oldest !== undefined && written.size > filesRemembered) written.delete(oldest);
+        return describeWhole(place, normalise(path));
       }),
 
     makeDirectory: (path, owner) =>
@@ -175,7 +192,7 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
         });
         const ids = ownership(owner);
         if (ids) await lchown(place.at, ids.uid, ids.gid);
-        return describe(place, normalise(path));
+        return describeWhole(place, normalise(path));
       }),
 
     move: (from, to, owner) =>
@@ -185,7 +202,7 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
             throw fileError(error, from);
           });
           await rename(source.at, target.at);
-          return describe(target, normalise(to));
+          return describeWhole(target, normalise(to));
         }),
       ),
 
@@ -208,6 +225,11 @@ export function localFiles(root: string, ids: UserIds | undefined): SandboxFiles
   function createOptions(owner: SandboxUser): { uid: number; gid: number } {
     return ownership(owner) ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   }
+}
+
+function requireAttributes(attributes: FileAttributes | undefined): FileAttributes {
+  if (attributes) return attributes;
+  throw new HostError(501, 'Files here have no metadata.');
 }
 
 /** What something is, in words. */

@@ -76,7 +76,12 @@ export function volumeFiles({ root, staging, ids }: VolumePlace): VolumeFiles {
 
     list: (path, depth, signal) =>
       withPlace(root, path, {}, (place) =>
-        listDirectory(root, { path: normalise(path), place }, describe, { depth, signal }),
+        listDirectory(
+          root,
+          { path: normalise(path), place },
+          async (one, at) => ({ entry: await describe(one, at) }),
+          { depth, signal },
+        ),
       ),
 
     read: localFiles(root, undefined).read,
