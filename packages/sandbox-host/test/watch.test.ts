@@ -54,6 +54,28 @@ describeHosts(
       await sandbox.kill();
     });
 
+    test('reports names that are not UTF-8, as they are listed, and goes on', async () => {
+      const sandbox = await fixture.create();
+      await sandbox.commands.run(
+        "mkdir watched && touch watched/$(printf 'old\\377') && mkdir watched/$(printf 'dir\\377')",
+      );
+      const events: FilesystemEvent[] = [];
+      await sandbox.files.watchDir('watched', (event) => void events.push(event), {
+        recursive: true,
+        timeoutMs: 0,
+      });
+      const seen = () => events.map((event) => `${event.type} ${event.name}`);
+      await sandbox.commands.run(
+        "cd watched && touch $(printf 'a\\377') && rm $(printf 'old\\377') && mkdir $(printf 'made\\376') && touch $(printf 'made\\376')/below && touch after",
+      );
+      await expect
+        .poll(seen, { timeout: 10_000 })
+        .toEqual(
+          expect.arrayContaining(['create a\uFFFD', 'remove old\uFFFD', 'create made\uFFFD', 'create after']),
+        );
+      await sandbox.kill();
+    });
+
     test('ends with the sandbox, and does not begin where there is no directory', async () => {
       const sandbox = await fixture.create();
       await sandbox.files.write('file', '');

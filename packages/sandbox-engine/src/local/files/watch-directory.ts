@@ -1,12 +1,13 @@
+import { isUtf8 } from 'node:buffer';
 import { type FSWatcher, lstatSync, readdirSync, type Stats, watch } from 'node:fs';
 import type { FileEvent } from '../../files.js';
 import { HostError } from '../../host-error.js';
-import { openRooted } from './rooted-path.js';
+import { openDirectory, openRooted } from './rooted-path.js';
 
 /** As many directories as one watch may cover. */
 const maxDirectories = 1_000;
 
-/** A directory that is being watched, and what was in it when we last looked. */
+/** A directory that is being watched, and what was in it when we last looked, by the bytes of its name as latin1. */
 interface Watched {
   watcher: FSWatcher;
   known: Map<string, Stats>;
@@ -38,19 +39,19 @@ export function watchDirectory(
     }
     const place = openRooted(root, inside(relative), { follow: relative === '' });
     try {
-      const watcher = watch(place.at, { persistent: false }, (kind, name) => {
+      const watcher = watch(place.at, { persistent: false, encoding: 'buffer' }, (kind, name) => {
         if (name) look(relative, name, kind === 'change');
       });
       watcher.on('error', () => remove(relative));
       const known = new Map<string, Stats>();
       directories.set(relative, { watcher, known });
-      for (const name of readdirSync(place.at)) {
+      for (const name of readdirSync(place.at, { encoding: 'buffer' })) {
         if (isNew) look(relative, name, false);
         else {
-          const stats = statOf(join(relative, name));
+          const stats = statOf(relative, name);
           if (!stats) continue;
-          known.set(name, stats);
-          if (recursive && stats.isDirectory()) add(join(relative, name), false);
+          known.set(keyOf(name), stats);
+          if (recursive && stats.isDirectory() && isText(name)) add(join(relative, name), false);
         }
       }
     } finally {
@@ -66,11 +67,17 @@ export function watchDirectory(
     }
   };
 
-  const statOf = (relative: string): Stats | undefined => {
+  const statOf = (directory: string, name: Buffer): Stats | undefined => {
     try {
-      const place = openRooted(root, inside(relative), { follow: false });
+      const place = openRooted(root, inside(directory), { follow: directory === '' });
       try {
-        return lstatSync(place.at);
+        // By its bytes: a name that is not UTF-8 has no text that leads to it.
+        const listing = openDirectory(place.at);
+        try {
+          return lstatSync(Buffer.concat([Buffer.from(`${listing.at}/`), name]));
+        } finally {
+          listing.close();
+        }
       } finally {
         place.close();
       }
@@ -85,7 +92,9 @@ export function watchDirectory(
       try {
         const place = openRooted(root, inside(directory), { follow: directory === '' });
         try {
-          return readdirSync(place.at).some((name) => statOf(join(directory, name))?.ino === before.ino);
+          return readdirSync(place.at, { encoding: 'buffer' }).some(
+            (name) => statOf(directory, name)?.ino === before.ino,
+          );
         } finally {
           place.close();
         }
@@ -94,27 +103,27 @@ export function watchDirectory(
       }
     });
 
-  const look = (directory: string, name: string, changed: boolean): void => {
+  const look = (directory: string, name: Buffer, changed: boolean): void => {
     const watched = directories.get(directory);
     if (!watched) return;
     const relative = join(directory, name);
-    const before = watched.known.get(name);
-    const now = statOf(relative);
+    const before = watched.known.get(keyOf(name));
+    const now = statOf(directory, name);
     if (!now) {
       if (!before) return;
-      watched.known.delete(name);
-      if (before.isDirectory()) remove(relative);
+      watched.known.delete(keyOf(name));
+      if (before.isDirectory() && isText(name)) remove(relative);
       onEvent({ name: relative, type: wasMoved(before) ? 'rename' : 'remove' });
       return;
     }
-    watched.known.set(name, now);
+    watched.known.set(keyOf(name), now);
     if (!before || before.ino !== now.ino) {
       const isWhole = isWrittenHere(now);
       if (!before || !isWhole) onEvent({ name: relative, type: 'create' });
       // Given to its owner between the two, as E2B's envd reports it.
       if (!before && isWhole) onEvent({ name: relative, type: 'chmod' });
       if (isWhole) onEvent({ name: relative, type: 'write' });
-      if (recursive && now.isDirectory()) add(relative, true);
+      if (recursive && now.isDirectory() && isText(name)) add(relative, true);
     } else if (before.mode !== now.mode || before.uid !== now.uid || before.gid !== now.gid) {
       onEvent({ name: relative, type: 'chmod' });
     } else if (changed && !now.isDirectory()) {
@@ -129,6 +138,16 @@ export function watchDirectory(
   };
 }
 
-function join(directory: string, name: string): string {
-  return directory === '' ? name : `${directory}/${name}`;
+/** As it is shown: for bytes that are not UTF-8 with U+FFFD. */
+function join(directory: string, name: Buffer): string {
+  return directory === '' ? name.toString() : `${directory}/${name}`;
+}
+
+function keyOf(name: Buffer): string {
+  return name.toString('latin1');
+}
+
+/** Whether there is a text that leads to it. What is in other directories is not watched. */
+function isText(name: Buffer): boolean {
+  return isUtf8(name);
 }
