@@ -106,6 +106,8 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
   const watch = new MachineWatch();
   undo.add(() => watch.close());
   if (networks) watch.add(() => networks.look());
+  // Before those of sandboxes, which are below.
+  if (controlGroups) watch.add(() => controlGroups.renew());
   const limits = new LimitsWatch((change) => options.onMachineChange?.(change));
 
   const own = new OwnSandboxes();

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describeNetwork } from '@sandpiper/sandbox-engine/testing/machine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -43,6 +43,55 @@ describeNetwork('what other programs of the machine change under a sandbox', { t
     expect(procs()).not.toContain(String(pid));
     await expect.poll(procs, soon).toContain(String(pid));
     await expect.poll(logs, soon).toContain('its processes were moved out of its control group');
+    expect(await machine.order('exec', { id, script: 'echo lives' })).toBe('lives\n');
+  });
+
+  /** Moves what is in groups to the topmost one, and removes them, those below first. */
+  const removeGroups = (...directories: string[]): Promise<string> =>
+    machine.run(
+      'sh',
+      '-c',
+      directories
+        .map((directory) => {
+          const top = directory.slice(0, directory.indexOf('/sandpiper'));
+          return `find ${directory} -depth -type d | while read -r group; do
+            for try in 1 2 3 4 5; do
+              while read -r pid; do echo $pid > ${top}/cgroup.procs; done < $group/cgroup.procs
+              rmdir $group && break
+              sleep 0.2
+            done
+          done`;
+        })
+        .join('\n'),
+    );
+  const directoriesOf = (): string[] => {
+    const { jobs } = kept('control-groups.json') as { jobs: Record<string, { directory: string }> };
+    return [...new Set(Object.values(jobs).map(({ directory }) => directory))];
+  };
+
+  test.each([
+    ['the control groups of a sandbox', (directories: string[]) => directories],
+    ['those of its host with all below', (directories: string[]) => directories.map((one) => dirname(one))],
+  ])('%s are made again when they were removed, with their limits', async (_, removed) => {
+    const { pid } = kept('supervisor.json');
+    const { jobs } = kept('control-groups.json');
+    const limitFile = jobs.pids && join(jobs.pids.directory, 'pids.max');
+    const limit = limitFile && readFileSync(limitFile, 'utf8');
+    const directories = directoriesOf();
+    await removeGroups(...removed(directories));
+    expect(directories.filter((directory) => existsSync(directory))).toEqual([]);
+    // Others are made meanwhile.
+    const other = await machine.order<string>('create');
+    expect((await machine.call('DELETE', `/sandboxes/${other}`)).status).toBe(204);
+    const members = (): boolean[] =>
+      directories.map(
+        (directory) =>
+          existsSync(directory) &&
+          readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').includes(String(pid)),
+      );
+    await expect.poll(members, soon).toEqual(directories.map(() => true));
+    if (limitFile) expect(readFileSync(limitFile, 'utf8')).toBe(limit);
+    await expect.poll(logs, soon).toContain('its control group was removed');
     expect(await machine.order('exec', { id, script: 'echo lives' })).toBe('lives\n');
   });
 

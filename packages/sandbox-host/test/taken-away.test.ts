@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,3 +41,48 @@ test.for(['namespaces', 'none'] as const)(
     await rm(dataDir, { recursive: true, force: true });
   },
 );
+
+test('a host whose swap file is turned off while it lives says so, and loses nothing that was in it', {
+  timeout: 120_000,
+}, async ({ skip }) => {
+  skip(isolationObstacle !== undefined, isolationObstacle);
+  const warnings = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const dataDir = await mkdtemp(join(tmpdir(), 'swap-off-'));
+  const host = await createSandboxHost({ dataDir, isolation: 'namespaces', swapFileMB: 256 });
+  try {
+    const { hibernate } = host.capabilities;
+    skip(hibernate.level === 'absent', hibernate.reason);
+    const { apiUrl, sandboxUrl, apiKey } = host;
+    const connection = { apiUrl, sandboxUrl, apiKey };
+    const ask = (method: string, path: string) =>
+      fetch(apiUrl + path, { method, headers: { 'x-api-key': apiKey } });
+    const sandbox = await Sandbox.create('base', connection);
+    const counter = await sandbox.commands.run(
+      `node -e "const kept = Buffer.alloc(4e7, 'x'); setInterval(() => console.log(kept.indexOf('y')), 200)"`,
+      { background: true, timeoutMs: 0 },
+    );
+    await expect.poll(() => counter.stdout).toContain('-1');
+    await sandbox.pause();
+    const hibernateIt = async () => (await ask('POST', `/x/sandboxes/${sandbox.sandboxId}/hibernate`)).json();
+    expect(await hibernateIt()).toEqual({ state: 'hibernated' });
+    const file = /^(\S*sandpiper-swap\S*)/m.exec(readFileSync('/proc/swaps', 'utf8'))?.[1] ?? '';
+    expect(file).toContain(dataDir);
+    execFileSync('swapoff', [file]);
+    expect(host.capabilities.hibernate).toEqual({
+      level: 'absent',
+      reason: expect.stringContaining('no swap any more'),
+    });
+    const again = await Sandbox.connect(sandbox.sandboxId, connection);
+    const seen = counter.stdout.length;
+    await expect.poll(() => counter.stdout.length).toBeGreaterThan(seen);
+    await again.pause();
+    // It keeps its memory, and is not said to have given it back.
+    expect(await hibernateIt()).toEqual({ state: 'paused' });
+    expect(await Sandbox.kill(sandbox.sandboxId, connection)).toBe(true);
+  } finally {
+    await host.close();
+    warnings.mockRestore();
+  }
+  expect(tracesOf(dataDir)).toEqual([]);
+  await rm(dataDir, { recursive: true, force: true });
+});

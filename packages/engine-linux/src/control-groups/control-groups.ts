@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Limits } from '@sandpiper/sandbox-engine/engine';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { clampLimits } from './clamp-limits.js';
 import { ControlGroup, type Group, type GroupJobs } from './control-group.js';
 import { removeGroup } from './group-files.js';
@@ -12,6 +14,8 @@ import { durableName, ownName } from './host-names.js';
 export interface ControlGroups {
   /** What they can do, and by which version each. */
   readonly jobs: GroupJobs;
+  /** Makes this host's own groups again where another program of the machine has removed them. */
+  renew(): Promise<void>;
   /** Makes the group of one sandbox. */
   make(id: string, limits: Limits): Promise<ControlGroup>;
   /** Removes the groups of all other sandboxes, killing what is in them. */
@@ -69,9 +73,24 @@ export async function openControlGroups(durableFor?: string): Promise<OpenedCont
   const used = new Set(Object.values(jobs) as (Group | undefined)[]);
   for (const place of made) if (!used.has(place)) await rmdir(place.directory).catch(() => {});
 
+  const renew = async (): Promise<void> => {
+    for (const place of made) {
+      if (!used.has(place) || existsSync(place.directory)) continue;
+      const now = new Set<string>();
+      const again = await makeHostGroup({ ...place, directory: dirname(place.directory) }, name, now);
+      if (!place.controllers.every((one) => again?.controllers.includes(one)))
+        throw new HostError(
+          503,
+          `The control group ${place.directory} was removed from the machine, and cannot be made again: ${[...now].join('; ')}.`,
+        );
+    }
+  };
+
   const groups: ControlGroups = {
     jobs,
+    renew,
     async make(id, limits) {
+      await renew();
       const inside = (group: Group | undefined): Group | undefined =>
         group && { ...group, directory: join(group.directory, id) };
       const group = new ControlGroup(

@@ -19,7 +19,7 @@ export function warnNotEnforced(capabilities: Capabilities): void {
 
 /** Logs what the machine took away from sandboxes that live. */
 export function reportMachineChange({ what, outcome, reason, sandboxes, elapsedMs }: MachineChange): void {
-  const about = `${what} of ${sandboxes} sandboxes`;
-  if (outcome === 'lost') console.error(`The ${about} is not enforced any more: ${reason}.`);
-  else console.warn(`The ${about} is enforced again after ${elapsedMs} ms: ${reason}.`);
+  const about = `${what} of ${sandboxes} ${sandboxes === 1 ? 'sandbox' : 'sandboxes'}`;
+  if (outcome === 'lost') console.error(`Not enforced any more: the ${about}: ${reason}.`);
+  else console.warn(`Enforced again after ${elapsedMs} ms: the ${about}: ${reason}.`);
 }

@@ -10,7 +10,7 @@ export interface SandboxHooks {
   readonly lifetimes: Lifetimes;
   /** How long what runs in a sandbox that ends has to end by itself; 0 for not at all. */
   readonly stopGraceMs: number;
-  /** Whether this machine can put memory out of the way. */
+  /** Whether this machine can put memory out of the way at this moment: its swap may be turned off. */
   readonly canHibernate: boolean;
   /** Starts what it runs in, on the files it has if it has been started before. */
   start(id: string): Promise<EngineSandbox>;

@@ -81,7 +81,9 @@ export class SandboxManager {
       platform,
       lifetimes,
       stopGraceMs,
-      canHibernate: engine.capabilities.hibernate.level !== 'absent',
+      get canHibernate(): boolean {
+        return engine.capabilities.hibernate.level !== 'absent';
+      },
       start: (id) => this.#start(id),
       removeFiles: (id) => engine.removeFiles(id),
       keep: (record) => {
