@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { Remove } from '@sandpiper/sandbox-engine/local/files/trash';
-import { run } from '@sandpiper/sandbox-engine/local/shell';
+import { failureText, requireTool, run } from '@sandpiper/sandbox-engine/local/shell';
 import { supervisorScript } from './supervisor/supervisor-script.js';
 
 /** Runs the script that follows in namespaces of its own. */
@@ -23,10 +24,11 @@ export async function namespacesObstacle(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'the host does not run as root';
   if (!supervisorScript) return `the system calls of ${process.arch} are not known`;
   try {
-    await run('perl', '-e', '1');
+    await requireTool('perl-base', 'perl', '-e', '1');
+    await requireTool('util-linux', 'unshare', '--version');
+    await requireTool('util-linux', 'setpriv', '--version');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'perl is missing (Debian: perl-base)';
-    return `perl does not run (${error instanceof Error ? error.message.trim() : String(error)})`;
+    return error instanceof Error ? error.message : String(error);
   }
   try {
     // What a sandbox's start does, in small.
@@ -35,11 +37,7 @@ export async function namespacesObstacle(): Promise<string | undefined> {
     await run(file, ...args, probe);
     return undefined;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'unshare is missing (Debian: util-linux)';
-    const message = error instanceof Error ? error.message : String(error);
-    // The first line is the command.
-    const detail = message.split('\n').slice(1).join(' ').trim();
-    return `the system refused (${detail || message})`;
+    return `the system refused (${failureText(error)})`;
   }
 }
 
@@ -51,7 +49,11 @@ export async function canOverlay(directory: string, remove: Remove): Promise<boo
     'cd "$0" && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,volatile root && : > root/file';
   const works = await run('unshare', '--mount', 'sh', '-c', script, probe).then(
     () => true,
-    () => false,
+    (error: unknown) => {
+      // For want of room nothing is known of it.
+      if (error instanceof HostError) throw error;
+      return false;
+    },
   );
   await remove(probe);
   return works;

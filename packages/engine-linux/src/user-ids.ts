@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { SandboxIds } from '@sandpiper/sandbox-engine/local/sandbox-ids';
-import { run } from '@sandpiper/sandbox-engine/local/shell';
+import { failureText, run } from '@sandpiper/sandbox-engine/local/shell';
 import { perlScript } from './supervisor/perl-script.js';
 import { userNamespace } from './supervisor/user-namespace.js';
 
@@ -35,8 +35,7 @@ async function userNamespaceObstacle(): Promise<string | undefined> {
     await run('perl', '-e', script ?? 'die "system calls are not known\n"');
     return undefined;
   } catch (error) {
-    const detail = error instanceof Error ? error.message.split('\n').slice(1).join(' ').trim() : '';
-    return `the system refused (${detail || 'perl is missing'})`;
+    return `the system refused (${failureText(error)})`;
   }
 }
 

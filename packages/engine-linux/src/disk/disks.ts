@@ -2,7 +2,7 @@ import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
-import { run } from '@sandpiper/sandbox-engine/local/shell';
+import { failureText, requireTool, run } from '@sandpiper/sandbox-engine/local/shell';
 import { diskScript } from '../supervisor/disk-script.js';
 import { perlScript } from '../supervisor/perl-script.js';
 import type { Mount } from '../supervisor/supervisor.js';
@@ -32,9 +32,7 @@ export class Disks {
    */
   static async open(options: DisksOptions): Promise<Disks> {
     const { directory, remove } = options;
-    await run('mke2fs', '-V').catch(() => {
-      throw new Error('mke2fs is missing (Debian: e2fsprogs)');
-    });
+    await requireTool('e2fsprogs', 'mke2fs', '-V');
     // Empty, but for what a host that was killed had begun.
     await remove(directory);
     const probe = join(directory, 'probe');
@@ -48,8 +46,7 @@ export class Disks {
       const mounting = `mount_disk(@ARGV, ${flags}, '${data}');`;
       await runPerl(diskScript + privateMounts + mounting, imageOf(probe), mountPoint(probe));
     } catch (error) {
-      const said = error instanceof Error ? error.message.split('\n').slice(1).join(' ').trim() : '';
-      throw new Error(`none could be mounted (${said || String(error)})`, { cause: error });
+      throw new Error(`none could be mounted (${failureText(error)})`, { cause: error });
     } finally {
       await remove(probe);
     }

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { MachineChange, NetworkPolicy } from '@sandpiper/sandbox-engine/engine';
+import { requireTool } from '@sandpiper/sandbox-engine/local/shell';
 import { writeFileAtomically } from '@sandpiper/sandbox-engine/write-file-atomically';
 import * as z from 'zod';
 import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
@@ -141,14 +142,8 @@ export class SandboxNetworks {
     directory: string,
     { kept = new Map(), onChange = () => {} }: SandboxNetworksOptions = {},
   ): Promise<SandboxNetworks> {
-    for (const [tool, debianPackage] of [
-      ['ip', 'iproute2'],
-      ['nft', 'nftables'],
-    ] as const) {
-      await runOn('', tool, '-V').catch(() => {
-        throw new Error(`the package ${debianPackage} is not installed`);
-      });
-    }
+    await requireTool('iproute2', 'ip', '-V');
+    await requireTool('nftables', 'nft', '-V');
     await checkForwarding();
     const file = stateFile(directory);
     const before = await readFile(file, 'utf8').then(
