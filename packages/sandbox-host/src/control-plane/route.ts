@@ -1,13 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import type { Context, Hono } from 'hono';
 import type * as z from 'zod';
+import { readJson } from '../http/read-body.js';
 import { bareId } from '../sandboxes/identifiers.js';
 import { findNul } from './find-nul.js';
 import type { Findings } from './report-decisions.js';
-
-/** No call of the control plane needs a longer body. */
-const bodyBytes = 1024 * 1024;
 
 /** One call of the control plane, described so that it can be checked, served and documented from one place. */
 export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodType = z.ZodType> {
@@ -65,7 +62,7 @@ export function mount(app: Hono<Findings>, { method, path, query, body, status, 
     const reply = await handle({
       params,
       query: query ? check(query, context.req.query(), 'query') : undefined,
-      body: body ? check(body, await readJson(context), 'body') : undefined,
+      body: body ? check(body, await readJson(context.env.incoming), 'body') : undefined,
       context,
       signal: context.req.raw.signal,
     });
@@ -76,31 +73,6 @@ export function mount(app: Hono<Findings>, { method, path, query, body, status, 
     // The SDK takes a body for JSON unless it is told that there is none.
     if (answer.status !== 204) Object.assign(answer.headers, { 'content-length': '0' });
     return new Response(null, answer);
-  });
-}
-
-async function readJson(context: Context<Findings>): Promise<unknown> {
-  const text = await readText(context.env.incoming);
-  if (text.trim() === '') return {};
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new HostError(400, 'The request body is not JSON.');
-  }
-}
-
-/** Counts while it reads: a length that was declared proves nothing. */
-function readText(request: IncomingMessage): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = [];
-    let bytes = 0;
-    request.on('data', (piece: Buffer) => {
-      bytes += piece.length;
-      if (bytes <= bodyBytes) pieces.push(piece);
-      else reject(new HostError(413, `The request body is longer than ${bodyBytes} bytes.`));
-    });
-    request.once('end', () => resolve(Buffer.concat(pieces).toString()));
-    request.once('close', () => reject(new HostError(400, 'The request was cut.')));
   });
 }
 

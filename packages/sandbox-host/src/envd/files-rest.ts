@@ -10,6 +10,7 @@ import * as z from 'zod';
 import { discardUnread } from '../http/discard-unread.js';
 import { fileResponse } from '../http/file-response.js';
 import { sendJson } from '../http/messages.js';
+import { readJson } from '../http/read-body.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { parseUser, resolvePath } from './paths.js';
 
@@ -168,19 +169,6 @@ export async function compose(
   const { name, path } = await files.write(to, Readable.from(contents(), { objectMode: false }), user);
   for (const source of sources) if (source !== to) await files.remove(source);
   sendJson(response, 200, { name, type: 'file', path });
-}
-
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  let text = '';
-  for await (const chunk of request.setEncoding('utf8')) {
-    text += chunk;
-    if (text.length > 1024 * 1024) throw new HostError(413, 'The request body is too long.');
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new HostError(400, 'The request body is not JSON.');
-  }
 }
 
 /** The SDK sends the metadata of a file in headers of this kind. */

@@ -1,7 +1,8 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Endpoint } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { dial } from '../sandboxes/dial.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 
 /** How long a port may take to open: a server that was just started needs a moment. */
@@ -49,7 +50,7 @@ async function connectPlainly(sandbox: Sandbox, port: number): Promise<Socket> {
   openings.set(sandbox, underWay);
   const known = underWay.get(port);
   if (known) {
-    const socket = await tryConnect((await known).endpoint);
+    const socket = await dial((await known).endpoint, connectMs);
     if (!socket) throw new PortClosedError();
     return socket;
   }
@@ -61,30 +62,11 @@ async function connectPlainly(sandbox: Sandbox, port: number): Promise<Socket> {
 async function open(sandbox: Sandbox, port: number): Promise<Opening> {
   for (const deadline = performance.now() + dialMs; ; ) {
     const endpoint = await sandbox.engine.dial(port);
-    const socket = endpoint && (await tryConnect(endpoint));
+    const socket = endpoint && (await dial(endpoint, connectMs));
     if (socket) return { endpoint, socket };
     if (performance.now() >= deadline) throw new PortClosedError();
     await new Promise((resolve) => setTimeout(resolve, dialPauseMs));
   }
-}
-
-/** @returns undefined where nothing listens. */
-function tryConnect(endpoint: Endpoint): Promise<Socket | undefined> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ ...endpoint, noDelay: true, timeout: connectMs });
-    const failed = (error: NodeJS.ErrnoException): void => {
-      socket.destroy();
-      if (error.code === 'ECONNREFUSED') resolve(undefined);
-      else reject(error);
-    };
-    const late = (): void => failed(new Error(`The port did not answer within ${connectMs} ms.`));
-    socket.once('error', failed);
-    socket.once('timeout', late);
-    socket.once('connect', () => {
-      socket.off('error', failed).off('timeout', late).setTimeout(0);
-      resolve(socket);
-    });
-  });
 }
 
 /** Any certificate will do: nobody stands between the host and its sandbox. */

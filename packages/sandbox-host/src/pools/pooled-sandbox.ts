@@ -1,6 +1,6 @@
 import { agentPort, bindTokenVariable } from '@sandpiper/protocol';
 import type { Endpoint, Image } from '@sandpiper/sandbox-engine/engine';
-import { accepts } from '../sandboxes/accepts.js';
+import { accepts } from '../sandboxes/dial.js';
 import { newToken } from '../sandboxes/identifiers.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';

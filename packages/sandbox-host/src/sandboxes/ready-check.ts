@@ -1,6 +1,6 @@
 import { get } from 'node:http';
 import type { Endpoint, EngineSandbox } from '@sandpiper/sandbox-engine/engine';
-import { accepts, connectTo } from './accepts.js';
+import { accepts, dialReady } from './dial.js';
 import { type ScriptTarget, startShell } from './start-shell.js';
 
 /** How long a server that has taken the question may take to answer it. */
@@ -70,7 +70,7 @@ async function statusOf(
   host: string,
   path: string,
 ): Promise<number | undefined> {
-  const socket = await connectTo(endpoint);
+  const socket = await dialReady(endpoint);
   if (!socket) return undefined;
   const signal = AbortSignal.timeout(answerTimeoutMs);
   const status = await new Promise<number | undefined>((resolve) => {

@@ -4,10 +4,11 @@ import type { DescMessage, DescMethod, DescService, MessageInitShape } from '@bu
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { headerOf, sendJson } from '../../http/messages.js';
+import { readBody } from '../../http/read-body.js';
 import { type Codec, decode, encode } from './codec.js';
 import { ConnectError } from './connect-error.js';
-import { endFlag, envelope } from './envelopes.js';
-import { onlyMessage, readBody, readMessages } from './read-request.js';
+import { endFlag, envelope, tooLong } from './envelopes.js';
+import { onlyMessage, readMessages } from './read-request.js';
 import type { AnyHandler, CallContext, Handlers } from './service.js';
 
 /** No message of these services needs more; files go another way. */
@@ -101,7 +102,7 @@ async function answerOnce<Caller>({
   if ((headerOf(request, 'content-encoding') ?? 'identity') !== 'identity') {
     throw new ConnectError('Messages must not be compressed.', 'unimplemented');
   }
-  const message = decode(codec, method.input, await readBody(request, messageBytes));
+  const message = decode(codec, method.input, await readBody(request, messageBytes, tooLong));
   const answer = encode(codec, method.output, (await handle(message, context)) as Init);
   response
     .writeHead(200, { 'content-type': `application/${codec}`, 'content-length': Buffer.byteLength(answer) })
@@ -131,7 +132,7 @@ async function answerStream<Caller>({
     })();
     await write((await handle(decoded, context)) as Init);
   } else {
-    const message = onlyMessage(await readBody(request, messageBytes), messageBytes);
+    const message = onlyMessage(await readBody(request, messageBytes, tooLong), messageBytes);
     const answers = handle(decode(codec, method.input, message), context) as AsyncIterable<Init>;
     for await (const answer of answers) await write(answer);
   }

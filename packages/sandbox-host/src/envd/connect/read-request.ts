@@ -1,22 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ConnectError } from './connect-error.js';
-import { EnvelopeReader, tooLong } from './envelopes.js';
-
-/** The body of a request that is one message. @throws ConnectError when it is too long, Error when it is cut. */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = [];
-    let bytes = 0;
-    request.on('data', (piece: Buffer) => {
-      bytes += piece.length;
-      // What follows is let go by.
-      if (bytes > maxBytes) reject(tooLong(maxBytes));
-      else pieces.push(piece);
-    });
-    request.once('end', () => resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces)));
-    request.once('close', () => reject(new Error('The request was cut.')));
-  });
-}
+import { EnvelopeReader } from './envelopes.js';
 
 /** The one message of a body that is a stream. @throws ConnectError when there is none, or another one. */
 export function onlyMessage(body: Buffer, maxBytes: number): Buffer {
