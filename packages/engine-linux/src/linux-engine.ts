@@ -16,6 +16,7 @@ import { FileAttributes } from '@sandpiper/sandbox-engine/local/files/file-attri
 import { type LocalEngine, OwnSandboxes } from '@sandpiper/sandbox-engine/local/local-engine';
 import { killOrphanedTools } from '@sandpiper/sandbox-engine/local/tagged-processes';
 import { openVolumeDirectories } from '@sandpiper/sandbox-engine/local/volumes/volume-directories';
+import { type Logger, logFailure } from '@sandpiper/sandbox-engine/logger';
 import { describeCapabilities } from './capabilities.js';
 import { openControlGroups } from './control-groups/control-groups.js';
 import { Disks } from './disk/disks.js';
@@ -49,6 +50,7 @@ export interface LinuxEngineOptions {
   swapFileMB?: number | undefined;
   /** Called with what the machine takes away from sandboxes, and gives back. */
   onMachineChange?: ((change: MachineChange) => void) | undefined;
+  logger: Logger;
 }
 
 /** Begins the ids of sandboxes in which a host tries what it can enforce. */
@@ -60,17 +62,17 @@ export async function startLinuxEngine(options: LinuxEngineOptions): Promise<Loc
   try {
     return await startEngine(options, undo);
   } catch (error) {
-    await undo.all();
+    await undo.all(logFailure(options.logger, 'What a start that failed had begun could not all be undone'));
     throw error;
   }
 }
 
 async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<LocalEngine> {
-  const { keepSandboxes = false } = options;
+  const { keepSandboxes = false, logger } = options;
   await killOrphanedTools();
-  const directory = await EngineDirectory.open(options.directory, keepSandboxes);
+  const directory = await EngineDirectory.open(options.directory, { keepSandboxes, logger });
   undo.add(() => directory.close());
-  const { remove, lostAndFound, sandboxes } = directory;
+  const { remove, putAside, sandboxes } = directory;
   const layerPath = (layer: string): string => directory.layerPath(layer);
 
   const { ids, obstacle: idsObstacle } = await findSandboxIds();
@@ -84,7 +86,7 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
     directory: join(options.directory, 'volumes'),
     ids,
     remove,
-    lostAndFound,
+    putAside,
   });
   const { groups: controlGroups, obstacle: groupsObstacle } = await openControlGroups(
     keepSandboxes ? options.directory : undefined,
@@ -95,6 +97,7 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
   const { value: networks, obstacle: networkObstacle } = await attempt(
     SandboxNetworks.open(options.directory, {
       kept: await findKeptSlots(sandboxes),
+      logger,
       onChange: (change) => options.onMachineChange?.(change),
     }),
   );
@@ -103,7 +106,7 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
   undo.add(() => initProcesses.close());
   const attributes = new FileAttributes();
   undo.add(() => attributes.close());
-  const watch = new MachineWatch();
+  const watch = new MachineWatch(logger);
   undo.add(() => watch.close());
   if (networks) watch.add(() => networks.look());
   // Before those of sandboxes, which are below.
@@ -140,6 +143,7 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
         volumes: mounts,
         initProcesses,
         attributes,
+        logger,
         localServer: given.localServer,
         watch,
         onLimits: limits.reporter(given),
@@ -148,11 +152,15 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
     } catch (error) {
       const group = await makingGroup?.catch(() => undefined);
       const network = await makingNetwork?.catch(() => undefined);
-      await takeDown(id, {
-        'control groups': () => group?.remove(),
-        network: () => network?.close(),
-        files: async () => hadFiles || remove(files),
-      });
+      await takeDown(
+        id,
+        {
+          'control groups': () => group?.remove(),
+          network: () => network?.close(),
+          files: async () => hadFiles || remove(files),
+        },
+        logger,
+      );
       throw error;
     }
   };
@@ -204,6 +212,7 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
         ids,
         network,
         attributes,
+        logger,
         remove,
         localServer: given.localServer,
         watch,
@@ -216,10 +225,10 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
       const others = (await readdir(sandboxes)).filter((id) => !own.ids.has(id));
       const endOther = async (id: string): Promise<void> => {
         const files = directory.filesOf(id);
-        await endLeftSandbox(files);
+        await endLeftSandbox(files, logger);
         if (withFilesKept.includes(id)) return;
         if (id.startsWith(probePrefix)) await remove(files);
-        else await directory.putAside(files);
+        else await putAside(files);
       };
       // What cannot be ended is no reason for a host not to start.
       await everyStep(
@@ -227,7 +236,7 @@ async function startEngine(options: LinuxEngineOptions, undo: Undo): Promise<Loc
         ...others.map((id) => () => endOther(id)),
         () => networks?.keepOnly([...own.ids]),
       ).catch((error: unknown) =>
-        console.error('What a host before has left could not all be ended:', error),
+        logger.error({ err: error }, 'What a host before has left could not all be ended'),
       );
     },
     remove,

@@ -1,3 +1,5 @@
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
+
 /** How often it is looked at what the machine's own programs may have changed and nothing tells of. */
 const everyMs = 15_000;
 
@@ -7,7 +9,7 @@ export class MachineWatch {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor() {
+  constructor(private readonly logger: Logger) {
     this.#rearm();
   }
 
@@ -25,13 +27,16 @@ export class MachineWatch {
   }
 
   #rearm(): void {
-    if (!this.#closed) this.#timer = setTimeout(() => this.#look().catch(console.error), everyMs).unref();
+    if (!this.#closed) this.#timer = setTimeout(() => this.#look().catch(this.#failed), everyMs).unref();
   }
+
+  #failed = (error: unknown): void =>
+    this.logger.error({ err: error }, 'What the machine may have changed could not be looked at');
 
   /** Never rejects: what cannot be looked at is next time. */
   async #look(): Promise<void> {
     for (const check of [...this.#checks]) {
-      await check().catch((error: unknown) => console.error(error));
+      await check().catch(this.#failed);
       await new Promise((resolve) => setImmediate(resolve));
     }
     this.#rearm();

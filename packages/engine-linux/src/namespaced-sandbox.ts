@@ -17,6 +17,7 @@ import { withPorts } from '@sandpiper/sandbox-engine/local/ports/port-scripts';
 import { diskStats, processStats } from '@sandpiper/sandbox-engine/local/stats';
 import { trySignal } from '@sandpiper/sandbox-engine/local/tagged-processes';
 import type { VolumeMount } from '@sandpiper/sandbox-engine/local/volumes/volume-directories';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { writeFileAtomically } from '@sandpiper/sandbox-engine/write-file-atomically';
 import { ControlGroup } from './control-groups/control-group.js';
 import { type ChangesOptions, copyChanges, prepareChanges } from './disk/changes.js';
@@ -52,6 +53,7 @@ export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> 
   /** What programs reach on the loopback interface, where it is the sandbox's own. */
   localServer: LocalServer | undefined;
   attributes: FileAttributes;
+  logger: Logger;
   /** Where it is looked after what the machine does to it. */
   watch: MachineWatch;
   onLimits: (found: LimitsChange) => void;
@@ -141,11 +143,11 @@ export async function findKeptSlots(sandboxes: string): Promise<Map<string, numb
 }
 
 /** Ends the processes of a sandbox that nobody has adopted. */
-export async function endLeftSandbox(directory: string): Promise<void> {
+export async function endLeftSandbox(directory: string, logger: Logger): Promise<void> {
   const identity = await readIdentity(directory);
   const group = await ControlGroup.reopen(join(directory, groupsFile));
   await endProcesses(identity, group);
-  await takeDown(basename(directory), { 'control groups': () => group?.remove() });
+  await takeDown(basename(directory), { 'control groups': () => group?.remove() }, logger);
 }
 
 async function readIdentity(directory: string): Promise<SupervisorIdentity | undefined> {
@@ -179,11 +181,15 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
     if (rootIsOpen) closeSync(rootFd);
     rootIsOpen = false;
     await endProcesses(supervisor.identity, group);
-    await takeDown(id, {
-      'control groups': () => group?.remove(),
-      network: () => network?.close(),
-      files: async () => keepFiles || options.remove(directory),
-    });
+    await takeDown(
+      id,
+      {
+        'control groups': () => group?.remove(),
+        network: () => network?.close(),
+        files: async () => keepFiles || options.remove(directory),
+      },
+      options.logger,
+    );
   };
   const everyPid = async (): Promise<number[]> => [pid, ...(await pidsInNamespace(pid))];
   const unwatch = options.watch.add(async () => {

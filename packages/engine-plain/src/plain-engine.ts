@@ -13,6 +13,7 @@ import { sharedNetwork } from '@sandpiper/sandbox-engine/local/ports/port-script
 import { run } from '@sandpiper/sandbox-engine/local/shell';
 import { killOrphanedTools, killTaggedProcesses } from '@sandpiper/sandbox-engine/local/tagged-processes';
 import { openVolumeDirectories } from '@sandpiper/sandbox-engine/local/volumes/volume-directories';
+import { type Logger, logFailure } from '@sandpiper/sandbox-engine/logger';
 import { removeMadeInTmp } from './machine-tmp.js';
 import { makePlainSkeleton, startPlainSandbox } from './plain-sandbox.js';
 
@@ -23,6 +24,7 @@ export interface PlainEngineOptions {
   obstacle: string;
   /** Whether files of sandboxes are kept from one host to the next. Default: false. */
   keepSandboxes?: boolean | undefined;
+  logger: Logger;
 }
 
 /** Starts the engine whose sandboxes are directories and process groups, on any system and for any user. */
@@ -31,17 +33,17 @@ export async function startPlainEngine(options: PlainEngineOptions): Promise<Loc
   try {
     return await startEngine(options, undo);
   } catch (error) {
-    await undo.all();
+    await undo.all(logFailure(options.logger, 'What a start that failed had begun could not all be undone'));
     throw error;
   }
 }
 
 async function startEngine(
-  { directory: path, obstacle, keepSandboxes = false }: PlainEngineOptions,
+  { directory: path, obstacle, keepSandboxes = false, logger }: PlainEngineOptions,
   undo: Undo,
 ): Promise<LocalEngine> {
   await killOrphanedTools();
-  const directory = await EngineDirectory.open(path, keepSandboxes);
+  const directory = await EngineDirectory.open(path, { keepSandboxes, logger });
   undo.add(() => directory.close());
   await directory.makeBase(makePlainSkeleton);
   await directory.checkFormat('plain');
@@ -49,7 +51,7 @@ async function startEngine(
     directory: join(path, 'volumes'),
     ids: undefined,
     remove: directory.remove,
-    lostAndFound: directory.lostAndFound,
+    putAside: directory.putAside,
   });
   const endWithHost = await run('setpriv', '--pdeathsig', 'KILL', 'true').then(
     () => true,

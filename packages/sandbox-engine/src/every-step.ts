@@ -21,8 +21,8 @@ export class Undo {
     this.#steps.unshift(step);
   }
 
-  /** Never fails: why it is called is what matters. */
-  async all(): Promise<void> {
-    await everyStep(...this.#steps.splice(0)).catch(console.error);
+  /** Never fails: why it is called is what matters. What fails is reported. */
+  async all(onError: (error: unknown) => void): Promise<void> {
+    await everyStep(...this.#steps.splice(0)).catch(onError);
   }
 }

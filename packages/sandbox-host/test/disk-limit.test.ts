@@ -26,7 +26,7 @@ describeIsolated('the disk of a sandbox', () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'disks-'));
-    engine = await openEngine({ directory });
+    engine = await openEngine({ logger: console, directory });
   });
   afterAll(async () => {
     await Promise.all(sandboxes.map((one) => one.destroy()));
@@ -284,7 +284,7 @@ describeIsolated('an engine without mke2fs', () => {
     try {
       await writeFile(join(tools, 'mke2fs'), '#!/bin/sh\necho broken >&2; exit 1\n', { mode: 0o755 });
       vi.stubEnv('PATH', `${tools}:${process.env.PATH}`);
-      const without = await openEngine({ directory, keepSandboxes: true });
+      const without = await openEngine({ logger: console, directory, keepSandboxes: true });
       vi.unstubAllEnvs();
       expect(without.capabilities.disk).toMatchObject({
         level: 'absent',
@@ -299,7 +299,7 @@ describeIsolated('an engine without mke2fs', () => {
       await sandbox.destroy({ keepFiles: true });
       await without.close();
 
-      const engine = await openEngine({ directory, keepSandboxes: true });
+      const engine = await openEngine({ logger: console, directory, keepSandboxes: true });
       const again = await start(engine);
       expect(again.limits.diskMB).toBeUndefined();
       expect((await runIn(again, 'cat /home/user/file')).output).toBe('kept\n');

@@ -48,7 +48,7 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'engine-adoption-'));
 });
 afterEach(async () => {
-  engine ??= await openEngine({ directory, keepSandboxes: true });
+  engine ??= await openEngine({ logger: console, directory, keepSandboxes: true });
   await adopted?.sandbox.destroy();
   await engine.endOthers([]);
   await engine.close();
@@ -93,7 +93,7 @@ function touch(name: string): void {
 }
 
 async function adopt(): Promise<AdoptedSandbox> {
-  engine = await openEngine({ directory, keepSandboxes: true });
+  engine = await openEngine({ logger: console, directory, keepSandboxes: true });
   adopted = await engine.adopt(id, engine.baseImage, options);
   if (!adopted) throw new Error('There was nothing to adopt.');
   await engine.endOthers([]);
@@ -193,7 +193,7 @@ describeIsolated('a sandbox whose host was killed', { timeout: 90_000 }, () => {
     for (const freeze of [false, true]) {
       await killedHost([{ script: `: ${mark}; ${until('never')}`, label: '' }], { freeze });
       expect(processesWith(mark).length).toBeGreaterThan(0);
-      const next = await openEngine({ directory, keepSandboxes: true });
+      const next = await openEngine({ logger: console, directory, keepSandboxes: true });
       await next.endOthers([]);
       expect(processesWith(mark)).toEqual([]);
       expect(readdirSync(join(directory, 'sandboxes'))).toEqual([]);
@@ -209,7 +209,7 @@ describeIsolated('a sandbox whose host was killed', { timeout: 90_000 }, () => {
     for (const traces of [groupsOf(directory), disksOf(directory)]) expect(traces).not.toEqual([]);
     await rm(directory, { recursive: true });
     const stranger = await mkdtemp(join(tmpdir(), 'engine-adoption-'));
-    const other = await openEngine({ directory: stranger });
+    const other = await openEngine({ logger: console, directory: stranger });
     // Any other host of this machine may be at it, too.
     await expect.poll(() => processesWith(mark), { timeout: 30_000 }).toEqual([]);
     await expect.poll(() => [...groupsOf(directory), ...disksOf(directory)], { timeout: 30_000 }).toEqual([]);
@@ -223,7 +223,7 @@ describeIsolated('a sandbox whose host was killed', { timeout: 90_000 }, () => {
     const identity = JSON.parse(readFileSync(file, 'utf8'));
     process.kill(identity.pid, 'SIGKILL');
     await writeFile(file, JSON.stringify({ ...identity, pid: process.pid }));
-    engine = await openEngine({ directory, keepSandboxes: true });
+    engine = await openEngine({ logger: console, directory, keepSandboxes: true });
     expect(await engine.adopt(id, engine.baseImage, options)).toBeUndefined();
     await engine.endOthers([]);
     expect(readdirSync(join(directory, 'sandboxes'))).toEqual([]);
@@ -248,7 +248,7 @@ describe.each(['namespaces', 'none'] as const)(
   (isolation) => {
     test('starts with them again', async ({ skip }) => {
       skip(isolation === 'namespaces' && isolationObstacle !== undefined, isolationObstacle);
-      engine = await openEngine({ directory, keepSandboxes: true, isolation });
+      engine = await openEngine({ logger: console, directory, keepSandboxes: true, isolation });
       const first = await engine.start(id, engine.baseImage, options);
       const home = first.pathInside('/home/user');
       await runIn(first, `echo kept > ${home}/file; rm -f ${home}/.[!.]*`);

@@ -30,7 +30,7 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
     }
     const { openEngine } = await import('../src/host/open-engine.js');
     const directory = await mkdtemp(join(tmpdir(), 'first-'));
-    const engine = await openEngine({ directory });
+    const engine = await openEngine({ logger: console, directory });
     try {
       const id = `first${process.pid}`;
       const network = { internet: false, allowOut: [], denyOut: [] };

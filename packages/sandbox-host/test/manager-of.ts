@@ -17,6 +17,7 @@ export function managerOf(
 ): SandboxManager {
   return new SandboxManager({
     engine,
+    logger: console,
     store: recordsIn(directory),
     releaseImage: async () => {},
     stopGraceMs: 1_000,

@@ -31,7 +31,7 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'network-'));
-    networks = await SandboxNetworks.open(directory);
+    networks = await SandboxNetworks.open(directory, { logger: console });
     internet = new Internet();
     const { addresses, resident } = internet;
     await resident.tell('listen', { host: '0.0.0.0', port: 443, says: 'from outside' });
@@ -242,7 +242,7 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
 
   test('leaves nothing behind', async () => {
     const own = await mkdtemp(join(tmpdir(), 'network-'));
-    const all = await SandboxNetworks.open(own);
+    const all = await SandboxNetworks.open(own, { logger: console });
     const some = await Promise.all(
       Array.from({ length: 20 }, (_, i) => all.open(`some${i}`, { policy: open, onRefused: () => {} })),
     );
@@ -310,7 +310,7 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
       const { outputFiles } = await build({
         stdin: {
           contents: `import { SandboxNetworks } from './sandbox-networks.js';
-            const networks = await SandboxNetworks.open(${JSON.stringify(own)});
+            const networks = await SandboxNetworks.open(${JSON.stringify(own)}, { logger: console });
             const options = { policy: { internet: false, allowOut: ['allowed.test'], denyOut: [] }, onRefused() {} };
             const [kept, other] = await Promise.all(['kept', 'other'].map((id) => networks.open(id, options)));
             await Promise.all([kept.ready, other.ready]);
@@ -345,9 +345,9 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
     test('stays while somebody lives in it, and is taken over by the next host of the directory', async () => {
       await leave();
       const stranger = await mkdtemp(join(tmpdir(), 'network-'));
-      await (await SandboxNetworks.open(stranger)).close();
+      await (await SandboxNetworks.open(stranger, { logger: console })).close();
       await rm(stranger, { recursive: true });
-      const next = await SandboxNetworks.open(own);
+      const next = await SandboxNetworks.open(own, { logger: console });
       const policy: NetworkPolicy = { internet: false, allowOut: ['allowed.test'], denyOut: [] };
       const options = { policy, onRefused: () => {} };
       const network = await next.attach('kept', options);
@@ -374,7 +374,7 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
       expect(traces).not.toEqual([]);
       await resident?.end();
       const stranger = await mkdtemp(join(tmpdir(), 'network-'));
-      await (await SandboxNetworks.open(stranger)).close();
+      await (await SandboxNetworks.open(stranger, { logger: console })).close();
       // Any other host of this machine may be at it, too.
       await expect.poll(() => stillThere(traces), { timeout: 30_000 }).toEqual([]);
       await rm(stranger, { recursive: true });

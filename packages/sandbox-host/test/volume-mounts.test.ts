@@ -17,7 +17,7 @@ describeIsolated('volumes in sandboxes', () => {
   let started = 0;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'volume-mounts-'));
-    engine = await openEngine({ directory, isolation: 'namespaces' });
+    engine = await openEngine({ logger: console, directory, isolation: 'namespaces' });
     await engine.volumes.make('shared');
     await engine.volumes.make('other');
   });

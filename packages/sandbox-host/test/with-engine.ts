@@ -22,13 +22,13 @@ const hookTimeoutMs = 90_000;
 let started = 0;
 
 /** Starts an engine before the tests of a file and closes it, with all its sandboxes, after them. */
-export function useEngine(options: Omit<OpenEngineOptions, 'directory'> = {}): EngineFixture {
+export function useEngine(options: Omit<OpenEngineOptions, 'directory' | 'logger'> = {}): EngineFixture {
   const sandboxes: EngineSandbox[] = [];
   let directory: string;
   let engine: LocalEngine;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'engine-'));
-    engine = await openEngine({ ...options, directory });
+    engine = await openEngine({ logger: console, ...options, directory });
   }, hookTimeoutMs);
   afterAll(async () => {
     await Promise.all(sandboxes.map((one) => one.destroy()));

@@ -8,6 +8,7 @@ import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { checkFraming } from '@sandpiper/sandbox-engine/http/check-framing';
 import { endToEnd } from '@sandpiper/sandbox-engine/http/hop-by-hop';
 import { writeInterim } from '@sandpiper/sandbox-engine/http/interim-responses';
+import { type Logger, logFailure } from '@sandpiper/sandbox-engine/logger';
 import { isWithin } from './address-plan.js';
 import { allowsAddress, allowsName, type EgressRules, isReserved } from './egress-rules.js';
 
@@ -59,7 +60,10 @@ export class EgressProxy {
   readonly #clients = new Map<string, Served>();
   readonly #server: Server;
 
-  private constructor(readonly address: string) {
+  private constructor(
+    readonly address: string,
+    private readonly logger: Logger,
+  ) {
     const timing = { headersTimeout: headMs, connectionsCheckingInterval: lookMs, requestTimeout: 0 };
     this.#server = createServer(timing, (incoming, response) => {
       this.#forward(incoming, response).catch(() => response.destroy());
@@ -72,8 +76,8 @@ export class EgressProxy {
   }
 
   /** @param port - The one it had before, which programs may know; another where that one is taken. */
-  static async listen(address: string, port: number): Promise<EgressProxy> {
-    const proxy = new EgressProxy(address);
+  static async listen(address: string, port: number, logger: Logger): Promise<EgressProxy> {
+    const proxy = new EgressProxy(address, logger);
     await proxy.#listen(port).catch(() => proxy.#listen(0));
     return proxy;
   }
@@ -110,7 +114,7 @@ export class EgressProxy {
       this.#server.listen(port, this.address, () => {
         this.#server.off('error', reject);
         // A connection that could not be taken is the program's loss, not the end of the host.
-        this.#server.on('error', console.error);
+        this.#server.on('error', logFailure(this.logger, 'The egress proxy could not accept a connection'));
         resolve();
       });
     });

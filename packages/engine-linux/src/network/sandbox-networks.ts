@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { MachineChange, NetworkPolicy } from '@sandpiper/sandbox-engine/engine';
 import { requireTool } from '@sandpiper/sandbox-engine/local/shell';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { writeFileAtomically } from '@sandpiper/sandbox-engine/write-file-atomically';
 import * as z from 'zod';
 import { linkAddresses, serviceAddress, slotsPerBlock } from './address-plan.js';
@@ -81,6 +82,7 @@ export interface SandboxNetworksOptions {
   /** Slots that sandboxes of the host before have noted, in case nobody else knows. */
   kept?: ReadonlyMap<string, number>;
   onChange?: (change: MachineChange) => void;
+  logger: Logger;
 }
 
 /** Ready-made networks: as many creations in a row as do not wait for one. */
@@ -129,6 +131,7 @@ export class SandboxNetworks {
       proxyPort: proxy.port,
       more: async () => (this.#guarded ? guardText() : ''),
       onChange: options.onChange,
+      logger: options.logger,
     });
   }
 
@@ -140,7 +143,7 @@ export class SandboxNetworks {
    */
   static async open(
     directory: string,
-    { kept = new Map(), onChange = () => {} }: SandboxNetworksOptions = {},
+    { kept = new Map(), onChange = () => {}, logger }: SandboxNetworksOptions,
   ): Promise<SandboxNetworks> {
     await requireTool('iproute2', 'ip', '-V');
     await requireTool('nftables', 'nft', '-V');
@@ -154,7 +157,7 @@ export class SandboxNetworks {
     const block = await claimBlock(before?.block);
     let proxy: EgressProxy | undefined;
     try {
-      proxy = await EgressProxy.listen(serviceAddress(block), before?.proxyPort ?? 0);
+      proxy = await EgressProxy.listen(serviceAddress(block), before?.proxyPort ?? 0, logger);
       const guarded = before?.block === block && before.guarded === true;
       await writeFileAtomically(file, JSON.stringify({ block, proxyPort: proxy.port, guarded }));
       await nft(tableText(block, proxy.port) + (guarded ? await guardText() : ''));
@@ -165,7 +168,7 @@ export class SandboxNetworks {
       await removeNamespaces(block, unused);
       const resolvConf = join(directory, 'resolv.conf');
       const nameservers = await writeResolvConf(resolvConf);
-      const given = { directory, kept, onChange, resolvConf, guarded };
+      const given = { directory, kept, onChange, logger, resolvConf, guarded };
       const networks = new SandboxNetworks(block, proxy, nameservers, given, left);
       networks.#keepSpares();
       await networks.#spares[0];

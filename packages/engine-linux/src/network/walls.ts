@@ -1,5 +1,6 @@
 import type { MachineChange } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { type Logger, logFailure } from '@sandpiper/sandbox-engine/logger';
 import { ownerText } from './claim.js';
 import { tableName, tableText } from './packet-filter.js';
 import { watchRules } from './rules-watch.js';
@@ -18,6 +19,7 @@ export interface Walled {
 }
 
 export interface WallsOptions {
+  logger: Logger;
   block: number;
   proxyPort: number;
   /** What else is to be put back: rules of the machine's own that sandboxes made necessary. */
@@ -160,7 +162,9 @@ export class Walls {
 
   /** Mends them while nobody waits for that. */
   #mendSoon(reason?: string): void {
-    this.#mend(reason).catch(console.error);
+    this.#mend(reason).catch(
+      logFailure(this.options.logger, 'The rules of sandboxes could not be looked at'),
+    );
   }
 
   #text(entries: { text: string }[]): string {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Engine, Image } from '../engine.js';
+import type { Logger } from '../logger.js';
 import { writeFileAtomically } from '../write-file-atomically.js';
 import { putAside } from './files/lost-and-found.js';
 import { type Remove, Trash } from './files/trash.js';
@@ -19,31 +20,35 @@ export class EngineDirectory
   implements Pick<Engine, 'removeFiles' | 'removeImage' | 'imageBytes' | 'keepOnly'>
 {
   readonly sandboxes: string;
-  /** What no record names is put here. */
-  readonly lostAndFound: string;
   /** Programs that find their ports by these scripts where sandboxes share the network of the host. */
   readonly portScripts: string;
   /** Removes a file or a directory, whatever is in it; what it cannot is reported and tried again. */
   readonly remove: Remove;
+  /** Puts aside what no record names. */
+  readonly putAside = (path: string): Promise<void> =>
+    putAside(path, join(this.path, 'lost+found'), this.logger);
   readonly #layers: string;
   readonly #trash: Trash;
 
   private constructor(
     readonly path: string,
     trash: Trash,
+    private readonly logger: Logger,
   ) {
     this.sandboxes = join(path, 'sandboxes');
-    this.lostAndFound = join(path, 'lost+found');
     this.portScripts = join(path, 'ports');
     this.#layers = join(path, 'layers');
     this.#trash = trash;
     this.remove = trash.remove;
   }
 
-  /** @param keepSandboxes - Whether sandboxes of a host before this one may still run on what is there. */
-  static async open(path: string, keepSandboxes: boolean): Promise<EngineDirectory> {
+  /** @param options.keepSandboxes - Whether sandboxes of a host before this one may still run on what is there. */
+  static async open(
+    path: string,
+    { keepSandboxes, logger }: { keepSandboxes: boolean; logger: Logger },
+  ): Promise<EngineDirectory> {
     await mkdir(path, { recursive: true });
-    const directory = new EngineDirectory(path, await Trash.open(join(path, 'trash')));
+    const directory = new EngineDirectory(path, await Trash.open(join(path, 'trash'), logger), logger);
     const { sandboxes, remove } = directory;
     // What a dead host left of running sandboxes is of no use without their processes.
     if (!keepSandboxes) await remove(sandboxes);
@@ -89,10 +94,6 @@ export class EngineDirectory
 
   removeFiles(id: string): Promise<void> {
     return this.remove(this.filesOf(id));
-  }
-
-  putAside(path: string): Promise<void> {
-    return putAside(path, this.lostAndFound);
   }
 
   async removeImage(image: Image, stillUsed: Image[]): Promise<void> {

@@ -19,7 +19,7 @@ const entry = (action: string) => ({ actor: 'key:1', action, outcome: '201', rea
 const all = { after: 0, limit: 1_000, matches: () => true };
 
 async function write(count: number, limits = {}): Promise<void> {
-  const log = await AuditLog.open(directory, limits);
+  const log = await AuditLog.open(directory, console, limits);
   for (let i = 0; i < count; i++) log.append(entry(`act ${i}`));
   log.close();
 }
@@ -38,7 +38,7 @@ async function change(edit: (lines: string[]) => string[]): Promise<void> {
 test('goes on where it was left, and holds', async () => {
   await write(3);
   await write(2);
-  const log = await AuditLog.open(directory);
+  const log = await AuditLog.open(directory, console);
   const { lines, next } = await log.read(all);
   log.close();
   expect(lines.map(({ seq, action }) => [seq, action])).toEqual([
@@ -102,7 +102,7 @@ test('takes away the line a killed host was writing, says so, and holds', async 
   await writeFile(file(), `${text}{"seq":4,"time":"20`);
   expect(await verifyAudit(directory)).toMatchObject({ valid: true, lines: 3 });
   await write(1);
-  const log = await AuditLog.open(directory);
+  const log = await AuditLog.open(directory, console);
   const { lines } = await log.read(all);
   log.close();
   expect(lines[3]).toMatchObject({ seq: 4, action: 'audit.open', outcome: 'repaired' });
@@ -128,7 +128,7 @@ test('puts full files aside, keeps a number of them, and holds across them', asy
   expect(names).toHaveLength(4);
   const verdict = await verifyAudit(directory);
   expect(verdict).toMatchObject({ valid: true, seq: 120 });
-  const log = await AuditLog.open(directory);
+  const log = await AuditLog.open(directory, console);
   const { lines } = await log.read(all);
   log.close();
   expect(lines).toHaveLength(verdict.lines);
@@ -139,7 +139,7 @@ test('puts full files aside, keeps a number of them, and holds across them', asy
 
 test('is read by pages', async () => {
   await write(25, { fileBytes: 2_000 });
-  const log = await AuditLog.open(directory);
+  const log = await AuditLog.open(directory, console);
   const seen: number[] = [];
   let after: number | undefined = 0;
   while (after !== undefined) {
@@ -168,7 +168,7 @@ describeIsolated('on a disk that is full', () => {
   });
 
   test('decisions wait, in their order and with their times, and the log holds', async () => {
-    const log = await AuditLog.open(directory);
+    const log = await AuditLog.open(directory, console);
     log.append(entry('before'));
     await fill();
     // The last block of the log has room for a few, and for a part of one.
@@ -190,13 +190,13 @@ describeIsolated('on a disk that is full', () => {
   });
 
   test('what there is no place for is counted, and said', async () => {
-    const log = await AuditLog.open(directory, { waiting: 5 });
+    const log = await AuditLog.open(directory, console, { waiting: 5 });
     await fill();
     for (let i = 0; i < 60; i++) log.append(entry(`act ${i}`));
     const { seq } = log.end;
     await rm(file('filler'));
     log.close();
-    const again = await AuditLog.open(directory);
+    const again = await AuditLog.open(directory, console);
     const { lines } = await again.read(all);
     again.close();
     expect(lines).toHaveLength(seq + 6);

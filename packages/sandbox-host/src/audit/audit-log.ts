@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { currentName, fullName, headName, listFiles, readLines, readTail } from './audit-files.js';
 import { type AuditHead, readHead, writeHead } from './audit-head.js';
 import {
@@ -70,6 +71,7 @@ export class AuditLog {
   private constructor(
     private readonly directory: string,
     private readonly limits: AuditLimits,
+    private readonly logger: Logger,
     private readonly full: FullFile[],
     private head: AuditHead,
   ) {
@@ -83,7 +85,7 @@ export class AuditLog {
   }
 
   /** Opens the log of a directory, and says in it what is wrong with its end. */
-  static async open(directory: string, limits: Partial<AuditLimits> = {}): Promise<AuditLog> {
+  static async open(directory: string, logger: Logger, limits: Partial<AuditLimits> = {}): Promise<AuditLog> {
     const current = join(directory, currentName);
     const { line, torn } = await readTail(current);
     if (torn > 0) await truncate(current, (await stat(current)).size - torn);
@@ -96,7 +98,7 @@ export class AuditLog {
     const known = await readHead(directory);
     // Where lines are missing that had been written, the chain goes on from these: the gap stays to be seen.
     const isCut = known !== undefined && (known.last.seq > last.seq || isOther(known.last, last));
-    const log = new AuditLog(directory, { ...defaultLimits, ...limits }, full, {
+    const log = new AuditLog(directory, { ...defaultLimits, ...limits }, logger, full, {
       before: known?.before ?? beginning,
       last: isCut ? known.last : last,
     });
@@ -119,7 +121,7 @@ export class AuditLog {
     if (this.#isClosed) throw new Error('The audit log is closed.');
     if (this.#waiting.length === 0 && this.#write(entry)) return;
     if (this.#waiting.length === 0 && this.#lost === 0)
-      console.error(
+      this.logger.error(
         'The audit log cannot be written: the disk may be full. What is decided waits in memory.',
       );
     if (this.#waiting.length < this.limits.waiting)
@@ -157,7 +159,7 @@ export class AuditLog {
     clearInterval(this.#timer);
     this.#writeWaiting();
     const unwritten = this.#waiting.length + this.#lost;
-    if (unwritten > 0) console.error(`The audit log ends without the last ${unwritten} decisions.`);
+    if (unwritten > 0) this.logger.error(`The audit log ends without the last ${unwritten} decisions.`);
     fdatasyncSync(this.#file);
     closeSync(this.#file);
     closeSync(this.#headFile);
@@ -184,7 +186,10 @@ export class AuditLog {
         this.#turnPage();
       } catch (error) {
         // The line is written, and the next one tries again.
-        console.error('The audit log cannot be put aside, or its oldest file not removed:', error);
+        this.logger.error(
+          { err: error },
+          'The audit log cannot be put aside, or its oldest file not removed',
+        );
       }
     }
     return true;

@@ -1,4 +1,5 @@
 import type { MachineChange } from '@sandpiper/sandbox-engine/engine';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import type { ApiDecision, ApiEvents } from '../events/api-events.js';
 import type { GatewayDecision, GatewayEvents } from '../events/gateway-events.js';
 import type {
@@ -15,6 +16,7 @@ import { DecisionTally } from './decision-tally.js';
 
 /** What is listened to. */
 export interface AuditSources {
+  logger: Logger;
   api: ApiEvents;
   gateway: GatewayEvents;
   lifecycle: LifecycleEvents;
@@ -26,13 +28,13 @@ export interface AuditSources {
  * own, reads and requests for ports counted by sandbox and outcome. @returns what ends it.
  */
 export function recordDecisions(log: AuditLog, sources: AuditSources): () => void {
-  const { api, gateway, lifecycle, machine } = sources;
+  const { logger, api, gateway, lifecycle, machine } = sources;
   /** What is decided and done does not hang on whether it can be written down. */
   const append = (entry: AuditEntry): void => {
     try {
       log.append(entry);
     } catch (error) {
-      console.error('The audit log cannot be written:', error);
+      logger.error({ err: error }, 'The audit log cannot be written');
     }
   };
   const tally = new DecisionTally(append);

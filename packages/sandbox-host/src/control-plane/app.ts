@@ -1,4 +1,5 @@
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { type Context, Hono } from 'hono';
 import type { ApiEvents } from '../events/api-events.js';
@@ -9,7 +10,10 @@ import { mount, type Route } from './route.js';
 import { namesNoSandbox } from './unknown-host.js';
 
 /** Serves routes to whoever has the key. Every refusal is `{code, message}`, by which E2B's SDK goes. */
-export function createApi(routes: Route[], apiKey: string, events: ApiEvents): Hono<Findings> {
+export function createApi(
+  routes: Route[],
+  { apiKey, events, logger }: { apiKey: string; events: ApiEvents; logger: Logger },
+): Hono<Findings> {
   const app = new Hono<Findings>();
   const description = describeRoutes(routes);
   app.use(tellDecisions(events));
@@ -32,7 +36,8 @@ export function createApi(routes: Route[], apiKey: string, events: ApiEvents): H
     if (incoming.destroyed && !incoming.complete) {
       return Response.json({ code: 400, message: 'The request was cut.' }, { status: 400 });
     }
-    if (error.name !== 'AbortError') console.error(error);
+    if (error.name !== 'AbortError')
+      logger.error({ err: error }, `${incoming.method} ${incoming.url} failed`);
     return Response.json(
       { code: 500, message: 'The sandbox host failed; its log says more.' },
       { status: 500 },

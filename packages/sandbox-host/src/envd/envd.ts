@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { headerOf, sendJson, targetOf } from '../http/messages.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
@@ -24,8 +25,8 @@ export const envdPort = 49_983;
 export type Envd = (sandbox: Sandbox, request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** Makes the in-sandbox API: processes and files over the Connect protocol, file contents over plain HTTP. */
-export function createEnvd(): Envd {
-  const services = new ConnectServer<Caller>()
+export function createEnvd(logger: Logger): Envd {
+  const services = new ConnectServer<Caller>(logger)
     .service(Process, processService)
     .service(Filesystem, filesystemService);
 
@@ -63,7 +64,7 @@ export function createEnvd(): Envd {
     services
       .serve({ sandbox, username: basicUser(request) }, pathname, request, response)
       .catch((error: unknown) => {
-        console.error(error);
+        logger.error({ err: error }, `A call of sandbox ${sandbox.id} failed`);
         response.destroy();
       });
   };
@@ -75,7 +76,7 @@ export function createEnvd(): Envd {
       if (HostError.isInstance(error) || request.destroyed) throw error;
       const shortage = shortageOf(error);
       if (shortage) throw shortage;
-      console.error(error);
+      logger.error({ err: error }, `A request to envd of sandbox ${sandbox.id} failed`);
       throw new HostError(500, 'The sandbox host failed; its log says more.', { cause: error });
     }
   };

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { LocalServer } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { envdPort } from './envd.js';
 import { readState, type StateResponse } from './sandbox-state.js';
@@ -11,13 +12,17 @@ const requestLine = /^([A-Z]+) (\/[!-~]*) HTTP\/1\.[01]$/;
  * The part of envd that programs in a sandbox reach at `localhost:49983`: its state, and that alone. Commands and
  * files are for callers outside: a program has its own, and through these it could become another user.
  */
-export function localEnvd(sandbox: Sandbox): LocalServer {
+export function localEnvd(sandbox: Sandbox, logger: Logger): LocalServer {
   return {
     port: envdPort,
     respond: async (head) => {
       const [first = '', ...fields] = head.split(/\r?\n/);
       const [, method, target = ''] = requestLine.exec(first) ?? [];
-      const response = await answer(sandbox, { method, target, token: fieldValue(fields, 'x-access-token') });
+      const response = await answer(
+        sandbox,
+        { method, target, token: fieldValue(fields, 'x-access-token') },
+        logger,
+      );
       return encode(response, method === 'HEAD');
     },
   };
@@ -29,7 +34,11 @@ interface LocalRequest {
   token: string | undefined;
 }
 
-async function answer(sandbox: Sandbox, { method, target, token }: LocalRequest): Promise<StateResponse> {
+async function answer(
+  sandbox: Sandbox,
+  { method, target, token }: LocalRequest,
+  logger: Logger,
+): Promise<StateResponse> {
   if (method === undefined) return refusal(400, 'The request is not one of HTTP/1.1.');
   if (method !== 'GET' && method !== 'HEAD') return refusal(405, `${method} is not among GET and HEAD.`);
   const [path = ''] = target.split('?');
@@ -38,7 +47,7 @@ async function answer(sandbox: Sandbox, { method, target, token }: LocalRequest)
     return state ?? refusal(404, `Inside a sandbox ${path} is not among /health, /envs and /metrics.`);
   } catch (error) {
     if (HostError.isInstance(error)) return refusal(error.status, error.message);
-    console.error(error);
+    logger.error({ err: error }, `A request to envd inside sandbox ${sandbox.id} failed`);
     return refusal(500, 'The sandbox host failed; its log says more.');
   }
 }

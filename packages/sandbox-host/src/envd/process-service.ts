@@ -52,7 +52,12 @@ export const processService: Handlers<typeof Process, Caller> = {
     const leftMs = context.timeoutMs;
     if (leftMs !== undefined) {
       const timer = setTimeout(
-        () => started.process.kill('SIGKILL').catch(console.error),
+        () =>
+          started.process
+            .kill('SIGKILL')
+            .catch((error: unknown) =>
+              sandbox.log.add('error', `A command could not be killed at its deadline: ${String(error)}`),
+            ),
         Math.min(Math.max(leftMs, 0), 2 ** 31 - 1),
       );
       const stop = (): void => clearTimeout(timer);

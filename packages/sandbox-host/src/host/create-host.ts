@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { Capabilities, Image } from '@sandpiper/sandbox-engine/engine';
 import { everyStep, Undo } from '@sandpiper/sandbox-engine/every-step';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { logFailure } from '@sandpiper/sandbox-engine/logger';
 import { createApi } from '../control-plane/app.js';
 import { poolRoutes } from '../control-plane/pools/pool-routes.js';
 import { lifecycleRoutes } from '../control-plane/sandboxes/lifecycle-routes.js';
@@ -36,6 +37,7 @@ import { TemplateBuilder } from '../templates/template-builder.js';
 import { TemplateCatalog } from '../templates/template-catalog.js';
 import { UploadedFiles } from '../templates/uploaded-files.js';
 import { VolumeCatalog } from '../volumes/volume-catalog.js';
+import { consoleLogger } from './console-logger.js';
 import { createDispatcher } from './dispatch.js';
 import { drainEnvironment } from './drain-environment.js';
 import { checkHostOptions, type SandboxHostOptions } from './host-options.js';
@@ -81,31 +83,34 @@ export interface SandboxHost extends AsyncDisposable {
  */
 export async function createSandboxHost(options: SandboxHostOptions = {}): Promise<SandboxHost> {
   checkHostOptions(options);
+  const { logger = consoleLogger } = options;
   const undo = new Undo();
   try {
-    const data = await takeDataDirectory(options.dataDir, endLeftovers);
+    const data = await takeDataDirectory(options.dataDir, endLeftovers, logger);
     undo.add(() => data.release());
     return await startHost(options, data, undo);
   } catch (error) {
-    await undo.all();
+    await undo.all(logFailure(logger, 'What a start that failed had begun could not all be undone'));
     throw error;
   }
 }
 
 async function startHost(options: SandboxHostOptions, data: DataDirectory, undo: Undo): Promise<SandboxHost> {
+  const { logger = consoleLogger } = options;
   const images = new ImageMap(options.images);
   const machineEvents: MachineEvents = new EventEmitter();
-  machineEvents.on('change', reportMachineChange);
+  machineEvents.on('change', (change) => reportMachineChange(logger, change));
   const minFreeDiskMb = checkMinFreeDiskMb(options.minFreeDiskMb ?? defaultMinFreeDiskMb);
   const engine = await openEngine({
     directory: data.path,
     isolation: options.isolation,
     keepSandboxes: options.dataDir !== undefined,
     swapFileMB: options.swapFileMB,
+    logger,
     onMachineChange: (change) => machineEvents.emit('change', change),
   });
   undo.add(() => engine.close());
-  warnNotEnforced(engine.capabilities);
+  warnNotEnforced(engine.capabilities, options.logger);
   const apiKey = options.apiKey ?? (await readOrCreate(join(data.path, 'api-key'), () => newToken('e2b_')));
   const stores = openStores(data.path);
   undo.add(() => stores.close());
@@ -121,7 +126,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   let origin = '';
   let domain: string | undefined;
   const requireRoom = async (): Promise<void> => {
-    requireContents(data.path);
+    requireContents(data.path, logger);
     await requireFreeDisk(data.path, minFreeDiskMb);
   };
   const sandboxes: SandboxManager = new SandboxManager({
@@ -142,13 +147,15 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
     },
     stopGraceMs,
     takeReady: (image, settings) => pools.take(image, settings),
-    localServer: localEnvd,
+    localServer: (sandbox) => localEnvd(sandbox, logger),
+    logger,
   });
   const uploads = new UploadedFiles(join(data.path, 'uploads'), engine.remove);
-  const logs = new BuildLogs(join(data.path, 'build-logs'));
+  const logs = new BuildLogs(join(data.path, 'build-logs'), logger);
   const catalog = new TemplateCatalog({
     templates: stores.templates,
     logs,
+    logger,
     base: { image: engine.baseImage, envs: {}, workdir: '/home/user', user: 'user' },
   });
   logs.keepOnly(catalog.buildIds());
@@ -162,13 +169,14 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
     engine: engine.volumes,
     usersOf: (volumeId) => sandboxes.usersOf(volumeId),
   });
-  const builder = new TemplateBuilder({ catalog, sandboxes, uploads, cache, logs, images });
-  const pools: Pools = new Pools(sandboxes, catalog, stores.pools);
+  const builder = new TemplateBuilder({ catalog, sandboxes, uploads, cache, logs, images, logger });
+  const pools: Pools = new Pools(sandboxes, catalog, stores.pools, logger);
   undo.add(() => pools.close());
   const apiEvents: ApiEvents = new EventEmitter();
   const gatewayEvents: GatewayEvents = new EventEmitter();
   const observability = await openObservability({
     directory: data.path,
+    logger,
     api: apiEvents,
     gateway: gatewayEvents,
     lifecycle: sandboxes.events,
@@ -177,7 +185,13 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
     openMetrics: options.openMetrics ?? false,
   });
   undo.add(() => observability.close());
-  const gateway = createGateway({ sandboxes, envd: createEnvd(), tokens, events: gatewayEvents, apiKey });
+  const gateway = createGateway({
+    sandboxes,
+    envd: createEnvd(logger),
+    tokens,
+    events: gatewayEvents,
+    apiKey,
+  });
   undo.add(() => gateway.close());
   const upload = uploadRoute(uploads, newToken(), () => origin);
   const api = createApi(
@@ -209,10 +223,10 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
         },
       }),
     ],
-    apiKey,
-    apiEvents,
+    { apiKey, events: apiEvents, logger },
   );
   const handlers = createDispatcher({
+    logger,
     gateway,
     upload,
     serveApi: getRequestListener(api.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false }),
@@ -220,7 +234,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
   });
 
   // Before anything is taken over: who cannot have the port leaves what runs to a host that can.
-  const listener = await listen(options, data.path);
+  const listener = await listen(options, data.path, logger);
   undo.add(() => listener.close());
   ({ origin, domain } = listener);
   const closeAll = (): Promise<void> =>
@@ -247,7 +261,7 @@ async function startHost(options: SandboxHostOptions, data: DataDirectory, undo:
     () => volumes.recover(),
     () => pools.start(options.pools),
   ).catch((error: unknown) =>
-    console.error('The sandbox host starts, but not all of it could be done:', error),
+    logger.error({ err: error }, 'The sandbox host starts, but not all of it could be done'),
   );
   listener.answer(handlers);
   let closed: Promise<void> | undefined;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import type { UploadRoute } from '../control-plane/templates/upload-route.js';
 import { envdPort } from '../envd/envd.js';
 import type { Gateway } from '../gateway/gateway.js';
@@ -11,6 +12,7 @@ import type { RequestHandlers } from '../server/listen.js';
 
 /** What requests are led to. */
 export interface DispatchOptions {
+  logger: Logger;
   gateway: Gateway;
   upload: UploadRoute;
   serveApi: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -19,7 +21,13 @@ export interface DispatchOptions {
 }
 
 /** Leads each request to a sandbox, to where files are uploaded to, or to the control plane. */
-export function createDispatcher({ gateway, upload, serveApi, domain }: DispatchOptions): RequestHandlers {
+export function createDispatcher({
+  gateway,
+  upload,
+  serveApi,
+  domain,
+  logger,
+}: DispatchOptions): RequestHandlers {
   function targetOf(request: IncomingMessage): Target | undefined {
     checkRequest(request);
     const target = findTarget(request) ?? gateway.findBySignature(request);
@@ -32,7 +40,7 @@ export function createDispatcher({ gateway, upload, serveApi, domain }: Dispatch
       try {
         target = targetOf(request);
       } catch (error) {
-        const { status, message } = refusalOf(error);
+        const { status, message } = refusalOf(error, logger);
         sendJson(response, status, { code: status, message }, { connection: 'close' });
         return;
       }
@@ -51,15 +59,15 @@ export function createDispatcher({ gateway, upload, serveApi, domain }: Dispatch
         if (!target) throw new HostError(404, 'WebSocket is spoken to ports of sandboxes only.');
         await gateway.upgrade(target, request, socket, head);
       } catch (error) {
-        const { status, message } = refusalOf(error);
+        const { status, message } = refusalOf(error, logger);
         refuseOn(socket, status, message);
       }
     },
   };
 }
 
-function refusalOf(error: unknown): { status: number; message: string } {
+function refusalOf(error: unknown, logger: Logger): { status: number; message: string } {
   if (HostError.isInstance(error)) return error;
-  console.error(error);
+  logger.error({ err: error }, 'A request could not be led anywhere');
   return { status: 500, message: 'The sandbox host failed; its log says more.' };
 }

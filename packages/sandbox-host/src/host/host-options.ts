@@ -1,3 +1,4 @@
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import * as z from 'zod';
 import { type PoolOption, poolSizeSchema } from '../pools/pools.js';
 import type { IdlePolicy } from '../sandboxes/deadlines.js';
@@ -71,8 +72,14 @@ export interface SandboxHostOptions {
   minFreeDiskMb?: number;
   /** Whether `GET /metrics` is answered without the API key. Default: false. */
   openMetrics?: boolean;
+  /**
+   * Where the host's own log goes: a pino logger as it is, or anything with `debug`, `info`, `warn` and `error` that take
+   * fields, then a message (errors are in the field `err`). Default: lines for people on the console.
+   */
+  logger?: Logger;
 }
 
+const levels = ['debug', 'info', 'warn', 'error'] as const;
 const milliseconds = z.number().positive();
 const fields = {
   port: z.int().min(0).max(65_535),
@@ -99,6 +106,10 @@ const fields = {
   images: z.record(z.string(), z.string()),
   openMetrics: z.boolean(),
   minFreeDiskMb: z.number().min(0),
+  logger: z.custom<Logger>(
+    (value) => levels.every((level) => typeof Reflect.get(Object(value), level) === 'function'),
+    `must have the methods ${levels.join(', ')}`,
+  ),
 } satisfies Record<keyof SandboxHostOptions, z.ZodType>;
 
 const schema = z.strictObject(fields).partial();
@@ -126,7 +137,7 @@ export function checkHostOptions(options: SandboxHostOptions): void {
     let value: unknown = options;
     for (const key of issue.path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
     // A key is no one's to read in a log.
-    const got = ['apiKey', 'tls'].includes(String(issue.path[0]))
+    const got = ['apiKey', 'tls', 'logger'].includes(String(issue.path[0]))
       ? ''
       : `, got ${JSON.stringify(value) ?? String(value)}`;
     return `${name}: ${issue.message}${got}`;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { AuditLog } from '../audit/audit-log.js';
 import { recordDecisions } from '../audit/record-decisions.js';
 import { verifyAudit } from '../audit/verify-audit.js';
@@ -17,6 +18,7 @@ import { namedFileError } from '../storage/named-file-error.js';
 export interface ObservabilitySources {
   /** Where the log is kept. */
   directory: string;
+  logger: Logger;
   api: ApiEvents;
   gateway: GatewayEvents;
   lifecycle: LifecycleEvents;
@@ -34,8 +36,8 @@ export interface Observability {
 
 /** Opens the audit log and starts to measure. */
 export async function openObservability(sources: ObservabilitySources): Promise<Observability> {
-  const { directory, openMetrics } = sources;
-  const log = await AuditLog.open(directory).catch((error: unknown) => {
+  const { directory, logger, openMetrics } = sources;
+  const log = await AuditLog.open(directory, logger).catch((error: unknown) => {
     throw namedFileError(join(directory, 'audit.jsonl'), error);
   });
   const stopRecording = recordDecisions(log, sources);

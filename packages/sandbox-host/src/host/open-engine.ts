@@ -22,8 +22,8 @@ export async function openEngine({ isolation, ...options }: OpenEngineOptions): 
   if (obstacle === undefined) return startLinuxEngine(options);
   if (isolation === 'namespaces')
     throw new Error(`Sandboxes cannot have namespaces of their own: ${obstacle}.`);
-  const { directory, keepSandboxes } = options;
-  return startPlainEngine({ directory, keepSandboxes, obstacle });
+  const { directory, keepSandboxes, logger } = options;
+  return startPlainEngine({ directory, keepSandboxes, obstacle, logger });
 }
 
 /** Ends processes that outlived their host, known by its directory; those with namespaces end with it. */

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Image } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { type Logger, logFailure } from '@sandpiper/sandbox-engine/logger';
 import * as z from 'zod';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import type { SandboxManager } from '../sandboxes/sandbox-manager.js';
@@ -59,6 +60,7 @@ export class Pools {
     private readonly manager: SandboxManager,
     private readonly catalog: TemplateCatalog,
     private readonly records: Collection<PoolRecord>,
+    private readonly logger: Logger,
   ) {
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#timer.unref();
@@ -116,7 +118,7 @@ export class Pools {
         try {
           await made.bind(settings);
         } catch (error) {
-          console.error(error);
+          this.logger.error({ err: error }, `Sandbox ${made.sandbox.id} of a pool could not be bound`);
           pool.failed(error, Date.now());
           this.#end([made]);
           continue;
@@ -185,7 +187,8 @@ export class Pools {
       if (!pool.add(made, model)) this.#end([made]);
     } catch (error) {
       if (this.#closing.signal.aborted) return;
-      if (!HostError.isInstance(error)) console.error(error);
+      if (!HostError.isInstance(error))
+        this.logger.error({ err: error }, 'A sandbox of a pool could not be made');
       pool.failed(error, Date.now());
     } finally {
       pool.starting -= 1;
@@ -193,6 +196,9 @@ export class Pools {
   }
 
   #end(ended: PooledSandbox[]): void {
-    for (const { sandbox } of ended) this.manager.kill(sandbox.id).catch(console.error);
+    for (const { sandbox } of ended)
+      this.manager
+        .kill(sandbox.id)
+        .catch(logFailure(this.logger, `Sandbox ${sandbox.id} of a pool could not be ended`));
   }
 }

@@ -15,7 +15,7 @@ let told: string[];
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sandpiper-events-'));
-  engine = await openEngine({ directory, isolation: 'none' });
+  engine = await openEngine({ logger: console, directory, isolation: 'none' });
   manager = managerOf(engine, directory);
   told = [];
   manager.events.on('transition', ({ sandbox, from, to, cause, elapsedMs }) => {

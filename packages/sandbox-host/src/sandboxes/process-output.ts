@@ -36,12 +36,12 @@ export class ProcessOutput {
     const type = process.resize ? 'pty' : 'stdout';
     process.stdout.on('data', (data: Uint8Array) => this.#take({ type, data }));
     process.stderr.on('data', (data: Uint8Array) => this.#take({ type: 'stderr', data }));
-    process.ended
-      .then((status) => {
-        this.#end = { type: 'end', status };
-        this.#take(this.#end);
-      })
-      .catch(console.error);
+    const end = (status: ExitStatus): void => {
+      this.#end = { type: 'end', status };
+      this.#take(this.#end);
+    };
+    // How it ended is not known then, but that it is not to be waited for.
+    process.ended.then(end, () => end({ code: undefined, signal: undefined }));
   }
 
   /** Follows the output from what was kept to the end of the process. Breaking off leaves the process alone. */

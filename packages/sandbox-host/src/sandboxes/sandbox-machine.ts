@@ -39,7 +39,7 @@ export class SandboxMachine {
       .then(() => {
         if (this.#engine === engine) this.report.lost();
       })
-      .catch(console.error);
+      .catch((error: unknown) => this.log.add('error', `Its end could not be seen: ${String(error)}`));
   }
 
   /** Ends its processes; its files stay. */

@@ -12,7 +12,7 @@ let engine: LocalEngine;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sandpiper-manager-'));
-  engine = await openEngine({ directory, isolation: 'none' });
+  engine = await openEngine({ logger: console, directory, isolation: 'none' });
 });
 
 afterAll(async () => {

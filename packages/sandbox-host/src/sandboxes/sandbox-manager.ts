@@ -7,6 +7,7 @@ import type {
   StartOptions,
 } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import { type Logger, logFailure } from '@sandpiper/sandbox-engine/logger';
 import type { Cause, CreatePhase, LifecycleEvents } from '../events/lifecycle-events.js';
 import type { Collection } from '../storage/journal.js';
 import { askAgent } from './agent-status.js';
@@ -21,6 +22,7 @@ import { startAgent } from './start-agent.js';
 
 /** What sandboxes are made with. */
 export interface SandboxManagerOptions {
+  logger: Logger;
   engine: Engine;
   /** Where it is kept which sandboxes there are. */
   store: Collection<SandboxRecord>;
@@ -46,6 +48,7 @@ export class SandboxManager {
   /** What happens to sandboxes, for whoever keeps books. */
   readonly events: LifecycleEvents = new EventEmitter();
   readonly lifetimes: Lifetimes;
+  readonly #logger: Logger;
   readonly #engine: Engine;
   readonly #store: Collection<SandboxRecord>;
   readonly #releaseImage: (image: Image) => Promise<void>;
@@ -62,6 +65,7 @@ export class SandboxManager {
   constructor(options: SandboxManagerOptions) {
     const {
       engine,
+      logger,
       store,
       releaseImage,
       platform,
@@ -71,6 +75,7 @@ export class SandboxManager {
       stopGraceMs,
     } = options;
     this.#requireRoom = requireRoom ?? (async () => {});
+    this.#logger = logger;
     this.#engine = engine;
     this.#store = store;
     this.#releaseImage = releaseImage;
@@ -95,7 +100,8 @@ export class SandboxManager {
       outOfMemory: (id, processes) => this.#emit('outOfMemory', id, processes),
       expire: (id) => {
         const sandbox = this.#sandboxes.get(id);
-        if (sandbox) this.#expire(sandbox).catch(console.error);
+        if (sandbox)
+          this.#expire(sandbox).catch(logFailure(logger, `The deadline of sandbox ${id} could not be met`));
       },
       lost: (id) => {
         const sandbox = this.#sandboxes.get(id);
@@ -146,7 +152,9 @@ export class SandboxManager {
     await Promise.all(records.map((record) => this.#recover(record)));
     const idle = [...this.#sandboxes.values()].filter((one) => !one.record().keepsMemory);
     // What cannot be ended is no reason to let go of the others.
-    await this.#engine.endOthers(idle.map(({ id }) => id)).catch(console.error);
+    await this.#engine
+      .endOthers(idle.map(({ id }) => id))
+      .catch(logFailure(this.#logger, 'Sandboxes that no record names could not all be ended'));
   }
 
   async #recover(record: SandboxRecord): Promise<void> {
@@ -168,7 +176,7 @@ export class SandboxManager {
       await sandbox.adopt(found);
       this.#emit('adopted', factsOf(sandbox.id, sandbox.settings), sandbox.state);
     } catch (error) {
-      console.error(error);
+      this.#logger.error({ err: error }, `Sandbox ${sandbox.id} could not be taken over`);
       // What cannot be ended now is no reason for a host not to start.
       await this.#end(sandbox, 'recovery').catch(() => {});
     }
@@ -305,11 +313,14 @@ export class SandboxManager {
     try {
       ended = await sandbox.kill(cause);
     } catch (error) {
-      console.error(`Sandbox ${sandbox.id} could not be ended, which is tried again:`, error);
+      this.#logger.error({ err: error }, `Sandbox ${sandbox.id} could not be ended, which is tried again`);
       if (!this.#closed) setTimeout(() => this.#endSoon(sandbox, cause), retryMs).unref();
       throw error;
     }
-    if (this.#sandboxes.delete(sandbox.id)) await this.#releaseImage(sandbox.image).catch(console.error);
+    if (this.#sandboxes.delete(sandbox.id))
+      await this.#releaseImage(sandbox.image).catch(
+        logFailure(this.#logger, `The image of sandbox ${sandbox.id} could not be released`),
+      );
     return ended;
   }
 
@@ -324,7 +335,7 @@ export class SandboxManager {
     try {
       return this.events.emit(...event);
     } catch (error) {
-      console.error(error);
+      this.#logger.error({ err: error }, `An event could not be recorded: ${String(event[0])}`);
       return true;
     }
   };

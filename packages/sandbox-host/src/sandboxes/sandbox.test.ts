@@ -16,7 +16,7 @@ let manager: SandboxManager;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sandpiper-sandbox-'));
-  engine = await openEngine({ directory, isolation: 'none' });
+  engine = await openEngine({ logger: console, directory, isolation: 'none' });
   manager = managerOf(engine, directory);
 });
 afterAll(async () => {

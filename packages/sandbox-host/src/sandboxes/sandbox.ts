@@ -253,13 +253,15 @@ export class Sandbox {
         if (state === 'resuming') this.#step('failed', 'recovery');
       } else if (found) {
         this.#run(found.sandbox);
+        const unread = (error: unknown): void =>
+          this.log.add('error', `The output of a process could not be read: ${String(error)}`);
         const processes = found.processes.then((list) => {
           for (const { request, output } of this.processes.adopt(list)) {
-            if (request.logged) this.log.follow(output).catch(console.error);
+            if (request.logged) this.log.follow(output).catch(unread);
           }
         });
         // What is frozen tells of them when it goes on.
-        processes.catch(console.error);
+        processes.catch(unread);
         this.#adopted = processes;
         if (state === 'running' || state === 'resuming') {
           // It may have been stopped for a moment, to copy its files.

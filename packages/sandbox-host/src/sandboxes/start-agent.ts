@@ -44,7 +44,7 @@ export async function startAgent(
     .then((status) => {
       ended = status;
     })
-    .catch(console.error);
+    .catch((error: unknown) => sandbox.log.add('error', `Its output could not be read: ${String(error)}`));
   if (!readyCmd) return;
   const failed = agent.process.ended.then(async ({ code }) => {
     if (code === 0) return new Promise<never>(() => {});

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { asksForWebSocket, handleUpgrades } from '@sandpiper/protocol';
 import { connectionBudget } from '@sandpiper/sandbox-engine/descriptors';
+import { type Logger, logFailure } from '@sandpiper/sandbox-engine/logger';
 import { refuseOn } from '../http/messages.js';
 import { checkCertificate, type TlsCertificate, takeCertificate } from './certificate.js';
 import { discardBody, hasBody } from './discard-body.js';
@@ -56,7 +57,7 @@ export interface Listener {
  * @param directory - Where a certificate is kept that is made.
  * @throws Error when the address is taken, or key and certificate do not belong together.
  */
-export async function listen(options: ListenOptions, directory: string): Promise<Listener> {
+export async function listen(options: ListenOptions, directory: string, logger: Logger): Promise<Listener> {
   const { host = '127.0.0.1', port = 0, tls } = options;
   const made =
     tls === true ? await takeCertificate(directory, certificateNames(host, options.domain)) : undefined;
@@ -102,7 +103,7 @@ export async function listen(options: ListenOptions, directory: string): Promise
     server.listen(port, host, () => {
       server.off('error', reject);
       // A connection that could not be taken is its caller's loss, not the end of the host.
-      server.on('error', console.error);
+      server.on('error', logFailure(logger, 'A connection could not be accepted'));
       resolve();
     });
   });

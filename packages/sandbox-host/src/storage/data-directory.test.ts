@@ -29,8 +29,8 @@ test('a temporary directory is told by its name to be of a host that died, at wh
   );
   for (const path of [orphan, ...foreign]) await mkdir(path);
   const left: string[] = [];
-  const other = await takeDataDirectory(undefined, async (path) => void left.push(path));
-  const own = await takeDataDirectory(undefined, nothing);
+  const other = await takeDataDirectory(undefined, async (path) => void left.push(path), console);
+  const own = await takeDataDirectory(undefined, nothing, console);
   expect(existsSync(orphan)).toBe(false);
   // Not a host's, and of one whose number is counted elsewhere.
   expect(foreign.map(existsSync)).toEqual([true, true]);
@@ -49,13 +49,13 @@ test('of many that take a directory at once one gets it, whoever had it before',
     await symlink(before, join(named, `owner.${turn + 1}`));
     let swept = 0;
     const taken = await Promise.allSettled(
-      Array.from({ length: 20 }, () => takeDataDirectory(named, async () => void swept++)),
+      Array.from({ length: 20 }, () => takeDataDirectory(named, async () => void swept++, console)),
     );
     const got = taken.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     expect([got.length, swept]).toEqual([1, 1]);
-    await expect(takeDataDirectory(named, nothing)).rejects.toThrow(`in use by process ${pid};`);
+    await expect(takeDataDirectory(named, nothing, console)).rejects.toThrow(`in use by process ${pid};`);
     await got[0]?.release();
     expect(readdirSync(named)).toHaveLength(1);
   }
-  await (await takeDataDirectory(named, nothing)).release();
+  await (await takeDataDirectory(named, nothing, console)).release();
 });

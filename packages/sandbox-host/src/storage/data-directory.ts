@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { removeBusyTree, removeTree } from '@sandpiper/sandbox-engine/local/files/remove-tree';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { ownerTag, ownerTagPattern, stateOfOwner } from '@sandpiper/sandbox-engine/owner';
 
 /** Temporary ones are named after their owner from the first moment on: `sandpiper-host-<owner>-<random>`. */
@@ -29,13 +30,14 @@ export interface DataDirectory {
 export async function takeDataDirectory(
   named: string | undefined,
   endLeftovers: (path: string) => Promise<void>,
+  logger: Logger,
 ): Promise<DataDirectory> {
   if (named === undefined) {
-    await sweepTemporary(endLeftovers);
+    await sweepTemporary(endLeftovers, logger);
     const path = await realpath(await mkdtemp(join(tmpdir(), `${prefix}${ownerTag()}-`)));
     return {
       path,
-      release: () => removeTemporary(path),
+      release: () => removeTemporary(path, logger),
     };
   }
   await mkdir(named, { recursive: true });
@@ -51,9 +53,9 @@ export async function takeDataDirectory(
 }
 
 /** @throws HostError 503 when somebody has emptied it, as a cleaner of old files does: nothing can be made in it then. */
-export function requireContents(path: string): void {
+export function requireContents(path: string, logger: Logger): void {
   if (existsSync(join(path, 'layers'))) return;
-  console.error(`The data directory ${path} has been emptied while its host runs.`);
+  logger.error(`The data directory ${path} has been emptied while its host runs.`);
   throw new HostError(
     503,
     'The data directory of the sandbox host has been emptied while it runs: end what runs, and start the host again.',
@@ -61,13 +63,13 @@ export function requireContents(path: string): void {
 }
 
 /** What cannot be removed stays, to be tried again by the next host, and is no reason not to end. */
-async function removeTemporary(path: string): Promise<void> {
+async function removeTemporary(path: string, logger: Logger): Promise<void> {
   await removeBusyTree(path).catch((error: unknown) => {
-    console.error(`The directory of the host that ends, ${path}, cannot be removed: ${String(error)}`);
+    logger.error({ err: error }, `The directory of the host that ends, ${path}, cannot be removed`);
   });
 }
 
-async function sweepTemporary(endLeftovers: (path: string) => Promise<void>): Promise<void> {
+async function sweepTemporary(endLeftovers: (path: string) => Promise<void>, logger: Logger): Promise<void> {
   for (const name of await readdir(tmpdir()).catch(() => [])) {
     const owner = temporaryName.exec(name)?.[1];
     if (owner === undefined || stateOfOwner(owner) !== 'dead') continue;
@@ -77,7 +79,7 @@ async function sweepTemporary(endLeftovers: (path: string) => Promise<void>): Pr
       await removeTree(path);
     } catch (error) {
       // That is no reason for this host not to start, and the next tries again.
-      console.error(`What a host that died has left in ${path} cannot be removed: ${String(error)}`);
+      logger.error({ err: error }, `What a host that died has left in ${path} cannot be removed`);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import type { BuildLogEntry } from './template.js';
 
 /** How much of a build's log is kept. */
@@ -31,6 +32,7 @@ export class BuildLog {
 
   constructor(
     private readonly path: string,
+    private readonly logger: Logger,
     limits: Partial<BuildLogLimits> = {},
   ) {
     this.#limits = { ...defaultLimits, ...limits };
@@ -98,7 +100,7 @@ export class BuildLog {
     try {
       appendWhole(this.path, bytes);
     } catch (error) {
-      console.error(`${bytes.length} bytes of the log ${this.path} could not be written:`, error);
+      this.logger.error({ err: error }, `${bytes.length} bytes of the log ${this.path} could not be written`);
     }
   }
 }

@@ -15,7 +15,7 @@ const messages = (logs: BuildLogs, page: { offset: number; limit: number } = all
   logs.read('b', page).map(({ message }) => message);
 
 test('a line keeps its number, and is read by it while the log grows', () => {
-  const logs = new BuildLogs(directory);
+  const logs = new BuildLogs(directory, console);
   const log = logs.open('b');
   for (let n = 0; n < 250; n++) log.add('info', `line ${n} €`);
   log.endStep();
@@ -24,11 +24,11 @@ test('a line keeps its number, and is read by it while the log grows', () => {
   log.add('error', 'one\nmore');
   log.endStep();
   expect(messages(logs, { offset: 249, limit: 100 })).toEqual(['line 249 €', 'one\nmore']);
-  expect(messages(new BuildLogs(directory))).toHaveLength(251);
+  expect(messages(new BuildLogs(directory, console))).toHaveLength(251);
 });
 
 test('of a long log the beginning is kept, and the last lines of each step, with what is missing between them', () => {
-  const logs = new BuildLogs(directory, { bytes: 1_000, lastLines: 3, lastBytes: 100 });
+  const logs = new BuildLogs(directory, console, { bytes: 1_000, lastLines: 3, lastBytes: 100 });
   const log = logs.open('b');
   for (let n = 1; n <= 100_000; n++) log.add('info', `line ${n}`);
   log.endStep();
@@ -52,7 +52,7 @@ test('of a long log the beginning is kept, and the last lines of each step, with
 });
 
 test('is searched from either end', () => {
-  const logs = new BuildLogs(directory);
+  const logs = new BuildLogs(directory, console);
   const log = logs.open('b');
   for (let n = 0; n < 2_500; n++) log.add(n % 2 === 0 ? 'info' : 'error', String(n));
   log.endStep();
@@ -67,7 +67,7 @@ test('is searched from either end', () => {
 });
 
 test('nothing is left of the logs of builds that are gone', () => {
-  const logs = new BuildLogs(directory);
+  const logs = new BuildLogs(directory, console);
   for (const id of ['b', 'c', 'd']) {
     const log = logs.open(id);
     log.add('info', id);

@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { BuildLog, type BuildLogLimits } from './build-log.js';
 import type { BuildLogEntry } from './template.js';
 
@@ -24,6 +25,7 @@ export class BuildLogs {
 
   constructor(
     private readonly directory: string,
+    private readonly logger: Logger,
     private readonly limits: Partial<BuildLogLimits> = {},
   ) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -31,7 +33,7 @@ export class BuildLogs {
 
   /** What is added to the log of a build. */
   open(buildId: string): BuildLog {
-    return new BuildLog(this.#path(buildId), this.limits);
+    return new BuildLog(this.#path(buildId), this.logger, this.limits);
   }
 
   /** The lines from number `offset` on. */

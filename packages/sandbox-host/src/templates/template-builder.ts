@@ -1,5 +1,6 @@
 import type { Image } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import type { OnLine } from '../sandboxes/follow-lines.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
@@ -40,6 +41,7 @@ export interface TemplateBuilderParts {
   uploads: UploadedFiles;
   cache: LayerCache;
   logs: BuildLogs;
+  logger: Logger;
   images: ImageMap;
 }
 
@@ -155,7 +157,7 @@ export class TemplateBuilder {
     } catch (error) {
       const known = HostError.isInstance(error) ? error : shortageOf(error);
       const message = known?.message ?? 'The build failed inside the sandbox host.';
-      if (!known) console.error(error);
+      if (!known) this.parts.logger.error({ err: error }, `Build ${build.buildID} failed`);
       log('error', message);
       buildLog.endStep();
       catalog.fail(template, build, { message, step });

@@ -27,8 +27,8 @@ afterEach(async () => {
 
 function open(): { journal: Journal<Template>; catalog: TemplateCatalog } {
   const templates = openJournal(join(directory, 'templates.jsonl'), 'templates', templateSchema);
-  const logs = new BuildLogs(join(directory, 'build-logs'));
-  return { journal: templates, catalog: new TemplateCatalog({ templates, logs, base }) };
+  const logs = new BuildLogs(join(directory, 'build-logs'), console);
+  return { journal: templates, catalog: new TemplateCatalog({ templates, logs, base, logger: console }) };
 }
 
 test.each<[string, (template: Template) => void]>([

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
 import type { Image } from '@sandpiper/sandbox-engine/engine';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { newId } from '../sandboxes/identifiers.js';
 import type { Collection } from '../storage/journal.js';
 import type { BuildLogs } from './build-logs.js';
@@ -30,6 +31,7 @@ const countsKeptMs = 5_000;
 export interface TemplateCatalogOptions {
   templates: Collection<Template>;
   logs: BuildLogs;
+  logger: Logger;
   /** What the template `base` is here and now. */
   base: BuildResult;
 }
@@ -37,12 +39,14 @@ export interface TemplateCatalogOptions {
 /** Every template there is, by id and by name. */
 export class TemplateCatalog {
   readonly #templates: Collection<Template>;
+  readonly #logger: Logger;
   readonly #logs: BuildLogs;
   /** Those whose counts are not kept yet. */
   readonly #counted = new Set<Template>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ templates, logs, base }: TemplateCatalogOptions) {
+  constructor({ templates, logs, base, logger }: TemplateCatalogOptions) {
+    this.#logger = logger;
     this.#templates = templates;
     this.#logs = logs;
     for (const template of this.#templates.values()) this.#endUnfinished(template);
@@ -196,7 +200,10 @@ export class TemplateCatalog {
       try {
         this.#templates.put(template.templateID, template);
       } catch (error) {
-        console.error(`How often template ${template.templateID} was used could not be kept:`, error);
+        this.#logger.error(
+          { err: error },
+          `How often template ${template.templateID} was used could not be recorded`,
+        );
       }
     }
   }

@@ -9,7 +9,7 @@ interface Orders {
 }
 
 const orders = JSON.parse(process.argv[2] ?? '') as Orders;
-const engine = await openEngine({ directory: orders.directory, keepSandboxes: true });
+const engine = await openEngine({ logger: console, directory: orders.directory, keepSandboxes: true });
 const sandbox = await engine.start(orders.id, engine.baseImage, {
   limits: { cpuCount: 1, memoryMB: 256 },
   network: { internet: true, allowOut: [], denyOut: [] },

@@ -1,5 +1,6 @@
 import { mkdir, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Logger } from '../../logger.js';
 import { errorCode } from './rooted-path.js';
 
 /**
@@ -9,7 +10,7 @@ import { errorCode } from './rooted-path.js';
  *
  * @param directory - Where such things are kept, by the name of the directory they were in.
  */
-export async function putAside(path: string, directory: string): Promise<void> {
+export async function putAside(path: string, directory: string, logger: Logger): Promise<void> {
   try {
     return await rmdir(path);
   } catch (error) {
@@ -20,10 +21,10 @@ export async function putAside(path: string, directory: string): Promise<void> {
   try {
     await mkdir(place, { recursive: true, mode: 0o700 });
     await rename(path, to);
-    console.warn(
+    logger.warn(
       `${path} is named by no record of this host. It was put aside as ${to}; remove it if you do not miss it.`,
     );
   } catch (error) {
-    console.error(`${path} is named by no record of this host, and could not be put aside: ${String(error)}`);
+    logger.error({ err: error }, `${path} is named by no record of this host, and could not be put aside`);
   }
 }

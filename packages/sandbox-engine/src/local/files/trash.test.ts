@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => rm(place, { recursive: true, force: true }));
 
 test('takes away what is there, and does nothing where nothing is', async () => {
-  const trash = await Trash.open(join(place, 'trash'));
+  const trash = await Trash.open(join(place, 'trash'), console);
   await mkdir(join(place, 'thing/deep'), { recursive: true });
   await trash.remove(join(place, 'thing'));
   await trash.remove(join(place, 'thing'));
@@ -23,7 +23,7 @@ test('takes away what is there, and does nothing where nothing is', async () => 
 
 test('removes what a host before it had begun to remove', async () => {
   await mkdir(join(place, 'trash/left/deep'), { recursive: true });
-  const trash = await Trash.open(join(place, 'trash'));
+  const trash = await Trash.open(join(place, 'trash'), console);
   await trash.close();
   await expect.poll(() => readdir(join(place, 'trash'))).toEqual([]);
 });
@@ -48,16 +48,16 @@ test('what cannot be removed is out of the way, reported, and removed when that 
   await mkdir(join(thing, 'deep'), { recursive: true });
   await writeFile(join(thing, 'deep/file'), '');
   if (!makeImmutable(join(thing, 'deep/file'))) context.skip('no file can be made immutable here');
-  const trash = await Trash.open(join(place, 'trash'));
+  const trash = await Trash.open(join(place, 'trash'), console);
   await trash.remove(thing);
   expect(await readdir(place)).toEqual(['trash']);
   expect(errors.mock.calls.join()).toContain(`${thing} cannot be removed: EPERM`);
   await trash.close();
   expect(await readdir(join(place, 'trash'))).toHaveLength(1);
 
-  await (await Trash.open(join(place, 'trash'))).close();
+  await (await Trash.open(join(place, 'trash'), console)).close();
   execFileSync('chattr', ['-R', '-i', join(place, 'trash')]);
-  const next = await Trash.open(join(place, 'trash'));
+  const next = await Trash.open(join(place, 'trash'), console);
   await expect.poll(() => readdir(join(place, 'trash'))).toEqual([]);
   await next.close();
 });

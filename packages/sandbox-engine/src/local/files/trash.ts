@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Logger, logFailure } from '../../logger.js';
 import { moveTree, removeBusyTree } from './remove-tree.js';
 
 /** Takes a file or a directory away, and never fails: see {@link Trash.remove}. */
@@ -20,12 +21,15 @@ export class Trash {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  private constructor(private readonly directory: string) {}
+  private constructor(
+    private readonly directory: string,
+    private readonly logger: Logger,
+  ) {}
 
   /** @param directory - Where things lie that are being removed. What a host before this one left there is removed now. */
-  static async open(directory: string): Promise<Trash> {
+  static async open(directory: string, logger: Logger): Promise<Trash> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const trash = new Trash(directory);
+    const trash = new Trash(directory, logger);
     for (const name of await readdir(directory)) trash.#left.add(join(directory, name));
     trash.#retry();
     return trash;
@@ -66,7 +70,7 @@ export class Trash {
       this.#left.delete(at);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      console.error(`${name} cannot be removed: ${reason}. It lies at ${at}, and is tried again later.`);
+      this.logger.error(`${name} cannot be removed: ${reason}. It lies at ${at}, and is tried again later.`);
       this.#left.add(at);
       if (this.#closed) return;
       this.#timer ??= setTimeout(() => {
@@ -77,7 +81,9 @@ export class Trash {
   }
 
   #retry(): void {
-    this.#own(this.#removeLeft()).catch(console.error);
+    this.#own(this.#removeLeft()).catch(
+      logFailure(this.logger, 'What is left in the trash could not be removed'),
+    );
   }
 
   #own(work: Promise<void>): Promise<void> {

@@ -3,7 +3,6 @@ import { chmod, chown, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HostError } from '../../host-error.js';
 import type { EngineVolumes, MountedVolume } from '../../volumes.js';
-import { putAside } from '../files/lost-and-found.js';
 import type { Remove } from '../files/trash.js';
 import type { SandboxIds } from '../sandbox-ids.js';
 import { checkMountPath } from './mount-path.js';
@@ -31,8 +30,8 @@ export interface VolumeDirectoriesOptions {
   /** Whose they are; undefined where everybody is whoever runs the host. */
   ids: SandboxIds | undefined;
   remove: Remove;
-  /** Where a directory is put that is no volume's. */
-  lostAndFound: string;
+  /** Puts aside a directory that is no volume's. */
+  putAside: (path: string) => Promise<void>;
 }
 
 /** Keeps volumes in a directory. */
@@ -40,7 +39,7 @@ export async function openVolumeDirectories({
   directory,
   ids,
   remove,
-  lostAndFound,
+  putAside,
 }: VolumeDirectoriesOptions): Promise<VolumeDirectories> {
   const staging = join(directory, stagingName);
   const pathOf = (id: string): string => join(directory, id);
@@ -58,8 +57,7 @@ export async function openVolumeDirectories({
     remove: (id) => remove(pathOf(id)),
     async keepOnly(kept) {
       const known = new Set([stagingName, ...kept]);
-      for (const name of await readdir(directory))
-        if (!known.has(name)) await putAside(pathOf(name), lostAndFound);
+      for (const name of await readdir(directory)) if (!known.has(name)) await putAside(pathOf(name));
     },
     files: (id) => volumeFiles({ root: pathOf(id), staging, ids }),
     mounts: (volumes) =>

@@ -54,7 +54,7 @@ const handlers: Handlers<typeof Process, string> = {
   closeStdin: () => ({}),
 };
 
-const services = new ConnectServer<string>().service(Process, handlers);
+const services = new ConnectServer<string>(console).service(Process, handlers);
 const server = createServer((request, response) => {
   void services.serve('caller', request.url ?? '/', request, response);
 });
@@ -126,7 +126,10 @@ describe.each([{ useBinaryFormat: false }, { useBinaryFormat: true }])(
       })();
       await expect(failed).rejects.toMatchObject({ code: Code.Internal });
       await expect(failed).rejects.not.toThrow(/a fault/);
-      expect(log).toHaveBeenCalledWith(expect.objectContaining({ message: 'a fault of the host' }));
+      expect(log).toHaveBeenCalledWith(
+        { err: expect.objectContaining({ message: 'a fault of the host' }) },
+        expect.any(String),
+      );
       log.mockRestore();
     });
 

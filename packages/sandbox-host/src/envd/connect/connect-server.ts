@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from '@bufbuild/protobuf';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
+import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { headerOf, sendJson } from '../../http/messages.js';
 import { readBody } from '../../http/read-body.js';
@@ -42,6 +43,8 @@ const contentTypes: Record<string, { streams: boolean; codec: Codec }> = {
  */
 export class ConnectServer<Caller> {
   readonly #procedures = new Map<string, Procedure<Caller>>();
+
+  constructor(private readonly logger: Logger) {}
 
   service<Service extends DescService>(service: Service, handlers: Handlers<Service, Caller>): this {
     for (const method of service.methods) {
@@ -84,7 +87,7 @@ export class ConnectServer<Caller> {
       const call = { ...procedure, codec: type.codec, request, response, context };
       await (streams ? answerStream(call) : answerOnce(call));
     } catch (error) {
-      if (!response.destroyed) refuse(response, error, type);
+      if (!response.destroyed) refuse(response, error, { ...type, logger: this.logger });
     } finally {
       clearTimeout(timer);
     }
@@ -148,12 +151,13 @@ function beginStream(response: ServerResponse, codec: Codec): void {
 function refuse(
   response: ServerResponse,
   error: unknown,
-  { streams, codec }: { streams: boolean; codec: Codec },
+  { streams, codec, logger }: { streams: boolean; codec: Codec; logger: Logger },
 ): void {
   const refusal = ConnectError.from(error);
   // A disk that is full is the sandbox's own affair.
   const isFull = (HostError.isInstance(error) ? error : shortageOf(error))?.status === 507;
-  if (refusal.code === 'internal' && !isFull) console.error(error);
+  if (refusal.code === 'internal' && !isFull)
+    logger.error({ err: error }, 'A call of the in-sandbox API failed');
   if (!streams) {
     sendJson(response, refusal.status, refusal, refusal.status === 429 ? { 'retry-after': '1' } : {});
     return;
