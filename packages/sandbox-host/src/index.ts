@@ -1,3 +1,4 @@
+export type { LogFunction, Logger } from '@sandpiper/protocol';
 export type { Capabilities, Capability, Enforcement } from '@sandpiper/sandbox-engine/engine';
 export { type AuditProblem, type AuditVerdict, verifyAudit } from './audit/verify-audit.js';
 export { createSandboxHost, type SandboxHost } from './host/create-host.js';
