@@ -11,7 +11,7 @@ const pages = await Promise.all(
   ['../../../docs/host.md', '../README.md'].map((path) => readFile(here(path), 'utf8')),
 );
 const programs = [...pages.join('').matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => code);
-const answers = [/^hello from /, /^pong$/m, /^hello from /];
+const answers = [/^hello from /, /^pong$/m, /^(enforced|absent)$/m, /^hello from /];
 
 let folder: string;
 beforeAll(async () => {
