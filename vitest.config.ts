@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { ViteUserConfig } from 'vitest/config';
+import { textFiles } from './scripts/text-files.js';
 
 const source = (path: string): string => fileURLToPath(new URL(`packages/${path}`, import.meta.url));
 
 const config: ViteUserConfig = {
+  plugins: [textFiles],
   resolve: {
     // Tests read the sources, so none passes against a stale build.
     alias: [

@@ -16,6 +16,7 @@ cd "$(dirname "$0")/.."
 
 suite=${SUITE:-bookworm}
 if [ -w /dev/kvm ]; then accel=${ACCEL:-kvm}; else accel=${ACCEL:-tcg}; fi
+# shellcheck disable=SC2054 # Commas are QEMU's.
 case $accel in
   kvm) machine=(-accel kvm -cpu host) kernel='' ;;
   # What is slow to emulate: wide registers, and jumps that are guarded against speculation.

@@ -39,6 +39,7 @@ for tool in "${hidden[@]}"; do
   rm -f "$links/$tool"
 done
 
+# shellcheck disable=SC2016 # Expanded by the shell that it is for.
 cover='mount -t overlay overlay -o "lowerdir=$0:/usr" /usr && exec "$@"'
 enter=()
 if unshare --mount sh -c "$cover" "$layer" true 2>/dev/null; then

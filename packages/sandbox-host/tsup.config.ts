@@ -1,4 +1,5 @@
 import type { Options } from 'tsup';
+import { textLoader } from '../../scripts/text-files.js';
 
 const options: Options = {
   entry: ['src/index.ts'],
@@ -7,6 +8,7 @@ const options: Options = {
   target: 'node20',
   clean: true,
   sourcemap: true,
+  loader: textLoader,
 };
 
 export default options;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { SandboxIds } from '@sandpiper/sandbox-engine/local/sandbox-ids';
 import { failureText, run } from '@sandpiper/sandbox-engine/local/shell';
 import { perlScript } from './supervisor/perl-script.js';
-import { userNamespace } from './supervisor/user-namespace.js';
+import userNamespace from './supervisor/user-namespace.pl';
 
 /** Above what Debian gives to local users and to their containers, below what systemd leaves to nobody. */
 const base = 0x1000_0000;
@@ -28,11 +28,17 @@ async function userNamespaceObstacle(): Promise<string | undefined> {
       return `the host is in a container that has no users from ${base} to ${base + count - 1}`;
   }
   const script = perlScript(`${userNamespace}
-    my ($base, $owner) = (${base}, ${base} + 65536);
+    my ($base, $owner) = map { $_ + 0 } @ARGV;
     enter_users(make_users($base, $owner), $owner);
     call('setresuid', 0, 0, 0);`);
   try {
-    await run('perl', '-e', script ?? 'die "system calls are not known\n"');
+    await run(
+      'perl',
+      '-e',
+      script ?? 'die "system calls are not known\n"',
+      String(base),
+      String(base + 65_536),
+    );
     return undefined;
   } catch (error) {
     return `the system refused (${failureText(error)})`;

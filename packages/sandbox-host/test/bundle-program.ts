@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { textLoader } from '../../../scripts/text-files.js';
 
 /** A program of `test/programs` as one file, with the agent runtime of this repository in it. */
 export async function bundleProgram(name: string): Promise<string> {
   const { outputFiles } = await build({
+    loader: textLoader,
     entryPoints: [fileURLToPath(new URL(`programs/${name}`, import.meta.url))],
     alias: {
       '@sandpiper/agent-runtime': fileURLToPath(new URL('../../agent-runtime/src/index.ts', import.meta.url)),

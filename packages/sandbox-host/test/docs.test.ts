@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'tsup';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { textLoader } from '../../../scripts/text-files.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const pages = await Promise.all(
@@ -18,6 +19,7 @@ beforeAll(async () => {
   // Below the package, so that what the programs import is found.
   folder = await mkdtemp(here('../node_modules/.docs-'));
   await build({
+    loader: textLoader,
     entry: { host: here('../src/index.ts') },
     outDir: folder,
     format: 'cjs',

@@ -11,6 +11,7 @@ import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
 import { describeIsolated, isolationObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { textLoader } from '../../../scripts/text-files.js';
 import { openEngine } from '../src/host/open-engine.js';
 import { installedPackages } from './bundle-program.js';
 import { disksOf, groupsOf, processesWith } from './traces.js';
@@ -34,6 +35,7 @@ beforeAll(async () => {
   // Beside the dependencies, so that they are found.
   built = await mkdtemp(join(packageDirectory, 'node_modules/.engine-adoption-'));
   await build({
+    loader: textLoader,
     entryPoints: [join(packageDirectory, 'test/programs/engine-host.ts')],
     outfile: join(built, 'engine-host.mjs'),
     bundle: true,

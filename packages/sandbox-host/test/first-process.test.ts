@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterEach, expect, test, vi } from 'vitest';
+import { textLoader } from '../../../scripts/text-files.js';
 import { runIn, smallLimits } from './with-engine.js';
 
 const syscalls = '../../engine-linux/src/supervisor/syscalls.js';
@@ -58,6 +59,7 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
 
   test('waits for its sandbox no longer than its host lives', async () => {
     const { outputFiles } = await build({
+      loader: textLoader,
       stdin: {
         contents: `import { InitProcesses } from './init-processes.js';
           const waiting = new InitProcesses(0);

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { networkObstacle, unless } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { textLoader } from '../../../scripts/text-files.js';
 import { Resident, run } from './network-namespaces.js';
 
 /** A machine of its own, as far as its network goes, with a neighbour, a server and a sandbox behind it. */
@@ -31,6 +32,7 @@ describe.skipIf(obstacle)(`forwarding on a machine that does not${unless(obstacl
 
   beforeAll(async () => {
     const { outputFiles } = await build({
+      loader: textLoader,
       stdin: {
         contents: `import * as forwarding from './forwarding.js';
           await forwarding[process.argv[2]]();`,

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsup';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { textLoader } from '../../../scripts/text-files.js';
 import { createSandboxHost, type SandboxHostOptions } from '../src/index.js';
 
 const packageDirectory = fileURLToPath(new URL('..', import.meta.url));
@@ -79,6 +80,7 @@ async function bundleHost(): Promise<string> {
   // For every user who is to run it.
   await chmod(built, 0o755);
   await build({
+    loader: textLoader,
     entry: [join(packageDirectory, 'src/index.ts')],
     outDir: built,
     format: 'cjs',

@@ -14,6 +14,7 @@ import { ownerTag } from '@sandpiper/sandbox-engine/owner';
 import { describeNetwork } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { textLoader } from '../../../scripts/text-files.js';
 import { Internet, Resident, run } from './network-namespaces.js';
 import { stillThere, tracesOfBlock } from './traces.js';
 
@@ -308,6 +309,7 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
     async function leave(): Promise<void> {
       own = await mkdtemp(join(tmpdir(), 'network-'));
       const { outputFiles } = await build({
+        loader: textLoader,
         stdin: {
           contents: `import { SandboxNetworks } from './sandbox-networks.js';
             const networks = await SandboxNetworks.open(${JSON.stringify(own)}, { logger: console });

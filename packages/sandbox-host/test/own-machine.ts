@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { textLoader } from '../../../scripts/text-files.js';
 import { installedPackages } from './bundle-program.js';
 
 const packageDirectory = fileURLToPath(new URL('..', import.meta.url));
@@ -41,6 +42,7 @@ export class OwnMachine {
     // Beside the dependencies, so that they are found.
     const built = await mkdtemp(join(packageDirectory, 'node_modules/.own-machine-'));
     await build({
+      loader: textLoader,
       entryPoints: [join(packageDirectory, 'test/programs/machine-host.ts')],
       outfile: join(built, 'machine-host.mjs'),
       bundle: true,

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Runs cells of bash one after the other, in one shell. A line on descriptor 3 is a cell's variables and its code, each in
 # base64; its exit status goes to descriptor 4.
 __decode() { printf %s "$1" | base64 -d; }

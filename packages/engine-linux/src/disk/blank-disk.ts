@@ -4,16 +4,7 @@ import { join } from 'node:path';
 import type { Remove } from '@sandpiper/sandbox-engine/local/files/trash';
 import type { SandboxIds } from '@sandpiper/sandbox-engine/local/sandbox-ids';
 import { run } from '@sandpiper/sandbox-engine/local/shell';
-
-/** Says where in a sparse file there is something: `<from> <bytes>`, a line each. Node.js has no word for it. */
-const extentsScript = String.raw`
-my ($file, $seek_data, $seek_hole) = (undef, 3, 4);
-open $file, '<', $ARGV[0] or die "$ARGV[0]: $!\n";
-for (my $at = 0; defined($at = sysseek $file, $at, $seek_data); ) {
-  my $end = sysseek $file, $at, $seek_hole;
-  printf "%d %d\n", $at, $end - $at;
-  $at = $end;
-}`;
+import extentsScript from './extents.pl';
 
 /**
  * What every kernel that has overlays knows, and no more: what a newer mke2fs would add by itself is of no use here. No

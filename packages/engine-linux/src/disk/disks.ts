@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { defaultDiskMB } from '@sandpiper/sandbox-engine/disk-limit';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import { failureText, requireTool, run } from '@sandpiper/sandbox-engine/local/shell';
-import { diskScript } from '../supervisor/disk-script.js';
+import mountDiskScript from '../supervisor/mount-disk.pl';
 import { perlScript } from '../supervisor/perl-script.js';
 import type { Mount } from '../supervisor/supervisor.js';
 import { type BlankDisk, type DisksOptions, makeBlankDisk, writeDisk } from './blank-disk.js';
-import { copyDiskScript } from './copy-disk-script.js';
+import copyDiskScript from './copy-disk.pl';
 
 /** The least that holds a file system. */
 const leastDiskMB = 16;
@@ -43,8 +43,8 @@ export class Disks {
       // Of the usual size, so that the first sandbox need not wait for what they are made from.
       await disks.make(imageOf(probe));
       const { flags, data } = diskMount(probe);
-      const mounting = `mount_disk(@ARGV, ${flags}, '${data}');`;
-      await runPerl(diskScript + privateMounts + mounting, imageOf(probe), mountPoint(probe));
+      const mounting = [imageOf(probe), mountPoint(probe), String(flags), data];
+      await runPerl(`${mountDiskScript}${privateMounts}mount_disk(@ARGV);`, ...mounting);
     } catch (error) {
       throw new Error(`none could be mounted (${failureText(error)})`, { cause: error });
     } finally {
@@ -102,7 +102,7 @@ const flags = 2 | 4 | 1024;
 /** What is deleted is given back at once; nothing waits for the machine's disk, and nothing is prepared unasked. */
 const data = 'discard,nobarrier,noinit_itable';
 
-/** How the first process of a sandbox mounts its disk (see disk-script.ts). */
+/** How the first process of a sandbox mounts its disk (see mount-disk.pl). */
 export function diskMount(directory: string): Mount {
   return { source: imageOf(directory), target: mountPoint(directory), type: 'ext4', flags, data };
 }

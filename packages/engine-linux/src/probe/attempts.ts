@@ -43,37 +43,8 @@ export function attemptScript(attempts: Attempt[]): string {
     .join('\n');
 }
 
-/** Connects to `host:port` arguments and says those that answered, one a line. */
-export const connectScript: string = `use Socket; for my $target (@ARGV) {
-  my ($host, $port) = split /:/, $target;
-  socket(my $socket, PF_INET, SOCK_STREAM, 0) or next;
-  eval { local $SIG{ALRM} = sub { die }; alarm 1;
-    print "$target\\n" if connect($socket, pack_sockaddr_in($port, inet_aton($host)));
-  };
-  alarm 0;
-}`;
-
-/** Says the address of the default gateway, if it has one. */
-export const gatewayScript: string = `open(my $routes, '<', '/proc/net/route') or exit;
-while (<$routes>) { my @field = split; print join('.', unpack('C4', pack('L', hex $field[2]))) if $field[1] eq '00000000' }`;
-
-/** Starts processes until it is refused, and says how many that took; 200 are enough. */
-export const forkScript: string = `my @made; for (1 .. 200) { my $pid = fork; last unless defined $pid;
-  if (!$pid) { sleep 30; exit } push @made, $pid } print scalar @made; kill 'KILL', @made;`;
-
 /** Takes more memory than the probe has. */
 export const memoryScript: string = 'my $taken = "x" x 300_000_000; print length $taken;';
-
-/**
- * Writes until it is refused, then makes empty files until it is, says how many megabytes and files that were, and removes
- * them; so many megabytes and thousands of files are enough.
- */
-export const fillScript: string = `my ($most) = @ARGV; my $in = "/tmp/sandpiper-fill$$"; mkdir $in or die;
-  open my $file, '>', "$in/file" or die; my ($written, $made) = (0, 0);
-  for (1 .. $most) { my $sent = syswrite $file, "x" x 1048576; last unless $sent; $written += $sent }
-  close $file; unlink "$in/file";
-  for (1 .. $most * 1000) { open my $one, '>', "$in/$_" or last; $made++ }
-  print int($written / 1048576), ' ', $made; unlink "$in/$_" for 1 .. $made; rmdir $in`;
 
 /** Is busy for a moment. */
 export const busyScript: string = 'use Time::HiRes "time"; my $end = time + 0.4; 1 while time < $end;';

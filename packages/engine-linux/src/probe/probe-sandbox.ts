@@ -11,17 +11,11 @@ import type {
   StartOptions,
 } from '@sandpiper/sandbox-engine/engine';
 import type { SandboxUser } from '@sandpiper/sandbox-engine/user';
-import {
-  attemptScript,
-  busyScript,
-  connectScript,
-  escapeAttempts,
-  fillScript,
-  forkScript,
-  gatewayScript,
-  holdScript,
-  memoryScript,
-} from './attempts.js';
+import { attemptScript, busyScript, escapeAttempts, holdScript, memoryScript } from './attempts.js';
+import connectScript from './connect.pl';
+import fillScript from './fill.pl';
+import forkScript from './fork.pl';
+import gatewayScript from './gateway.pl';
 
 /** Small enough to reach every limit at once. */
 const limits: Required<Limits> = { cpuCount: 0.4, memoryMB: 64, pids: 32, diskMB: 16 };

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nodePortScript } from './node-port-script.js';
-import { pythonPortScript } from './python-port-script.js';
+import pythonPortScript from './sitecustomize.py';
 
 const nodeFile = 'ports.cjs';
 const pythonDirectory = 'python';

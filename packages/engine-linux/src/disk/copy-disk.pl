@@ -1,10 +1,8 @@
-/**
- * Perl that copies what changes are kept in from a disk that a sandbox has mounted; run in a mount namespace of its own.
- *
- * The disk is mounted once more, by the device that it has: the kernel takes that for the same file system. The device
- * is known by the file that it stands for, and held open first, so that it cannot become another disk's meanwhile.
- */
-export const copyDiskScript: string = String.raw`
+# Perl that copies what changes are kept in from a disk that a sandbox has mounted; run in a mount namespace of its own.
+#
+# The disk is mounted once more, by the device that it has: the kernel takes that for the same file system. The device
+# is known by the file that it stands for, and held open first, so that it cannot become another disk's meanwhile.
+
 sub copy_disk { my ($image, $at, $to) = @_;
   my ($file_system, $file) = stat $image or die "$image: $!\n";
   opendir my $blocks, '/sys/block' or die "/sys/block: $!\n";
@@ -18,4 +16,3 @@ sub copy_disk { my ($image, $at, $to) = @_;
     exec 'cp', '-a', '--reflink=auto', "$at/upper/.", $to or die "cp: $!\n";
   }
   die "$image has no device\n" }
-`;

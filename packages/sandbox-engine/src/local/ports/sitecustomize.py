@@ -1,9 +1,8 @@
-/**
- * The same for Python, as its `sitecustomize`: `bind` takes a free loopback port, `listen` announces it under the port
- * that was asked for, `connect` follows announcements. Servers whose sockets are not Python's own (uvloop) are not
- * caught. A socket for IPv6 alone is moved out of the way and not announced: those who bind one bind one for IPv4, too.
- */
-export const pythonPortScript: string = `import os
+# What node-port-script.ts does, for Python, as its `sitecustomize`: `bind` takes a free loopback port, `listen` announces it under the port
+# that was asked for, `connect` follows announcements. Servers whose sockets are not Python's own (uvloop) are not
+# caught. A socket for IPv6 alone is moved out of the way and not announced: those who bind one bind one for IPv4, too.
+
+import os
 import sys
 
 
@@ -106,4 +105,3 @@ except ModuleNotFoundError as error:
         raise
     # There is none. Whatever imports this one looks for it here when it has run.
     sys.modules["sitecustomize"] = ours
-`;

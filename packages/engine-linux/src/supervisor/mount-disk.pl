@@ -1,10 +1,8 @@
-/**
- * Perl that gives a disk, which is a file with a file system in it, a loop device and mounts it.
- *
- * The device detaches itself when its last mount has gone, and that is in a mount namespace of the sandbox's own: so
- * nothing is left when the last process of the sandbox ends, however that comes.
- */
-export const diskScript: string = String.raw`
+# Perl that gives a disk, which is a file with a file system in it, a loop device and mounts it.
+#
+# The device detaches itself when its last mount has gone, and that is in a mount namespace of the sandbox's own: so
+# nothing is left when the last process of the sandbox ends, however that comes.
+
 sub mount_disk { my ($image, $at, $flags, $data) = @_;
   open my $file, '+<', $image or die "$image: $!\n";
   # The device holds the lock for as long as it has the file. Mounted twice, by two devices, a disk would be destroyed;
@@ -14,7 +12,7 @@ sub mount_disk { my ($image, $at, $flags, $data) = @_;
     select undef, undef, undef, 0.02;
   }
   my ($path, $device) = attach_disk($file);
-  call('mount', $path, $at, 'ext4', $flags, $data);
+  call('mount', $path, $at, 'ext4', $flags + 0, $data);
   # What an overlay that need not survive the machine leaves, so that no other is made over it (OVL_WORKDIR_NAME).
   my $left = "$at/work/work/incompat";
   unlink "$left/volatile/dirty";
@@ -33,4 +31,3 @@ sub attach_disk { my ($file) = @_;
     die "$path: $!\n" unless $! == 16;
   }
   die "no loop device is free\n" }
-`;

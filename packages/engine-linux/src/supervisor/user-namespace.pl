@@ -1,10 +1,8 @@
-/**
- * Perl that makes a user namespace and enters it. Inside, users 0 to 65535 are those from `$base` on outside.
- *
- * Whoever makes it stays outside, so that nothing inside can trace or signal it. The namespace belongs to `$owner`, a
- * user nobody else is: what the kernel counts by user, it counts up to there, and not together with the machine's root.
- */
-export const userNamespace: string = String.raw`
+# Perl that makes a user namespace and enters it. Inside, users 0 to 65535 are those from `$base` on outside.
+#
+# Whoever makes it stays outside, so that nothing inside can trace or signal it. The namespace belongs to `$owner`, a
+# user nobody else is: what the kernel counts by user, it counts up to there, and not together with the machine's root.
+
 my $new_user = 0x10000000;
 
 sub make_users { my ($base, $owner) = @_;
@@ -36,4 +34,3 @@ sub make_users { my ($base, $owner) = @_;
 sub enter_users { my ($users, $owner) = @_;
   call('setresuid', -1, $owner, -1);
   call('setns', fileno $users, $new_user) }
-`;

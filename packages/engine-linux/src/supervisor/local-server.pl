@@ -1,9 +1,7 @@
-/**
- * The part of the supervisor that listens on a loopback port of the sandbox, in Perl: it takes the head of a request to
- * the host and writes what the host says, one request a connection. What programs can make grow here is bounded:
- * connections, the length of a head, how long either may take, and how often the host is asked.
- */
-export const localServerScript: string = String.raw`
+# The part of the supervisor that listens on a loopback port of the sandbox, in Perl: it takes the head of a request to
+# the host and writes what the host says, one request a connection. What programs can make grow here is bounded:
+# connections, the length of a head, how long either may take, and how often the host is asked.
+
 my ($most_connections, $longest_head, $most_seconds, $most_a_second) = (16, 16384, 10, 50);
 my $eagain = 11;
 my (%local_requests, $last_request, $this_second, $accepted);
@@ -64,4 +62,3 @@ sub respond_locally { my ($id, $response) = @_;
 
 # What another host was asked is not answered any more.
 sub forget_local_requests { %local_requests = () }
-`;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { missingTools, unless } from '../../testing/machine.js';
-import { pythonPortScript } from './python-port-script.js';
+import pythonPortScript from './sitecustomize.py';
 
 const obstacle = missingTools('python3').length > 0 ? 'python3 is not installed' : undefined;
 
