@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { processesWith } from '@sandpiper/engine-linux/testing/traces';
 import { isolationObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox } from 'e2b';
 import { describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { useHostProcesses } from './host-process.js';
-import { processesWith } from './traces.js';
 
 const hosts = useHostProcesses();
 

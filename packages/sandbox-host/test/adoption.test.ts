@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { disksOf, groupsOf, processesWith } from '@sandpiper/engine-linux/testing/traces';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox } from 'e2b';
 import { expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { useHostProcesses } from './host-process.js';
 import { recordsIn } from './manager-of.js';
-import { disksOf, groupsOf, processesWith } from './traces.js';
 
 const hosts = useHostProcesses();
 

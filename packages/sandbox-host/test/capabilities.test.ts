@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { proveCapabilities } from '@sandpiper/engine-linux/probe/prove-capabilities';
 import type { Capabilities, Capability } from '@sandpiper/sandbox-engine/engine';
+import { useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { openEngine } from '../src/host/open-engine.js';
 import { createSandboxHost } from '../src/index.js';
-import { useEngine } from './with-engine.js';
 
 // They wait for what a busy machine does.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -37,8 +38,8 @@ const neverStarts = async () => {
 };
 
 describeIsolated('capabilities of a host', () => {
-  const fixture = useEngine();
-  const plain = useEngine({ isolation: 'none' });
+  const fixture = useEngine((directory) => openEngine({ logger: console, directory }));
+  const plain = useEngine((directory) => openEngine({ logger: console, directory, isolation: 'none' }));
 
   test('hold against a sandbox that tries to escape, to exceed and to connect out', () => {
     const { isolation, limits, disk, freeze } = fixture.engine.capabilities;

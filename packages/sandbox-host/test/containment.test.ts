@@ -9,8 +9,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { processesWith } from '@sandpiper/engine-linux/testing/traces';
 import { expect, test } from 'vitest';
-import { processesWith } from './traces.js';
 import { describeHosts } from './with-host.js';
 
 /** Processor time, in clock ticks, of every process in whose environment or group a sandbox can be seen. */

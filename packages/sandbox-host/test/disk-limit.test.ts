@@ -3,15 +3,15 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { disksOf } from '@sandpiper/engine-linux/testing/traces';
 import type { EngineSandbox, Limits } from '@sandpiper/sandbox-engine/engine';
 import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
+import { runIn, smallLimits } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { NotEnoughSpaceError, Sandbox, Template } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openEngine } from '../src/host/open-engine.js';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { disksOf } from './traces.js';
-import { runIn, smallLimits } from './with-engine.js';
 
 // They wait for what a busy machine does.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });

@@ -1,10 +1,10 @@
 import { setServers } from 'node:dns';
 import { existsSync } from 'node:fs';
+import { Internet } from '@sandpiper/engine-linux/testing/network-namespaces';
 import { networkObstacle, unless } from '@sandpiper/sandbox-engine/testing/machine';
 import { ALL_TRAFFIC, CommandExitError, Sandbox } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
-import { Internet } from './network-namespaces.js';
 
 // What sandboxes have of the machine's is /usr.
 const obstacle = networkObstacle ?? (existsSync('/usr/bin/python3') ? undefined : 'python3 is not installed');

@@ -6,16 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { disksOf, groupsOf, processesWith } from '@sandpiper/engine-linux/testing/traces';
 import type { AdoptedProcess, AdoptedSandbox, StartOptions } from '@sandpiper/sandbox-engine/engine';
 import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
+import { runIn, smallLimits } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated, isolationObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { textLoader } from '../../../scripts/text-files.js';
 import { openEngine } from '../src/host/open-engine.js';
 import { installedPackages } from './bundle-program.js';
-import { disksOf, groupsOf, processesWith } from './traces.js';
-import { runIn, smallLimits } from './with-engine.js';
 
 const packageDirectory = fileURLToPath(new URL('..', import.meta.url));
 const options: StartOptions = {

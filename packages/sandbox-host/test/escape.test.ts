@@ -2,10 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runIn, smallLimits, useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { CommandExitError, type Sandbox } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { runIn, smallLimits, useEngine } from './with-engine.js';
+import { openEngine } from '../src/host/open-engine.js';
 import { describeHosts } from './with-host.js';
 
 // They wait for what a busy machine does.
@@ -248,7 +249,7 @@ print "up\\n"; sleep 600`;
 });
 
 describeIsolated('a program that wants all of the machine', () => {
-  const fixture = useEngine();
+  const fixture = useEngine((directory) => openEngine({ logger: console, directory }));
 
   test('has its fork bomb stopped, and its neighbours do not notice', async () => {
     const [bomber, neighbour] = await Promise.all([fixture.start(), fixture.start()]);

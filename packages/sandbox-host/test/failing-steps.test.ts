@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ControlGroup } from '@sandpiper/engine-linux/control-groups/control-group';
+import { networksOf } from '@sandpiper/engine-linux/testing/traces';
 import { canIsolate } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox } from 'e2b';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -12,7 +13,6 @@ import { Pools } from '../src/pools/pools.js';
 import { SandboxManager } from '../src/sandboxes/sandbox-manager.js';
 import { VolumeCatalog } from '../src/volumes/volume-catalog.js';
 import { useHostProcesses } from './host-process.js';
-import { networksOf } from './traces.js';
 import { tracesOf } from './traces-of-host.js';
 
 const { faults, withFaults, withFaultyMethod } = await vi.hoisted(async () => {

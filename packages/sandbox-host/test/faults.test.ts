@@ -1,12 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import {
+  disksOf,
+  groupsOf,
+  networksOf,
+  processesWith,
+  stillThere,
+  tracesOfBlock,
+} from '@sandpiper/engine-linux/testing/traces';
 import { isolationObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { Template } from 'e2b';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createSandboxHost, type Isolation, verifyAudit } from '../src/index.js';
 import { dieAt, useHostProcesses } from './host-process.js';
-import { disksOf, groupsOf, networksOf, processesWith, stillThere, tracesOfBlock } from './traces.js';
 
 /** `SANDPIPER_FAULTS=full` runs the figures of the record; they take minutes. */
 const full = process.env.SANDPIPER_FAULTS === 'full';

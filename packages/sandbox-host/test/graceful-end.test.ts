@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { processesWith } from '@sandpiper/engine-linux/testing/traces';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox, Template, Volume, waitForTimeout, waitForURL } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createSandboxHost, type Isolation, type SandboxHost } from '../src/index.js';
 import { bundleProgram } from './bundle-program.js';
 import { useHostProcesses } from './host-process.js';
-import { processesWith } from './traces.js';
 
 const hosts = useHostProcesses();
 const ready = waitForURL('http://localhost:8080/ping', 200);

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineSandbox } from '@sandpiper/sandbox-engine/engine';
 import { ownerTag } from '@sandpiper/sandbox-engine/owner';
+import { smallLimits, useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { describe, expect, test, vi } from 'vitest';
-import { endLeftovers } from '../src/host/open-engine.js';
-import { smallLimits, useEngine } from './with-engine.js';
+import { endLeftovers, openEngine } from '../src/host/open-engine.js';
 
 // They wait for what a busy machine does.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -39,7 +39,7 @@ async function ask(sandbox: EngineSandbox): Promise<string> {
 }
 
 describeIsolated('a sandbox that hibernates', () => {
-  const fixture = useEngine({ swapFileMB: 256 });
+  const fixture = useEngine((directory) => openEngine({ logger: console, directory, swapFileMB: 256 }));
 
   test('gives back 95 % of its memory, and goes on where it was', async () => {
     expect(fixture.engine.capabilities.hibernate).toMatchObject({ level: 'enforced' });
@@ -100,7 +100,7 @@ describeIsolated('the swap file of a host that has died', () => {
 });
 
 describe('a host without what hibernation needs', () => {
-  const fixture = useEngine({ isolation: 'none' });
+  const fixture = useEngine((directory) => openEngine({ logger: console, directory, isolation: 'none' }));
 
   test('says so, and why', async () => {
     expect(fixture.engine.capabilities.hibernate).toEqual({

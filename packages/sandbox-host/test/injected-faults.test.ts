@@ -1,11 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { disksOf, groupsOf, processesWith } from '@sandpiper/engine-linux/testing/traces';
 import { isolationObstacle } from '@sandpiper/sandbox-engine/testing/machine';
 import { CommandExitError, Sandbox, Template } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSandboxHost } from '../src/index.js';
 import { dieAt, useHostProcesses } from './host-process.js';
-import { disksOf, groupsOf, processesWith } from './traces.js';
 import { describeHosts } from './with-host.js';
 
 /** Streams until it is told how to fail, and notes down every request whose body it has read. */

@@ -1,15 +1,16 @@
 import { availableParallelism, totalmem } from 'node:os';
+import { runIn, smallLimits, useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { Sandbox } from 'e2b';
 import { expect, test, vi } from 'vitest';
+import { openEngine } from '../src/host/open-engine.js';
 import { createSandboxHost } from '../src/index.js';
-import { runIn, smallLimits, useEngine } from './with-engine.js';
 
 // They wait for what a busy machine does.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describeIsolated('the limits of a sandbox', () => {
-  const fixture = useEngine();
+  const fixture = useEngine((directory) => openEngine({ logger: console, directory }));
 
   test('end a program that takes more memory than there is', async () => {
     const sandbox = await fixture.start();

@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { processesWith } from '@sandpiper/engine-linux/testing/traces';
 import { Sandbox, Template, waitForPort, waitForURL } from 'e2b';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createSandboxHost, type SandboxHost } from '../src/index.js';
 import { bundleProgram } from './bundle-program.js';
-import { processesWith } from './traces.js';
 
 interface PoolView {
   template: string;

@@ -3,12 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command, EngineProcess, EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import { runIn, useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { beforeAll, expect, test } from 'vitest';
-import { runIn, useEngine } from './with-engine.js';
+import { openEngine } from '../src/host/open-engine.js';
 
 describeIsolated('commands in a sandbox', { timeout: 90_000 }, () => {
-  const fixture = useEngine();
+  const fixture = useEngine((directory) => openEngine({ logger: console, directory }));
   let sandbox: EngineSandbox;
   beforeAll(async () => {
     sandbox = await fixture.start({ cpuCount: 2, memoryMB: 512, pids: 256 });

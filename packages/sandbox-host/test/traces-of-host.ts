@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { disksOf, groupsOf, processesWith, tracesOfBlock } from './traces.js';
+import { disksOf, groupsOf, processesWith, tracesOfBlock } from '@sandpiper/engine-linux/testing/traces';
 
 /** What the machine has of a host in a data directory, but for the directory. */
 export function tracesOf(dataDir: string): string[] {

@@ -6,10 +6,10 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { EngineSandbox, Image } from '@sandpiper/sandbox-engine/engine';
 import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
+import { runIn } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../src/host/open-engine.js';
-import { runIn } from './with-engine.js';
 
 describeIsolated('volumes in sandboxes', () => {
   let directory: string;

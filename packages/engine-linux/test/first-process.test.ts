@@ -5,13 +5,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runIn, smallLimits } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterEach, expect, test, vi } from 'vitest';
 import { textLoader } from '../../../scripts/text-files.js';
-import { runIn, smallLimits } from './with-engine.js';
 
-const syscalls = '../../engine-linux/src/supervisor/syscalls.js';
+const syscalls = '../src/supervisor/syscalls.js';
 
 describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
   afterEach(() => {
@@ -25,13 +25,13 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
   ])('%s', async (_how, clone3) => {
     if (clone3) {
       vi.doMock(syscalls, async (original) => {
-        const module = await original<typeof import('@sandpiper/engine-linux/supervisor/syscalls')>();
+        const module = await original<typeof import('../src/supervisor/syscalls.js')>();
         return { ...module, supervisorCalls: { ...module.supervisorCalls, clone3: [clone3, clone3] } };
       });
     }
-    const { openEngine } = await import('../src/host/open-engine.js');
+    const { start } = await import('./start.js');
     const directory = await mkdtemp(join(tmpdir(), 'first-'));
-    const engine = await openEngine({ logger: console, directory });
+    const engine = await start(directory);
     try {
       const id = `first${process.pid}`;
       const network = { internet: false, allowOut: [], denyOut: [] };
@@ -64,7 +64,7 @@ describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
         contents: `import { InitProcesses } from './init-processes.js';
           const waiting = new InitProcesses(0);
           setInterval(() => waiting, 1000);`,
-        resolveDir: fileURLToPath(new URL('../../engine-linux/src/supervisor', import.meta.url)),
+        resolveDir: fileURLToPath(new URL('../src/supervisor', import.meta.url)),
       },
       bundle: true,
       write: false,

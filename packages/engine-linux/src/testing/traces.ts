@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { durableName } from '@sandpiper/engine-linux/control-groups/host-names';
 import { missingTools } from '@sandpiper/sandbox-engine/testing/machine';
+import { durableName } from '../control-groups/host-names.js';
 
 /** Numbers of processes with this text in their command line. */
 export function processesWith(text: string): number[] {

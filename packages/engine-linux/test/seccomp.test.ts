@@ -1,12 +1,13 @@
-import { refusedCalls } from '@sandpiper/engine-linux/supervisor/seccomp-filter';
-import { machines } from '@sandpiper/engine-linux/supervisor/syscalls';
 import type { EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import { runIn, useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { beforeAll, expect, test } from 'vitest';
-import { runIn, useEngine } from './with-engine.js';
+import { refusedCalls } from '../src/supervisor/seccomp-filter.js';
+import { machines } from '../src/supervisor/syscalls.js';
+import { start } from './start.js';
 
 describeIsolated('the first process of a sandbox', { timeout: 90_000 }, () => {
-  const fixture = useEngine();
+  const fixture = useEngine(start);
   let sandbox: EngineSandbox;
   beforeAll(async () => {
     sandbox = await fixture.start({ cpuCount: 2, memoryMB: 1024, pids: 256 });

@@ -1,11 +1,12 @@
-import { sharedIds } from '@sandpiper/engine-linux/user-ids';
 import type { EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import { runIn, useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { isolationObstacle, unless } from '@sandpiper/sandbox-engine/testing/machine';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { runIn, useEngine } from './with-engine.js';
+import { sharedIds } from '../src/user-ids.js';
+import { start } from './start.js';
 
 // A machine that refuses user namespaces is not to be had here; everything else is as it is there.
-vi.mock(import('@sandpiper/engine-linux/user-ids'), async (original) => ({
+vi.mock(import('../src/user-ids.js'), async (original) => ({
   ...(await original()),
   findSandboxIds: async () => ({ ids: sharedIds, obstacle: 'this test refuses them' }),
 }));
@@ -16,7 +17,7 @@ describe.skipIf(isolationObstacle)(
     timeout: 90_000,
   },
   () => {
-    const fixture = useEngine();
+    const fixture = useEngine(start);
     let sandbox: EngineSandbox;
     beforeAll(async () => {
       sandbox = await fixture.start();

@@ -4,7 +4,7 @@ import { networkObstacle, unless } from '@sandpiper/sandbox-engine/testing/machi
 import { build } from 'esbuild';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { textLoader } from '../../../scripts/text-files.js';
-import { Resident, run } from './network-namespaces.js';
+import { Resident, run } from '../src/testing/network-namespaces.js';
 
 /** A machine of its own, as far as its network goes, with a neighbour, a server and a sandbox behind it. */
 const names = { machine: 'm', neighbour: 'n', server: 's', sandbox: 'b' };
@@ -36,7 +36,7 @@ describe.skipIf(obstacle)(`forwarding on a machine that does not${unless(obstacl
       stdin: {
         contents: `import * as forwarding from './forwarding.js';
           await forwarding[process.argv[2]]();`,
-        resolveDir: fileURLToPath(new URL('../../engine-linux/src/network', import.meta.url)),
+        resolveDir: fileURLToPath(new URL('../src/network', import.meta.url)),
       },
       bundle: true,
       write: false,

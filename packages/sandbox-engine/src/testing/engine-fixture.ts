@@ -2,18 +2,27 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { EngineSandbox, ExitStatus, Limits } from '@sandpiper/sandbox-engine/engine';
-import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
 import { afterAll, beforeAll } from 'vitest';
-import { type OpenEngineOptions, openEngine } from '../src/host/open-engine.js';
+import type { Engine, EngineSandbox, ExitStatus, Image, Limits, StartOptions } from '../engine.js';
 
 /** Limits that harm no machine, whatever runs in the sandbox. */
 export const smallLimits: Limits = { cpuCount: 1, memoryMB: 128, pids: 64 };
 
+/** An engine that a test can put an end to; its sandboxes must have been destroyed. */
+export type ClosableEngine = Engine & { close(): Promise<void> };
+
+/** Starts an engine that keeps what it has to keep in this directory. */
+export type StartEngine<E extends ClosableEngine = ClosableEngine> = (directory: string) => Promise<E>;
+
 /** An engine for a test file, and sandboxes of it. */
-export interface EngineFixture {
-  readonly engine: LocalEngine;
-  start(limits?: Limits): Promise<EngineSandbox>;
+export interface EngineFixture<E extends ClosableEngine = ClosableEngine> {
+  readonly engine: E;
+  readonly directory: string;
+  /** @param options.id - Default: one that no other sandbox has. */
+  start(
+    limits?: Limits,
+    options?: Partial<StartOptions> & { id?: string; image?: Image },
+  ): Promise<EngineSandbox>;
 }
 
 /** An engine proves at its start what it enforces, which takes its time on a busy machine. */
@@ -22,13 +31,13 @@ const hookTimeoutMs = 90_000;
 let started = 0;
 
 /** Starts an engine before the tests of a file and closes it, with all its sandboxes, after them. */
-export function useEngine(options: Omit<OpenEngineOptions, 'directory' | 'logger'> = {}): EngineFixture {
+export function useEngine<E extends ClosableEngine>(startEngine: StartEngine<E>): EngineFixture<E> {
   const sandboxes: EngineSandbox[] = [];
   let directory: string;
-  let engine: LocalEngine;
+  let engine: E;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'engine-'));
-    engine = await openEngine({ logger: console, ...options, directory });
+    engine = await startEngine(directory);
   }, hookTimeoutMs);
   afterAll(async () => {
     await Promise.all(sandboxes.map((one) => one.destroy()));
@@ -39,10 +48,14 @@ export function useEngine(options: Omit<OpenEngineOptions, 'directory' | 'logger
     get engine() {
       return engine;
     },
-    async start(limits = smallLimits) {
-      const sandbox = await engine.start(`test${process.pid}x${++started}`, engine.baseImage, {
+    get directory() {
+      return directory;
+    },
+    async start(limits = smallLimits, { id = `test${process.pid}x${++started}`, image, ...options } = {}) {
+      const sandbox = await engine.start(id, image ?? engine.baseImage, {
         limits,
         network: { internet: true, allowOut: [], denyOut: [] },
+        ...options,
       });
       sandboxes.push(sandbox);
       return sandbox;

@@ -12,18 +12,19 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { findSandboxIds } from '@sandpiper/engine-linux/user-ids';
 import type { EngineProcess, EngineSandbox } from '@sandpiper/sandbox-engine/engine';
+import { runIn, useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { isolationObstacle, unless } from '@sandpiper/sandbox-engine/testing/machine';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { runIn, useEngine } from './with-engine.js';
+import { findSandboxIds } from '../src/user-ids.js';
+import { start } from './start.js';
 
 const found = isolationObstacle === undefined ? await findSandboxIds() : undefined;
 const obstacle = found ? found.obstacle : isolationObstacle;
 const { base = 0, user: userId = 0 } = found?.ids ?? {};
 
 describe.skipIf(obstacle)(`the users of a sandbox${unless(obstacle)}`, { timeout: 90_000 }, () => {
-  const fixture = useEngine();
+  const fixture = useEngine(start);
   const limits = { cpuCount: 1, memoryMB: 256, pids: 256 };
   let sandbox: EngineSandbox;
   let other: EngineSandbox;

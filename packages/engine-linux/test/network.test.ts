@@ -6,17 +6,17 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { linkAddresses, serviceAddress } from '@sandpiper/engine-linux/network/address-plan';
-import { claimBlock, releaseBlock, releaseOrphans } from '@sandpiper/engine-linux/network/claim';
-import { type SandboxNetwork, SandboxNetworks } from '@sandpiper/engine-linux/network/sandbox-networks';
 import type { NetworkPolicy } from '@sandpiper/sandbox-engine/engine';
 import { ownerTag } from '@sandpiper/sandbox-engine/owner';
 import { describeNetwork } from '@sandpiper/sandbox-engine/testing/machine';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { textLoader } from '../../../scripts/text-files.js';
-import { Internet, Resident, run } from './network-namespaces.js';
-import { stillThere, tracesOfBlock } from './traces.js';
+import { linkAddresses, serviceAddress } from '../src/network/address-plan.js';
+import { claimBlock, releaseBlock, releaseOrphans } from '../src/network/claim.js';
+import { type SandboxNetwork, SandboxNetworks } from '../src/network/sandbox-networks.js';
+import { Internet, Resident, run } from '../src/testing/network-namespaces.js';
+import { stillThere, tracesOfBlock } from '../src/testing/traces.js';
 
 const closed: NetworkPolicy = { internet: false, allowOut: [], denyOut: [] };
 const open: NetworkPolicy = { internet: true, allowOut: [], denyOut: [] };
@@ -318,7 +318,7 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
             await Promise.all([kept.ready, other.ready]);
             console.log(JSON.stringify(kept));
             setInterval(() => {}, 1000);`,
-          resolveDir: fileURLToPath(new URL('../../engine-linux/src/network', import.meta.url)),
+          resolveDir: fileURLToPath(new URL('../src/network', import.meta.url)),
         },
         bundle: true,
         write: false,

@@ -1,0 +1,6 @@
+import type { LocalEngine } from '@sandpiper/sandbox-engine/local/local-engine';
+import { startLinuxEngine } from '../src/linux-engine.js';
+
+/** The engine that is tested here. */
+export const start = (directory: string): Promise<LocalEngine> =>
+  startLinuxEngine({ logger: console, directory });
