@@ -14,12 +14,12 @@ export const pageFields: { limit: z.ZodType<number>; nextToken: z.ZodOptional<z.
 };
 
 /** One page of a list, and in the header `x-next-token` where the next begins. */
-export function page<T>(
+export function page<T, View>(
   items: T[],
   query: PageQuery,
   id: (item: T) => string,
-  view: (item: T) => unknown,
-): { body: unknown[]; headers: Record<string, string> } {
+  view: (item: T) => View,
+): { body: View[]; headers: Record<string, string> } {
   const from = query.nextToken === undefined ? 0 : items.findIndex((item) => id(item) === query.nextToken);
   if (from < 0) throw new HostError(400, 'query.nextToken: does not belong to this list any more.');
   const next = items[from + query.limit];

@@ -6,8 +6,23 @@ import { bareId } from '../sandboxes/identifiers.js';
 import { findNul } from './find-nul.js';
 import type { Findings } from './report-decisions.js';
 
+/**
+ * The responses of success by their status: the schema of JSON, the media type of anything else, or `undefined` for no
+ * body. The lowest status is the one of a reply that names none.
+ */
+export type Responses = Record<number, z.ZodType | string | undefined>;
+
+/** What the JSON of these responses is made from. */
+type BodyOf<R extends Responses> = {
+  [Status in keyof R]: R[Status] extends z.ZodType<infer Body> ? Body : never;
+}[keyof R];
+
 /** One call of the control plane, described so that it can be checked, served and documented from one place. */
-export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodType = z.ZodType> {
+export interface Route<
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+  R extends Responses = Responses,
+> {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** With parameters as `{sandboxID}`, as OpenAPI writes them. */
   path: string;
@@ -15,13 +30,12 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   query?: Query;
   /** A body that is left out is checked as `{}`. Made of `z.strictObject`: what is not understood is refused by its name. */
   body?: Body;
-  /** The status of success. */
-  status: number;
+  responses: R;
   /** Whether the body is bytes, which the handler reads by itself. */
   upload?: boolean;
   /** Who needs no API key: anybody, or whoever shows the token of the volume, which the handler checks. */
   open?: 'anybody' | 'volumeToken';
-  handle: (call: Call<z.output<Query>, z.output<Body>>) => Reply | Promise<Reply>;
+  handle: (call: Call<z.output<Query>, z.output<Body>>) => Reply<BodyOf<R>> | Promise<Reply<BodyOf<R>>>;
 }
 
 /** What a handler is called with. */
@@ -34,8 +48,8 @@ export interface Call<Query = unknown, Body = unknown> {
 }
 
 /** What a handler answers with: the body, and what differs from the route's own status and headers. */
-export interface Reply {
-  body?: unknown;
+export interface Reply<Body = unknown> {
+  body?: Body;
   /** In place of a body: what is not JSON. `headers` say what it is. */
   content?: string | ReadableStream<Uint8Array>;
   status?: number;
@@ -45,14 +59,15 @@ export interface Reply {
 }
 
 /** Describes a route with the types of its schemas. */
-export function route<Query extends z.ZodType, Body extends z.ZodType>(
-  definition: Route<Query, Body>,
+export function route<Query extends z.ZodType, Body extends z.ZodType, R extends Responses>(
+  definition: Route<Query, Body, R>,
 ): Route {
   return definition as unknown as Route;
 }
 
 /** Serves a route. */
-export function mount(app: Hono<Findings>, { method, path, query, body, status, handle }: Route): void {
+export function mount(app: Hono<Findings>, { method, path, query, body, responses, handle }: Route): void {
+  const [usualStatus] = Object.keys(responses);
   app.on(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'), async (context) => {
     const params: Record<string, string> = context.req.param();
     if (params.sandboxID) {
@@ -67,7 +82,7 @@ export function mount(app: Hono<Findings>, { method, path, query, body, status, 
       signal: context.req.raw.signal,
     });
     if (reply.sandboxId) context.set('sandboxId', reply.sandboxId);
-    const answer = { status: reply.status ?? status, headers: { ...reply.headers } };
+    const answer = { status: reply.status ?? Number(usualStatus), headers: { ...reply.headers } };
     if (reply.body !== undefined) return Response.json(reply.body, answer);
     if (reply.content !== undefined) return new Response(reply.content, answer);
     // The SDK takes a body for JSON unless it is told that there is none.

@@ -14,7 +14,7 @@ export const absentRoutes: Route[] = absent.flatMap(([path, what]) =>
       method,
       path,
       summary: `Not on this host, which has no ${what}`,
-      status: 501,
+      responses: {},
       handle: () => {
         throw new HostError(501, `This host has no ${what}.`);
       },

@@ -9,7 +9,7 @@ export function metricsRoutes(metrics: HostMetrics, open: boolean): Route[] {
       path: '/metrics',
       summary: "Read the host's metrics, as Prometheus text",
       ...(open ? { open: 'anybody' } : {}),
-      status: 200,
+      responses: { 200: 'text/plain' },
       handle: async () => {
         const { contentType, text } = await metrics.render();
         return { content: text, headers: { 'content-type': contentType } };

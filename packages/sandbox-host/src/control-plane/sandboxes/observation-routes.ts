@@ -4,6 +4,7 @@ import type { Sandbox } from '../../sandboxes/sandbox.js';
 import type { SandboxLog } from '../../sandboxes/sandbox-log.js';
 import type { SandboxManager } from '../../sandboxes/sandbox-manager.js';
 import { type Route, route } from '../route.js';
+import { moment, schemaNames } from '../schemas.js';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
 const limit = z.coerce.number().int().min(1).max(1_000).default(1_000);
@@ -17,6 +18,31 @@ const sandboxIds = z
   .transform((ids) => ids.split(',').filter((id) => id !== ''))
   .pipe(z.array(z.string()).min(1).max(maxIds));
 
+const metricSchema = z
+  .object({
+    timestamp: moment,
+    timestampUnix: z.int(),
+    cpuCount: z.int(),
+    cpuUsedPct: z.number(),
+    memUsed: z.int(),
+    memCache: z.int(),
+    memTotal: z.int(),
+    diskUsed: z.int(),
+    diskTotal: z.int(),
+  })
+  .register(schemaNames, { id: 'SandboxMetric' });
+const logLineSchema = z
+  .object({ timestamp: moment, line: z.string() })
+  .register(schemaNames, { id: 'SandboxLogLine' });
+const logEntrySchema = z
+  .object({
+    timestamp: moment,
+    level: z.enum(levels),
+    message: z.string(),
+    fields: z.record(z.string(), z.string()),
+  })
+  .register(schemaNames, { id: 'SandboxLogEntry' });
+
 /** The part of the control plane that tells what sandboxes use and say. */
 export function observationRoutes(sandboxes: SandboxManager): Route[] {
   const log = (params: Record<string, string>): SandboxLog => sandboxes.get(params.sandboxID ?? '').log;
@@ -27,7 +53,7 @@ export function observationRoutes(sandboxes: SandboxManager): Route[] {
       path: '/sandboxes/metrics',
       summary: 'Read what each of some sandboxes uses now; those that are not there are left out',
       query: z.object({ sandbox_ids: sandboxIds }),
-      status: 200,
+      responses: { 200: z.object({ sandboxes: z.record(z.string(), metricSchema) }) },
       handle: async ({ query }) => {
         const wanted = sandboxes.list().filter(({ id }) => query.sandbox_ids.includes(id));
         const views = await Promise.all(
@@ -46,7 +72,7 @@ export function observationRoutes(sandboxes: SandboxManager): Route[] {
       path: '/sandboxes/{sandboxID}/metrics',
       summary: 'Read what a sandbox has used',
       query: z.object({ start: unixSeconds, end: unixSeconds }),
-      status: 200,
+      responses: { 200: z.array(metricSchema) },
       handle: async ({ params, query: { start = 0, end = Number.POSITIVE_INFINITY } }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
         await sandbox.sampler.take();
@@ -61,7 +87,7 @@ export function observationRoutes(sandboxes: SandboxManager): Route[] {
       path: '/sandboxes/{sandboxID}/logs',
       summary: 'Read the log of a sandbox',
       query: z.object({ start: unixMs, limit }),
-      status: 200,
+      responses: { 200: z.object({ logs: z.array(logLineSchema), logEntries: z.array(logEntrySchema) }) },
       handle: ({ params, query }) => {
         const lines = log(params).lines({ from: query.start, limit: query.limit });
         return {
@@ -83,7 +109,7 @@ export function observationRoutes(sandboxes: SandboxManager): Route[] {
         level: z.enum(levels).default('debug'),
         search: z.string().optional(),
       }),
-      status: 200,
+      responses: { 200: z.object({ logs: z.array(logEntrySchema) }) },
       handle: ({ params, query }) => {
         const wanted = new Set(levels.slice(levels.indexOf(query.level)));
         const backward = query.direction === 'backward';
@@ -99,7 +125,7 @@ export function observationRoutes(sandboxes: SandboxManager): Route[] {
   ];
 }
 
-function metricView({ settings }: Sandbox, sample: Sample): Record<string, unknown> {
+function metricView({ settings }: Sandbox, sample: Sample): z.output<typeof metricSchema> {
   return {
     timestamp: new Date(sample.at).toISOString(),
     timestampUnix: Math.floor(sample.at / 1000),

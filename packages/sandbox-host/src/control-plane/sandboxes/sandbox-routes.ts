@@ -14,7 +14,17 @@ import type { VolumeCatalog } from '../../volumes/volume-catalog.js';
 import { page, pageFields } from '../pages.js';
 import { type Call, type Route, route } from '../route.js';
 import { requestedLimits } from './requested-limits.js';
-import { created, detailed, listed, publicState } from './sandbox-views.js';
+import {
+  capabilitiesSchema,
+  created,
+  createdSchema,
+  detailed,
+  detailedSchema,
+  listed,
+  listedSchema,
+  publicState,
+  type SandboxView,
+} from './sandbox-views.js';
 
 /** Seconds; the longest E2B gives anybody is a day, here it is a month. */
 const seconds = z
@@ -104,6 +114,8 @@ const newSandboxSchema = z.strictObject({
   iam: ignored,
 });
 const connectSchema = z.strictObject({ timeout: seconds.optional(), memory: z.boolean().optional() });
+/** The other status says that it was paused. */
+const connectResponses = { 200: createdSchema, 201: createdSchema };
 const listQuery = z.object({
   ...pageFields,
   metadata: z.string().optional(),
@@ -176,7 +188,7 @@ export function sandboxRoutes(
     id: string,
     timeout: number,
     memory: boolean | undefined,
-  ): Promise<{ body: unknown; status: number }> => {
+  ): Promise<{ body: SandboxView; status: number }> => {
     const sandbox = sandboxes.get(id);
     const resumed = await sandbox.resume(timeout * 1000, { memory });
     if (!resumed) sandbox.extendTimeout(timeout * 1000);
@@ -189,7 +201,7 @@ export function sandboxRoutes(
       path: '/v2/sandboxes',
       summary: 'Create a sandbox',
       body: newSandboxSchema,
-      status: 201,
+      responses: { 201: createdSchema },
       handle: create(2),
     }),
     route({
@@ -197,7 +209,7 @@ export function sandboxRoutes(
       path: '/sandboxes',
       summary: 'Create a sandbox (SDKs before 2.51)',
       body: newSandboxSchema,
-      status: 201,
+      responses: { 201: createdSchema },
       handle: create(1),
     }),
     route({
@@ -205,7 +217,7 @@ export function sandboxRoutes(
       path: '/v2/sandboxes',
       summary: 'List sandboxes',
       query: listQuery,
-      status: 200,
+      responses: { 200: z.array(listedSchema) },
       handle: list,
     }),
     route({
@@ -213,7 +225,7 @@ export function sandboxRoutes(
       path: '/sandboxes',
       summary: 'List running sandboxes',
       query: z.object({ metadata: z.string().optional() }),
-      status: 200,
+      responses: { 200: z.array(listedSchema) },
       handle: ({ query }) => {
         const { body } = list({
           query: { ...query, state: ['running'], order: 'desc', limit: Number.MAX_SAFE_INTEGER },
@@ -225,21 +237,21 @@ export function sandboxRoutes(
       method: 'get',
       path: '/sandboxes/{sandboxID}',
       summary: 'Read about a sandbox',
-      status: 200,
+      responses: { 200: detailedSchema },
       handle: ({ params }) => ({ body: detailed(sandboxes.get(params.sandboxID ?? ''), capabilities) }),
     }),
     route({
       method: 'get',
       path: '/x/capabilities',
       summary: 'Read what is enforced on this machine, and what is not',
-      status: 200,
+      responses: { 200: capabilitiesSchema },
       handle: () => ({ body: { ...capabilities } }),
     }),
     route({
       method: 'delete',
       path: '/sandboxes/{sandboxID}',
       summary: 'Kill a sandbox',
-      status: 204,
+      responses: { 204: undefined },
       handle: async ({ params }) => {
         const id = params.sandboxID ?? '';
         if (!(await sandboxes.kill(id))) throw new HostError(404, `Sandbox "${id}" was not found.`);
@@ -251,7 +263,7 @@ export function sandboxRoutes(
       path: '/v2/sandboxes/{sandboxID}/connect',
       summary: 'Connect to a sandbox, resuming it if it is paused',
       body: connectSchema,
-      status: 200,
+      responses: connectResponses,
       handle: ({ params, body }) =>
         connect(params.sandboxID ?? '', body.timeout ?? defaultSeconds, body.memory),
     }),
@@ -260,7 +272,7 @@ export function sandboxRoutes(
       path: '/sandboxes/{sandboxID}/connect',
       summary: 'Connect to a sandbox (SDKs before 2.51)',
       body: connectSchema,
-      status: 200,
+      responses: connectResponses,
       handle: ({ params, body }) =>
         connect(params.sandboxID ?? '', body.timeout ?? defaultSecondsV1, body.memory),
     }),
@@ -269,7 +281,7 @@ export function sandboxRoutes(
       path: '/sandboxes/{sandboxID}/resume',
       summary: 'Resume a paused sandbox',
       body: connectSchema.extend({ autoPause: z.boolean().optional() }),
-      status: 201,
+      responses: { 201: createdSchema },
       handle: async ({ params, body }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
         const resumed = await sandbox.resume((body.timeout ?? defaultSecondsV1) * 1000, {
@@ -285,7 +297,7 @@ export function sandboxRoutes(
       path: '/sandboxes/{sandboxID}/pause',
       summary: 'Pause a sandbox',
       body: z.strictObject({ memory: z.boolean().optional() }),
-      status: 204,
+      responses: { 204: undefined },
       handle: async ({ params, body }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
         if (!(await sandbox.pause({ memory: body.memory })))
@@ -298,7 +310,7 @@ export function sandboxRoutes(
       path: '/sandboxes/{sandboxID}/timeout',
       summary: 'Set how long a sandbox lives from now',
       body: z.strictObject({ timeout: seconds }),
-      status: 204,
+      responses: { 204: undefined },
       handle: ({ params, body }) => {
         sandboxes.get(params.sandboxID ?? '').setTimeout(body.timeout * 1000);
         return {};
@@ -309,7 +321,7 @@ export function sandboxRoutes(
       path: '/sandboxes/{sandboxID}/refreshes',
       summary: 'Let a sandbox live at least this much longer',
       body: z.strictObject({ duration: seconds.optional() }),
-      status: 204,
+      responses: { 204: undefined },
       handle: ({ params, body }) => {
         sandboxes.get(params.sandboxID ?? '').extendTimeout((body.duration ?? defaultSecondsV1) * 1000);
         return {};
@@ -320,7 +332,7 @@ export function sandboxRoutes(
       path: '/sandboxes/{sandboxID}/network',
       summary: 'Replace the rules of what a sandbox may reach',
       body: egressSchema.extend({ allow_internet_access: z.boolean().optional() }),
-      status: 204,
+      responses: { 204: undefined },
       handle: async ({ params, body }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
         const { allowOut, denyOut, allow_internet_access: allowInternetAccess } = body;

@@ -9,10 +9,18 @@ import type { Template } from '../../templates/template.js';
 import { defaultTag, type TemplateCatalog } from '../../templates/template-catalog.js';
 import { page, pageFields } from '../pages.js';
 import { type Route, route } from '../route.js';
-import { created } from '../sandboxes/sandbox-views.js';
+import { created, createdSchema } from '../sandboxes/sandbox-views.js';
+import { errorSchema, schemaNames } from '../schemas.js';
 
 const defaultSeconds = 300;
 const maxForks = 100;
+const snapshotSchema = z
+  .object({ snapshotID: z.string(), names: z.array(z.string()) })
+  .register(schemaNames, { id: 'Snapshot' });
+/** One of the two. */
+const forkSchema = z
+  .object({ sandbox: createdSchema.optional(), error: errorSchema.optional() })
+  .register(schemaNames, { id: 'Fork' });
 
 /**
  * The part of the control plane that makes sandboxes of sandboxes. What is kept is the files: a sandbox made
@@ -50,7 +58,7 @@ export function snapshotRoutes(
       path: '/sandboxes/{sandboxID}/snapshots',
       summary: 'Keep the files of a sandbox as something to start from',
       body: z.strictObject({ name: z.string().optional() }),
-      status: 201,
+      responses: { 201: snapshotSchema },
       handle: async ({ params, body }) => ({
         body: view(await take(sandboxes.get(params.sandboxID ?? ''), body.name)),
       }),
@@ -60,7 +68,7 @@ export function snapshotRoutes(
       path: '/snapshots',
       summary: 'List snapshots',
       query: z.object({ ...pageFields, sandboxID: z.string().optional(), name: z.string().optional() }),
-      status: 200,
+      responses: { 200: z.array(snapshotSchema) },
       handle: ({ query }) => {
         const found = catalog
           .snapshots()
@@ -80,7 +88,7 @@ export function snapshotRoutes(
         timeout: z.int().min(0).optional(),
         count: z.int().min(1).max(maxForks).default(1),
       }),
-      status: 201,
+      responses: { 201: z.array(forkSchema) },
       handle: async ({ params, body, signal }) => {
         const sandbox = sandboxes.get(params.sandboxID ?? '');
         const image = await sandbox.checkpoint();
@@ -102,6 +110,6 @@ export function snapshotRoutes(
   ];
 }
 
-function view(snapshot: Template): Record<string, unknown> {
+function view(snapshot: Template): z.output<typeof snapshotSchema> {
   return { snapshotID: snapshot.templateID, names: snapshot.names };
 }

@@ -2,7 +2,6 @@ import { variableName } from '@sandpiper/sandbox-engine/check-command';
 import { diskMBSchema } from '@sandpiper/sandbox-engine/disk-limit';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 import * as z from 'zod';
-import { envdVersion } from '../../envd/envd.js';
 import type { BuildLogs } from '../../templates/build-logs.js';
 import { type Build, logLevels, type Template } from '../../templates/template.js';
 import type { TemplateBuilder } from '../../templates/template-builder.js';
@@ -13,10 +12,19 @@ import {
   type TemplateCatalog,
   tagPattern,
 } from '../../templates/template-catalog.js';
-import { diskOf, policyOf } from '../../templates/template-policy.js';
+import { policyOf } from '../../templates/template-policy.js';
 import type { UploadedFiles } from '../../templates/uploaded-files.js';
 import { page, pageFields } from '../pages.js';
 import { type Route, route } from '../route.js';
+import { moment, schemaNames } from '../schemas.js';
+import {
+  buildLogSchema,
+  statusSchema,
+  summary,
+  templateSchema,
+  templateWithBuildsSchema,
+  withBuilds,
+} from './template-views.js';
 
 const tagSchema = z.string().regex(tagPattern, 'may have letters, digits, ".", "_" and "-"');
 /** What E2B's SDKs send and what means nothing here is taken by its name; everything else is refused. */
@@ -80,6 +88,33 @@ const startBuildSchema = z.strictObject({
     .default([]),
 });
 
+const texts = z.array(z.string());
+const requestedBuildSchema = z
+  .object({
+    templateID: z.string(),
+    buildID: z.string(),
+    public: z.boolean(),
+    names: texts,
+    aliases: texts,
+    tags: texts,
+  })
+  .register(schemaNames, { id: 'RequestedBuild' });
+const buildStatusSchema = z
+  .object({
+    templateID: z.string(),
+    buildID: z.string(),
+    status: statusSchema,
+    logs: texts,
+    logEntries: z.array(buildLogSchema),
+    reason: z
+      .object({ message: z.string(), step: z.string().optional(), logEntries: z.array(buildLogSchema) })
+      .optional(),
+  })
+  .register(schemaNames, { id: 'BuildStatus' });
+const templateTagSchema = z
+  .object({ tag: z.string(), buildID: z.string(), createdAt: moment })
+  .register(schemaNames, { id: 'TemplateTag' });
+
 /** What the routes about templates work with. */
 export interface TemplateServices {
   catalog: TemplateCatalog;
@@ -115,7 +150,7 @@ export function templateRoutes({
       method: 'get',
       path: '/templates',
       summary: 'List templates',
-      status: 200,
+      responses: { 200: z.array(templateSchema) },
       handle: () => ({ body: catalog.list().map(summary) }),
     }),
     route({
@@ -123,7 +158,7 @@ export function templateRoutes({
       path: '/v2/templates',
       summary: 'List templates by pages',
       query: z.object(pageFields),
-      status: 200,
+      responses: { 200: z.array(templateSchema) },
       handle: ({ query }) => page(catalog.list(), query, (one) => one.templateID, summary),
     }),
     // Before the paths with an id, which would take "tags" for one.
@@ -132,7 +167,7 @@ export function templateRoutes({
       path: '/templates/tags',
       summary: 'Give tags to the build another tag means',
       body: z.strictObject({ target: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
-      status: 201,
+      responses: { 201: z.object({ buildID: z.string(), tags: texts }) },
       handle: ({ body }) => {
         const { template: found, build } = catalog.resolve(body.target);
         catalog.tag(found, body.tags, build.buildID);
@@ -144,7 +179,7 @@ export function templateRoutes({
       path: '/templates/tags',
       summary: 'Take tags away',
       body: z.strictObject({ name: z.string(), tags: z.array(tagSchema).min(1).max(64) }),
-      status: 204,
+      responses: { 204: undefined },
       handle: ({ body }) => {
         const found = catalog.get(body.name);
         if (found.names.includes('base'))
@@ -157,7 +192,7 @@ export function templateRoutes({
       method: 'get',
       path: '/templates/aliases/{alias}',
       summary: 'Find a template by its name',
-      status: 200,
+      responses: { 200: z.object({ templateID: z.string(), public: z.boolean() }) },
       handle: ({ params }) => {
         const { name } = parseReference(params.alias ?? '');
         const found = catalog.get(name);
@@ -168,14 +203,14 @@ export function templateRoutes({
       method: 'get',
       path: '/templates/{templateID}',
       summary: 'Read about a template and its builds',
-      status: 200,
+      responses: { 200: templateWithBuildsSchema },
       handle: ({ params }) => ({ body: withBuilds(template(params)) }),
     }),
     route({
       method: 'delete',
       path: '/templates/{templateID}',
       summary: 'Delete a template',
-      status: 204,
+      responses: { 204: undefined },
       handle: async ({ params }) => {
         await remove(template(params));
         return {};
@@ -186,7 +221,7 @@ export function templateRoutes({
       path: '/v3/templates',
       summary: 'Ask for a build of a new or known template',
       body: newBuildSchema,
-      status: 202,
+      responses: { 202: requestedBuildSchema },
       handle: ({ body }) => {
         const reference = body.name ?? body.alias;
         if (!reference) throw new HostError(400, 'body.name: is missing.');
@@ -216,7 +251,7 @@ export function templateRoutes({
       method: 'get',
       path: '/templates/{templateID}/files/{hash}',
       summary: 'Ask where to upload the files of a COPY step',
-      status: 201,
+      responses: { 201: z.object({ present: z.boolean(), url: z.string() }) },
       handle: ({ params }) => {
         const { templateID } = template(params);
         const hash = params.hash ?? '';
@@ -228,7 +263,7 @@ export function templateRoutes({
       path: '/v2/templates/{templateID}/builds/{buildID}',
       summary: 'Start a build',
       body: startBuildSchema,
-      status: 202,
+      responses: { 202: undefined },
       handle: async ({ params, body }) => {
         await requireRoom();
         const build = buildOf(params);
@@ -246,7 +281,7 @@ export function templateRoutes({
         logsOffset: z.coerce.number().int().min(0).default(0),
         limit: z.coerce.number().int().min(0).max(100).default(100),
       }),
-      status: 200,
+      responses: { 200: buildStatusSchema },
       handle: ({ params, query }) => {
         const build = buildOf(params);
         const entries = logs.read(build.buildID, { offset: query.logsOffset, limit: query.limit });
@@ -272,7 +307,7 @@ export function templateRoutes({
         direction: z.enum(['forward', 'backward']).default('forward'),
         level: z.enum(logLevels).default('debug'),
       }),
-      status: 200,
+      responses: { 200: z.object({ logs: z.array(buildLogSchema) }) },
       handle: ({ params, query: { cursor, limit, direction, level } }) => {
         const backward = direction === 'backward';
         const levels = new Set(logLevels.slice(logLevels.indexOf(level)));
@@ -290,7 +325,7 @@ export function templateRoutes({
         path,
         summary: 'Say whether a template is public',
         body: z.strictObject({ public: z.boolean().optional() }),
-        status: 200,
+        responses: { 200: z.object({ names: texts }) },
         handle: ({ params, body }) => {
           const found = template(params);
           if (body.public !== undefined) catalog.describe(found, { public: body.public });
@@ -302,7 +337,7 @@ export function templateRoutes({
       method: 'get',
       path: '/templates/{templateID}/tags',
       summary: 'List the tags of a template',
-      status: 200,
+      responses: { 200: z.array(templateTagSchema) },
       handle: ({ params }) => ({
         body: Object.entries(template(params).tags).map(([tag, meaning]) => ({ tag, ...meaning })),
       }),
@@ -312,7 +347,7 @@ export function templateRoutes({
       path: '/x/templates/{templateID}/metadata',
       summary: 'Say something about a template, such as the config of the agent in it',
       body: z.record(z.string(), z.unknown()),
-      status: 204,
+      responses: { 204: undefined },
       handle: ({ params, body }) => {
         policyOf(body);
         catalog.describe(template(params), { metadata: body });
@@ -320,62 +355,4 @@ export function templateRoutes({
       },
     }),
   ];
-}
-
-function latest(template: Template): Build {
-  const build = template.builds.at(-1);
-  if (!build) throw new Error('A template has no build.');
-  return build;
-}
-
-function common(template: Template): Record<string, unknown> {
-  return {
-    templateID: template.templateID,
-    names: template.names,
-    aliases: template.names,
-    public: template.public,
-    createdAt: template.createdAt,
-    updatedAt: template.updatedAt,
-    lastSpawnedAt: template.lastSpawnedAt ?? null,
-    spawnCount: template.spawnCount,
-    metadata: template.metadata,
-  };
-}
-
-function summary(template: Template): Record<string, unknown> {
-  const build = latest(template);
-  return {
-    ...common(template),
-    buildID: build.buildID,
-    buildStatus: build.status,
-    buildCount: template.builds.length,
-    cpuCount: build.cpuCount,
-    memoryMB: build.memoryMB,
-    diskSizeMB: diskOf(template, build),
-    envdVersion,
-    createdBy: null,
-    // Ours: what a list says of a template is to be no less than what a look at it says.
-    builds: [buildView(template, build)],
-  };
-}
-
-function withBuilds(template: Template): Record<string, unknown> {
-  return {
-    ...common(template),
-    builds: template.builds.map((build) => buildView(template, build)),
-  };
-}
-
-function buildView(template: Template, build: Build): Record<string, unknown> {
-  return {
-    buildID: build.buildID,
-    status: build.status,
-    createdAt: build.createdAt,
-    updatedAt: build.finishedAt ?? build.createdAt,
-    finishedAt: build.finishedAt,
-    cpuCount: build.cpuCount,
-    memoryMB: build.memoryMB,
-    diskSizeMB: diskOf(template, build),
-    envdVersion,
-  };
 }

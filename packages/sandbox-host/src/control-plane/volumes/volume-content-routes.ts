@@ -7,6 +7,7 @@ import { discardUnread } from '../../http/discard-unread.js';
 import { fileResponse } from '../../http/file-response.js';
 import type { VolumeCatalog } from '../../volumes/volume-catalog.js';
 import { type Call, type Route, route } from '../route.js';
+import { moment, schemaNames } from '../schemas.js';
 
 const pathSchema = z
   .string()
@@ -24,6 +25,22 @@ const writeQuery = z.object({
   force: z.enum(['true', 'false']).optional(),
 });
 const pathQuery = z.object({ path: pathSchema });
+
+const entrySchema = z
+  .object({
+    name: z.string(),
+    path: z.string(),
+    type: z.enum(['file', 'directory', 'symlink', 'unknown']),
+    size: z.int(),
+    mode: z.int(),
+    uid: z.int(),
+    gid: z.int(),
+    atime: moment,
+    mtime: moment,
+    ctime: moment,
+    target: z.string().optional(),
+  })
+  .register(schemaNames, { id: 'VolumeEntry' });
 
 /** The files of volumes, for whoever has a volume's token. */
 export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
@@ -44,7 +61,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       path: '/volumecontent/{volumeID}/dir',
       summary: 'List what is in a directory of a volume',
       query: pathQuery.extend({ depth: inQuery(z.int().min(1)) }),
-      status: 200,
+      responses: { 200: z.array(entrySchema) },
       handle: async ({ query, signal, ...call }) => {
         const entries = await open(call).list(query.path, query.depth ?? 1, signal);
         return { body: entries.map(view) };
@@ -56,7 +73,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       path: '/volumecontent/{volumeID}/dir',
       summary: 'Make a directory in a volume, with force also those above it',
       query: writeQuery,
-      status: 201,
+      responses: { 201: entrySchema },
       handle: async ({ query: { path, force, ...attributes }, ...call }) => ({
         body: view(await open(call).makeDirectory(path, { ...attributes, force: force === 'true' })),
       }),
@@ -67,7 +84,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       path: '/volumecontent/{volumeID}/path',
       summary: 'Read about a file or directory of a volume',
       query: pathQuery,
-      status: 200,
+      responses: { 200: entrySchema },
       handle: async ({ query, ...call }) => ({ body: view(await open(call).stat(query.path)) }),
     }),
     route({
@@ -77,7 +94,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       summary: 'Change whose a file or directory of a volume is, and its mode',
       query: pathQuery,
       body: z.strictObject({ uid: userId.optional(), gid: userId.optional(), mode: mode.optional() }),
-      status: 200,
+      responses: { 200: entrySchema },
       handle: async ({ query, body, ...call }) => ({
         body: view(await open(call).change(query.path, body)),
       }),
@@ -88,7 +105,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       path: '/volumecontent/{volumeID}/path',
       summary: 'Remove a file or a whole directory of a volume',
       query: pathQuery,
-      status: 204,
+      responses: { 204: undefined },
       handle: async ({ query, ...call }) => {
         await open(call).remove(query.path);
         return {};
@@ -100,7 +117,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       path: '/volumecontent/{volumeID}/file',
       summary: 'Read a file of a volume',
       query: pathQuery,
-      status: 200,
+      responses: { 200: '*/*', 206: '*/*', 304: undefined, 416: undefined },
       handle: async ({ query, ...call }) => {
         const file = await open(call).read(query.path);
         const { incoming } = call.context.env;
@@ -124,7 +141,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
       summary: 'Write a file of a volume; one that is there only with force',
       query: writeQuery,
       upload: true,
-      status: 201,
+      responses: { 201: entrySchema },
       handle: async ({ query: { path, force, ...attributes }, ...call }) => {
         const files = open(call);
         const entry = await discardUnread(call.context.env.incoming, (content) =>
@@ -136,7 +153,7 @@ export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
   ];
 }
 
-function view({ accessedAt, modifiedAt, changedAt, ...entry }: VolumeEntry): Record<string, unknown> {
+function view({ accessedAt, modifiedAt, changedAt, ...entry }: VolumeEntry): z.output<typeof entrySchema> {
   return {
     ...entry,
     atime: accessedAt.toISOString(),
