@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs tests on Debian's own kernel, with nothing but control groups of version 2, in a virtual machine that is gone
-# afterwards: scripts/in-a-virtual-machine.sh packages/sandbox-host/test/limits.test.ts …
+# afterwards: scripts/in-a-virtual-machine.sh packages/engine-linux/test/conformance.test.ts …
 #
 # Needs root on a Debian or Ubuntu machine, its packages qemu-system-x86, mmdebstrap and e2fsprogs, and a checkout that
 # `npm test` has set up. Arguments go to vitest. Prints what the tests print, and fails when they do. The guest has no
@@ -24,7 +24,7 @@ case $accel in
 esac
 
 if [ "$#" -eq 0 ] && [ -z "${COMMAND:-}" ]; then
-  echo "Say which test files, for example: $0 packages/sandbox-host/test/limits.test.ts" >&2
+  echo "Say which test files, for example: $0 packages/engine-linux/test/conformance.test.ts" >&2
   exit 2
 fi
 for need in qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs; do

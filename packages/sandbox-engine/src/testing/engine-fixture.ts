@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll } from 'vitest';
 import type { Engine, EngineSandbox, ExitStatus, Image, Limits, StartOptions } from '../engine.js';
@@ -63,7 +63,14 @@ export function useEngine<E extends ClosableEngine>(startEngine: StartEngine<E>)
   };
 }
 
-/** Runs a script in a sandbox to its end. */
+/** Where programs lie in sandboxes, in those without files of their own too. */
+export const searchPath: string = [
+  '/opt/node/bin',
+  dirname(process.execPath),
+  '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin',
+].join(':');
+
+/** Runs a script in a sandbox to its end, in the home of `user`. */
 export async function runIn(
   sandbox: EngineSandbox,
   script: string,
@@ -72,7 +79,7 @@ export async function runIn(
   const child = await sandbox.exec({
     cmd: '/bin/bash',
     args: ['-c', script],
-    env: { PATH: '/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', HOME: '/home/user' },
+    env: { PATH: searchPath, HOME: '/home/user' },
     cwd: '/',
     user,
     stdin: false,
