@@ -247,12 +247,12 @@ export class PortableApp {
   }
 
   async #prepare(): Promise<void> {
-    const { config, work, ledger } = this.#services;
+    const { config, work, idempotencyStore } = this.#services;
     if (config.enableMetrics) {
       this.#services.metrics = await this.#platform?.createMetrics({
         active: () => work.size,
-        ledgerEntries: () => ledger.size,
-        ledgerBytes: () => ledger.bytes,
+        idempotencyEntries: () => idempotencyStore.size,
+        idempotencyBytes: () => idempotencyStore.bytes,
       });
     }
     await this.#lifespan.start();

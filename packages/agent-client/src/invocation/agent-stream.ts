@@ -1,7 +1,7 @@
-import { AnswerReader } from './answer-reader.js';
 import type { Call } from './call.js';
 import { plainFrames, toEventResponse, toReadableStream } from './event-stream.js';
 import type { InvocationSummary } from './response.js';
+import { ResponseReader } from './response-reader.js';
 
 /**
  * The values of an agent's response, as they come. It can be read once, in one way: by `for await`, `text()`, `collect()`,
@@ -18,7 +18,7 @@ import type { InvocationSummary } from './response.js';
 export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposable {
   readonly invocationId: string;
   readonly requestId: string;
-  readonly #reader: AnswerReader;
+  readonly #reader: ResponseReader;
   readonly #convert: (value: unknown) => T | Promise<T>;
   readonly #response: Promise<InvocationSummary>;
   #settle: { resolve: (summary: InvocationSummary) => void; reject: (reason: unknown) => void } | undefined;
@@ -32,7 +32,7 @@ export class AgentStream<T = unknown> implements AsyncIterable<T>, AsyncDisposab
   constructor(call: Call, convert: (value: unknown) => T | Promise<T>) {
     this.invocationId = call.invocationId;
     this.requestId = call.requestId;
-    this.#reader = new AnswerReader(call);
+    this.#reader = new ResponseReader(call);
     this.#convert = convert;
     this.#response = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };

@@ -1,5 +1,5 @@
 import { encodeFrame, heartbeatFrame } from '@sandpiper/protocol';
-import { toldOutside } from './told-outside.js';
+import { publicError } from './public-error.js';
 
 /** After this much silence a heartbeat goes out, so that nothing on the way takes quiet for death. */
 const heartbeatMs = 15_000;
@@ -47,7 +47,7 @@ export async function* plainFrames(values: AsyncIterable<unknown>): AsyncGenerat
   try {
     for await (const value of values) yield encodeFrame(JSON.stringify(value));
   } catch (error) {
-    yield encodeFrame(JSON.stringify(toldOutside(error)));
+    yield encodeFrame(JSON.stringify(publicError(error)));
   }
 }
 

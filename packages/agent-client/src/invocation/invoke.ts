@@ -1,12 +1,12 @@
-import { AnswerReader } from './answer-reader.js';
 import type { Call } from './call.js';
 import { checkOutput, type OutputSchema } from './output-schema.js';
 import { tooLong } from './read-text.js';
 import type { InvocationResponse } from './response.js';
+import { ResponseReader } from './response-reader.js';
 
 /** Sees a call through to its whole answer; the values of a stream become the list of them. */
 export async function invoke(call: Call, output?: OutputSchema<unknown>): Promise<InvocationResponse> {
-  const reader = new AnswerReader(call);
+  const reader = new ResponseReader(call);
   const { maxResponseBytes } = call.settings;
   try {
     const values: unknown[] = [];

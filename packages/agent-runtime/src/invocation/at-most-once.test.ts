@@ -3,7 +3,7 @@ import { agent } from '../../test/agent.js';
 import { eachServer, json, post, type Send } from '../../test/each-server.js';
 import { eventually } from '../../test/eventually.js';
 import type { RuntimeConfig } from '../config.js';
-import { ForgottenKeys } from './ledger/forgotten-keys.js';
+import { ForgottenKeys } from './idempotency/forgotten-keys.js';
 
 const resumable = { 'x-stream-protocol': 'resumable-1' };
 const keyed = (key: string, more: Record<string, string> = {}): Record<string, string> => ({

@@ -6,7 +6,7 @@ import type { Sink } from '../http/sink.js';
 import { toJson } from '../json/to-json.js';
 import { type FinalFrame, finalFrame } from '../stream/final-frame.js';
 import { eventStreamHeaders, Frames } from '../stream/frames.js';
-import type { Entry } from './ledger/entry.js';
+import type { Entry } from './idempotency/entry.js';
 import type { Answer, Outcome } from './outcome.js';
 import { attach, expired, type ReplyOptions, subscribeToValues, unlessRefused } from './reply-to-caller.js';
 

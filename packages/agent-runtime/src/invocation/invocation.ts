@@ -15,7 +15,7 @@ import { LogWriter } from '../stream/log-writer.js';
 import { Pump } from '../stream/pump.js';
 import { type AnyIterator, readerIterator, toIterator } from '../stream/to-iterator.js';
 import { type InvocationSpan, startSpan } from '../trace/invocation-span.js';
-import type { Entry } from './ledger/entry.js';
+import type { Entry } from './idempotency/entry.js';
 import type { Outcome } from './outcome.js';
 import type { Services } from './services.js';
 import { isUnwanted, timedOut } from './termination-reasons.js';
@@ -128,7 +128,7 @@ export class Invocation {
   }
 
   #openValues(iterator: AnyIterator): void {
-    const log = this.#services.ledger.createLog<string, FinalFrame>(this.#entry.isRecorded);
+    const log = this.#services.idempotencyStore.createLog<string, FinalFrame>(this.#entry.isRecorded);
     const start = this.#starter(iterator, log, {
       item: toJson,
       end: (failure, seconds) => finalFrame(this.#call, seconds, { failure, usage: usageOf(this.#context) }),
@@ -148,7 +148,9 @@ export class Invocation {
       this.#release();
       return;
     }
-    const log = this.#services.ledger.createLog<Uint8Array, Failure | undefined>(this.#entry.isRecorded);
+    const log = this.#services.idempotencyStore.createLog<Uint8Array, Failure | undefined>(
+      this.#entry.isRecorded,
+    );
     const start = this.#starter(readerIterator(body), log, { item: bytesOf, end: (failure) => failure });
     this.#isOpen = true;
     this.#entry.open({ kind: 'body', status, headers, log, start, bytes: 0, forget: log.forget.bind(log) });
@@ -188,7 +190,7 @@ export class Invocation {
   #settle(failure: Failure | undefined, seconds: number): void {
     clearTimeout(this.#deadline);
     const state = this.#stateAfter(failure);
-    this.#services.ledger.end(this.#entry, state);
+    this.#services.idempotencyStore.end(this.#entry, state);
     const errorType = failure && this.#logFailure(failure.error);
     this.#services.metrics?.ended(state, errorType, seconds);
     this.#span?.end(failure?.error instanceof Error ? failure.error : undefined);

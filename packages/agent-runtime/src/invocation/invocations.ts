@@ -18,8 +18,8 @@ import { toJson } from '../json/to-json.js';
 import { eventStreamHeaders } from '../stream/frames.js';
 import { describeEntry, eventsReply } from './entry-view.js';
 import { fingerprint } from './fingerprint.js';
+import type { Entry } from './idempotency/entry.js';
 import { Invocation } from './invocation.js';
-import type { Entry } from './ledger/entry.js';
 import type { Outcome } from './outcome.js';
 import { expired, type ReplyOptions, replyToCaller } from './reply-to-caller.js';
 import type { Services } from './services.js';
@@ -91,7 +91,7 @@ export class Invocations {
   events(call: Call): Reply {
     const id = call.invocationId;
     const replyOptions: ReplyOptions = { ...this.#replyOptions(call), resumable: true };
-    if (replyOptions.after !== undefined && !this.#services.ledger.find(id)) throw expired(id);
+    if (replyOptions.after !== undefined && !this.#services.idempotencyStore.find(id)) throw expired(id);
     const entry = this.#find(id);
     // Who asks for the head only does not wait for the invocation, and keeps none going.
     if (call.incoming.method === 'HEAD') {
@@ -108,9 +108,9 @@ export class Invocations {
   }
 
   #find(id: string): Entry<Outcome> {
-    const { ledger } = this.#services;
-    const entry = ledger.find(id);
-    if (!entry && ledger.forgottenKeys.find(id) !== undefined) throw expired(id);
+    const { idempotencyStore } = this.#services;
+    const entry = idempotencyStore.find(id);
+    if (!entry && idempotencyStore.forgottenKeys.find(id) !== undefined) throw expired(id);
     if (!entry) throw new RequestError(404, refusals.notFound, `No invocation ${id} is known.`);
     return entry;
   }
@@ -134,14 +134,15 @@ export class Invocations {
   /** The invocation that the caller's key already headerNames. */
   #known({ call, replyOptions, attempt }: RunRequest, print: string | undefined): Entry<Outcome> | undefined {
     const { invocationId: id } = call;
-    const { ledger } = this.#services;
+    const { idempotencyStore } = this.#services;
     if (print !== undefined) {
-      const entry = ledger.find(id);
-      const known = entry?.fingerprint ?? ledger.forgottenKeys.find(id);
+      const entry = idempotencyStore.find(id);
+      const known = entry?.fingerprint ?? idempotencyStore.forgottenKeys.find(id);
       if (known !== undefined && !print.startsWith(known)) throw keyReused(id);
       if (entry?.fingerprint !== undefined) return entry;
       // It ran before; or this is a retry, and that it ran may be what was forgotten.
-      if (known !== undefined || (attempt > 1 && !ledger.forgottenKeys.isComplete)) throw expired(id);
+      if (known !== undefined || (attempt > 1 && !idempotencyStore.forgottenKeys.isComplete))
+        throw expired(id);
     }
     // It asks to go on with what is not known here: to run it now might run it twice.
     if (replyOptions.after !== undefined) throw expired(id);
@@ -154,9 +155,9 @@ export class Invocations {
     print: string | undefined,
   ): Entry<Outcome> {
     this.#admit();
-    const { config, ledger } = this.#services;
+    const { config, idempotencyStore } = this.#services;
     const cancellation = new Cancellation();
-    const entry = ledger.begin({
+    const entry = idempotencyStore.begin({
       id: call.invocationId,
       fingerprint: print,
       isRecorded: print !== undefined || replyOptions.resumable,

@@ -3,7 +3,7 @@ import type { ReplyHeaders } from '../http/response-headers.js';
 import type { EventLog } from '../stream/event-log.js';
 import type { Failure } from '../stream/failure.js';
 import type { FinalFrame } from '../stream/final-frame.js';
-import type { Remembered } from './ledger/ledger.js';
+import type { Remembered } from './idempotency/idempotency-store.js';
 
 /** What comes of an invocation: what each of its callers is answered with. */
 export type Outcome = Answer | Values | Body;

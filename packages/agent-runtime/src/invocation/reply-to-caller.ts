@@ -6,7 +6,7 @@ import type { Sink } from '../http/sink.js';
 import type { Subscription } from '../stream/event-log.js';
 import { bytesSubscriber, eventStreamHeaders, Frames } from '../stream/frames.js';
 import type { Subscriber } from '../stream/subscriber.js';
-import type { Entry } from './ledger/entry.js';
+import type { Entry } from './idempotency/entry.js';
 import type { Body, Outcome, Values } from './outcome.js';
 
 /** What one caller asked for: which kind of stream, and from where on. */

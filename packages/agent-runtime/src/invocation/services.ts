@@ -3,13 +3,13 @@ import type { ResolvedConfig } from '../config.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { Tasks } from '../work/tasks.js';
 import { Work } from '../work/work.js';
-import { Ledger } from './ledger/ledger.js';
+import { IdempotencyStore } from './idempotency/idempotency-store.js';
 import type { Outcome } from './outcome.js';
 
 /** What invocations share: the parts of the app that they run in. */
 export interface Services {
   readonly config: ResolvedConfig;
-  readonly ledger: Ledger<Outcome>;
+  readonly idempotencyStore: IdempotencyStore<Outcome>;
   readonly work: Work;
   readonly tasks: Tasks;
   readonly log: Logger;
@@ -27,7 +27,7 @@ export function createServices(config: ResolvedConfig, log: Logger): Services {
     config,
     log,
     work,
-    ledger: new Ledger(config.retention),
+    idempotencyStore: new IdempotencyStore(config.retention),
     tasks: new Tasks(work, log),
     metrics: undefined,
     // Made when it is first asked for: Workers give no random numbers before the first request.

@@ -34,9 +34,9 @@ describe('metrics', () => {
         agent_runtime_time_to_first_byte_seconds_count: 3,
         agent_runtime_stream_events_total: 3,
         agent_runtime_active: 0,
-        agent_runtime_ledger_entries: 3,
+        agent_runtime_idempotency_entries: 3,
       });
-      expect(read.agent_runtime_ledger_bytes).toBeGreaterThan(0);
+      expect(read.agent_runtime_idempotency_bytes).toBeGreaterThan(0);
       // Asking changes nothing.
       expect(await samples(send)).toEqual(read);
     },

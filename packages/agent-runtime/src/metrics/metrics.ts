@@ -19,8 +19,8 @@ export interface Metrics {
 export interface Gauges {
   /** How many invocations and background tasks run. */
   active(): number;
-  /** How many invocations the ledger knows. */
-  ledgerEntries(): number;
+  /** How many invocations the idempotency store knows. */
+  idempotencyEntries(): number;
   /** How many bytes it holds. */
-  ledgerBytes(): number;
+  idempotencyBytes(): number;
 }

@@ -43,8 +43,12 @@ export async function prometheusMetrics(gauges: Gauges): Promise<Metrics> {
     },
   });
   gauge('agent_runtime_active', 'Invocations and background tasks that run.', gauges.active);
-  gauge('agent_runtime_ledger_entries', 'Invocations that are remembered.', gauges.ledgerEntries);
-  gauge('agent_runtime_ledger_bytes', 'Bytes of results and events that are remembered.', gauges.ledgerBytes);
+  gauge('agent_runtime_idempotency_entries', 'Invocations that are remembered.', gauges.idempotencyEntries);
+  gauge(
+    'agent_runtime_idempotency_bytes',
+    'Bytes of results and events that are remembered.',
+    gauges.idempotencyBytes,
+  );
 
   function gauge(name: string, help: string, read: () => number): void {
     new Gauge({

@@ -1,8 +1,8 @@
 import { headers, resumableStream } from '@sandpiper/protocol';
 import type { TransportResponse } from '../../transport/transport.js';
 import { concatenate, toText } from '../bytes.js';
-import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
 import { createLinesDecoder } from './lines-decoder.js';
+import type { AnswerSink, ResponseDecoder } from './response-decoder.js';
 import { createPlainDecoder, createResumableDecoder, type StreamPosition } from './sse-decoder.js';
 import { createWholeDecoder, type WholeOptions } from './whole-decoder.js';
 
@@ -18,7 +18,7 @@ export function chooseDecoder(
   sink: AnswerSink,
   position: StreamPosition,
   maxBytes: number,
-): AnswerDecoder {
+): ResponseDecoder {
   const type = response.header('content-type') ?? '';
   if (type.includes('text/event-stream')) {
     return isResumable(response) ? createResumableDecoder(sink, position) : createPlainDecoder(sink);
@@ -36,10 +36,10 @@ const looksLikeEvents = /^\uFEFF?(data|event|id|retry)?:/;
 /** The first bytes that such a beginning can have: `:`, `d`, `e`, `i`, `r`, and that of a byte order mark. */
 const firstOfEvents: ReadonlySet<number | undefined> = new Set([0x3a, 0x64, 0x65, 0x69, 0x72, 0xef]);
 
-function createSniffingDecoder(sink: AnswerSink, options: WholeOptions): AnswerDecoder {
+function createSniffingDecoder(sink: AnswerSink, options: WholeOptions): ResponseDecoder {
   let head: Uint8Array = new Uint8Array();
-  let chosen: AnswerDecoder | undefined;
-  const choose = (): AnswerDecoder => {
+  let chosen: ResponseDecoder | undefined;
+  const choose = (): ResponseDecoder => {
     const events = firstOfEvents.has(head[0]) && looksLikeEvents.test(toText([head]));
     chosen = events ? createPlainDecoder(sink) : createWholeDecoder(sink, options);
     chosen.push(head);

@@ -1,5 +1,5 @@
 import type { ErrorPayload } from '@sandpiper/protocol';
-import type { AnswerSink } from './answer-decoder.js';
+import type { AnswerSink } from './response-decoder.js';
 
 /**
  * For streams of agents that have no frame of their own for an error: a value that looks like one is an error only when

@@ -1,13 +1,13 @@
 import { TransportFailure } from '../../transport/transport.js';
-import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
 import { readingFinalError } from './final-error.js';
 import { parseLast, parseOrText } from './parse-or-text.js';
+import type { AnswerSink, ResponseDecoder } from './response-decoder.js';
 
 /** The longest line that is waited for, in characters; the same bound as for a frame. */
 const maxLineLength = 16 * 1024 * 1024;
 
 /** `application/x-ndjson`: a value a line. */
-export function createLinesDecoder(reader: AnswerSink): AnswerDecoder {
+export function createLinesDecoder(reader: AnswerSink): ResponseDecoder {
   const sink = readingFinalError(reader);
   const text = new TextDecoder();
   let rest = '';

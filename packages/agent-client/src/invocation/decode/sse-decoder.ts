@@ -2,9 +2,9 @@ import { createFrameDecoder, donePayloadSchema, errorPayloadSchema, type Frame }
 import { describeBody } from '../../describe-body.js';
 import { TransportFailure } from '../../transport/transport.js';
 import { concatenate, toText } from '../bytes.js';
-import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
 import { readingFinalError } from './final-error.js';
 import { parseLast, parseOrText } from './parse-or-text.js';
+import type { AnswerSink, ResponseDecoder } from './response-decoder.js';
 
 /** How far a resumable stream has been read; outlives the connections it takes. */
 export interface StreamPosition {
@@ -21,7 +21,7 @@ const headLength = 4096;
 const lineOfEvents = /^\uFEFF?((data|event|id|retry)(:|$)|:)/m;
 
 /** Server-sent events of an agent that knows nothing of our protocol: ours without resume, AgentCore's, any other. */
-export function createPlainDecoder(reader: AnswerSink): AnswerDecoder {
+export function createPlainDecoder(reader: AnswerSink): ResponseDecoder {
   const sink = readingFinalError(reader);
   let ended = false;
   let isEvents = false;
@@ -70,7 +70,7 @@ export function createPlainDecoder(reader: AnswerSink): AnswerDecoder {
 }
 
 /** Our own numbered frames (docs/wire-protocol.md, "Resumable frames"): each once and in order, and no end without `done` or `error`. */
-export function createResumableDecoder(sink: AnswerSink, position: StreamPosition): AnswerDecoder {
+export function createResumableDecoder(sink: AnswerSink, position: StreamPosition): ResponseDecoder {
   let ended = false;
   const frames = createFrameDecoder({
     onHeartbeat: () => sink.alive(),

@@ -1,8 +1,8 @@
 import { TransportFailure } from '../../transport/transport.js';
 import { toText } from '../bytes.js';
 import { tooLong } from '../read-text.js';
-import type { AnswerDecoder, AnswerSink } from './answer-decoder.js';
 import { parseOrText } from './parse-or-text.js';
+import type { AnswerSink, ResponseDecoder } from './response-decoder.js';
 
 /** What is said of a response before its bytes are read. */
 export interface WholeOptions {
@@ -14,7 +14,7 @@ export interface WholeOptions {
 }
 
 /** An answer that is no stream: JSON, or a text. */
-export function createWholeDecoder(sink: AnswerSink, options: WholeOptions): AnswerDecoder {
+export function createWholeDecoder(sink: AnswerSink, options: WholeOptions): ResponseDecoder {
   const { maxBytes, expected, mayBeEmpty } = options;
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -4,8 +4,8 @@ import { StreamInterruptedError } from '../errors/stream-interrupted-error.js';
 import type { ResponseBody } from '../transport/transport.js';
 import { AttemptFailure } from './attempt-failure.js';
 import type { Call } from './call.js';
-import type { AnswerDecoder, AnswerSink } from './decode/answer-decoder.js';
 import { chooseDecoder, isResumable } from './decode/choose-decoder.js';
+import type { AnswerSink, ResponseDecoder } from './decode/response-decoder.js';
 import {
   asEnvelope,
   type InvocationFacts,
@@ -23,7 +23,7 @@ const defaultIdleTimeoutMs = 60_000;
 type Ending = { summary: InvocationSummary } | { error: unknown };
 
 /** Follows one call's answer through as many connections as it takes, and gives out its values once and in order. */
-export class AnswerReader implements AnswerSink {
+export class ResponseReader implements AnswerSink {
   /** Whether the answer is a stream of values, not one whole; known once something was read. */
   streamed = true;
   /** How many bytes have come, over all connections. */
@@ -33,7 +33,7 @@ export class AnswerReader implements AnswerSink {
   #values: unknown[] = [];
   #next = 0;
   #ending: Ending | undefined;
-  #connection: { body: ResponseBody; decoder: AnswerDecoder } | undefined;
+  #connection: { body: ResponseBody; decoder: ResponseDecoder } | undefined;
   /** Whether the answer, in the attempt that got furthest, was a stream that can be taken up where it was cut. */
   #resumable = false;
   #anyValue = false;
@@ -136,7 +136,7 @@ export class AnswerReader implements AnswerSink {
     }
   }
 
-  async #connect(): Promise<{ body: ResponseBody; decoder: AnswerDecoder }> {
+  async #connect(): Promise<{ body: ResponseBody; decoder: ResponseDecoder }> {
     // Once an answer was seen to begin, the agent is asked for the rest of it, and never to start again.
     const response = await this.#call.send(this.#resumable ? this.#position.lastEventId : undefined);
     const { settings } = this.#call;

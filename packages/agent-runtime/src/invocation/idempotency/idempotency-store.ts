@@ -28,7 +28,7 @@ const shareKept = 15 / 16;
  * same key join the first or repeat its response, instead of running the handler again (docs/wire-protocol.md, "At most once"). When a
  * response is forgotten its key is not.
  */
-export class Ledger<Outcome extends Remembered> {
+export class IdempotencyStore<Outcome extends Remembered> {
   readonly #entries = new Map<string, Entry<Outcome>>();
   // In the order in which they ended, so the first is the next to be forgotten.
   readonly #ended = new Set<Entry<Outcome>>();

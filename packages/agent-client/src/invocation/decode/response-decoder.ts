@@ -15,7 +15,7 @@ export interface AnswerSink {
 }
 
 /** Turns the bytes of one response into what they mean. */
-export interface AnswerDecoder {
+export interface ResponseDecoder {
   push(bytes: Uint8Array): void;
   /**
    * The response ended as HTTP sees it.
