@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { type StartEngine, useEngine } from '../testing/engine-fixture.js';
 import { unless } from '../testing/machine.js';
+import { type Adoption, describeAdoption } from './adoption.js';
 import { describeCapabilities } from './capabilities.js';
 import { describeCommands } from './commands.js';
 import { describeDisk } from './disk.js';
@@ -14,6 +15,8 @@ import { describeVolumes } from './volumes.js';
 export interface DescribeEngineOptions {
   /** Why the engine cannot run on this machine: then everything is skipped, with this reason. */
   obstacle?: string | undefined;
+  /** For engines whose sandboxes outlive their host. Default: it is not tested what becomes of them. */
+  adoption?: Adoption | undefined;
 }
 
 /**
@@ -27,7 +30,7 @@ export interface DescribeEngineOptions {
 export function describeEngine(
   name: string,
   start: StartEngine,
-  { obstacle }: DescribeEngineOptions = {},
+  { obstacle, adoption }: DescribeEngineOptions = {},
 ): void {
   describe.skipIf(obstacle)(`the engine ${name}${unless(obstacle)}`, { timeout: 90_000 }, () => {
     const fixture = useEngine(start);
@@ -40,5 +43,6 @@ export function describeEngine(
     describeDisk(fixture);
     describeHibernation(fixture);
     describeVolumes(fixture);
+    if (adoption) describeAdoption(adoption);
   });
 }

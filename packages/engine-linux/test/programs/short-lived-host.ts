@@ -1,0 +1,4 @@
+import { beShortLivedHost } from '@sandpiper/sandbox-engine/conformance/short-lived-host';
+import { startKeeping } from '../start.js';
+
+await beShortLivedHost(startKeeping);
