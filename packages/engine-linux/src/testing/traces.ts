@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownerTag, ownerTagPattern, stateOfOwner } from '@sandpiper/sandbox-engine/owner';
 import { missingTools } from '@sandpiper/sandbox-engine/testing/machine';
 import { durableName } from '../control-groups/host-names.js';
 
@@ -73,9 +74,20 @@ export function networksOf(dataDir: string): Networks | undefined {
   };
 }
 
-/** What there is of a block of addresses on the machine: each with what tells it from a later one of its name. */
+/**
+ * What there is of a block of addresses on the machine: each with what tells it from a later one of its name. Nothing
+ * where another host that lives has taken the block meanwhile: tests run beside each other.
+ */
 export function tracesOfBlock(block: number | string | undefined): string[] {
+  const owner = ownerOfBlock(block);
+  if (owner !== undefined && owner !== ownerTag() && stateOfOwner(owner) !== 'dead') return [];
   return allTraces().filter((trace) => new RegExp(`^(sandpiper-${block}|sand${block})[- ]`).test(trace));
+}
+
+function ownerOfBlock(block: number | string | undefined): string | undefined {
+  if (missingTools('nft').length > 0) return undefined;
+  const table = linesOf('sh', '-c', 'nft list table inet "$0" 2>/dev/null || true', `sandpiper-${block}`);
+  return new RegExp(`chain owner-(${ownerTagPattern}) `).exec(table.join('\n'))?.[1];
 }
 
 /** Those of these traces that have not gone. */
