@@ -23,6 +23,8 @@ const config: ViteUserConfig = {
       'examples/*/**/*.test.{ts,mjs}',
       'scripts/**/*.test.{ts,mjs}',
     ],
+    // Every response of a host that runs in a test's process is compared with its OpenAPI document.
+    setupFiles: ['./packages/sandbox-host/test/openapi/check-every-response.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     // Generous: a busy machine takes ten times as long, and nothing that passes waits for it.
     testTimeout: 60_000,

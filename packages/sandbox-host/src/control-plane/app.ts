@@ -4,6 +4,7 @@ import { shortageOf } from '@sandpiper/sandbox-engine/shortage';
 import { type Context, Hono } from 'hono';
 import type { ApiEvents } from '../events/api-events.js';
 import { describeRoutes } from './openapi.js';
+import { publishResponses } from './publish-responses.js';
 import { type Findings, tellDecisions } from './report-decisions.js';
 import { requireKey } from './require-key.js';
 import { mount, type Route } from './route.js';
@@ -17,6 +18,7 @@ export function createApi(
   const app = new Hono<Findings>();
   const description = describeRoutes(routes);
   app.use(tellDecisions(events));
+  app.use(publishResponses(description));
   app.get('/openapi.json', (context) => context.json(description));
   app.get('/health', (context) => context.text('The sandbox host is running.'));
   for (const one of routes.filter(({ open }) => open)) mount(app, one);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
-import { routePath } from 'hono/route';
+import { matchedRoutes } from 'hono/route';
 import type { ApiEvents } from '../events/api-events.js';
 
 /** What is found out about a request on its way, for whoever is told of it. */
@@ -23,7 +23,7 @@ export function tellDecisions(events: ApiEvents): MiddlewareHandler<Findings> {
     context.res.headers.set('x-request-id', requestId);
     events.emit('decision', {
       actor: context.get('actor'),
-      action: `${context.req.method} ${pattern(context)}`,
+      action: actionOf(context),
       changes: context.req.method !== 'GET' && context.req.method !== 'HEAD',
       sandboxId: context.get('sandboxId'),
       status: context.res.status,
@@ -33,8 +33,9 @@ export function tellDecisions(events: ApiEvents): MiddlewareHandler<Findings> {
   };
 }
 
-/** The route as OpenAPI writes it; never the path itself, which may be anything. */
-function pattern(context: Context): string {
-  const path = routePath(context, -1);
-  return path === '/*' ? '(no such route)' : path.replace(/:(\w+)/g, '{$1}');
+/** The method, and the route as OpenAPI writes it; never the path itself, which may be anything. */
+export function actionOf(context: Context): string {
+  // The first that matches serves; what matches everything is middleware.
+  const path = matchedRoutes(context).find((one) => one.path !== '/*')?.path ?? '(no such route)';
+  return `${context.req.method} ${path.replace(/:(\w+)/g, '{$1}')}`;
 }
