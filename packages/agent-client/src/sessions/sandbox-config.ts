@@ -11,7 +11,7 @@ export interface SandboxConfig {
   /**
    * The memory it is limited to, as a Kubernetes quantity (`512Mi`, `1Gi`). Default: its template's. Our own host sets
    * it for a sandbox; other platforms for a template: unless that has the same, creation fails with a
-   * `SandboxCreationError`.
+   * `SandboxCreationError`. So it does when the session exists and its sandbox has another limit.
    */
   memoryLimit?: string | undefined;
   /** The processors it is limited to, as a Kubernetes quantity (`500m`, `1`); as with memory. */

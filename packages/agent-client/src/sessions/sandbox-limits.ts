@@ -33,10 +33,35 @@ export function limitHeaders({ memoryMB, cpuCount }: SandboxLimits): Record<stri
 
 /** @throws SandboxCreationError when the platform gave the sandbox other limits. */
 export function checkLimits(wanted: SandboxLimits, given: Required<SandboxLimits>, sandboxId: string): void {
-  const { memoryMB = given.memoryMB, cpuCount = given.cpuCount } = wanted;
-  if (memoryMB === given.memoryMB && cpuCount === given.cpuCount) return;
+  const other = otherLimits(wanted, given);
+  if (!other) return;
   throw new SandboxCreationError(
-    `The platform gave the sandbox ${given.memoryMB} MiB and ${given.cpuCount} CPU, not the ${memoryMB} MiB and ${cpuCount} CPU of \`config.memoryLimit\` and \`config.cpuLimit\`: it has no such limits, or sets them for a template only. Take a template that has them, or leave the options out.`,
+    `The platform gave the sandbox ${other}: it has no such limits, or sets them for a template only. Take a template that has them, or leave the options out.`,
     { sandboxId },
   );
+}
+
+/**
+ * The limits of a sandbox are set when it is created: nothing in E2B's API changes them later.
+ *
+ * @throws SandboxCreationError when a sandbox that was found has other limits than the ones asked for.
+ */
+export function checkFoundLimits(
+  wanted: SandboxLimits,
+  given: Required<SandboxLimits>,
+  sandboxId: string,
+): void {
+  const other = otherLimits(wanted, given);
+  if (!other) return;
+  throw new SandboxCreationError(
+    `The session under this name has ${other} (sandbox ${sandboxId}): close it, take another \`runtimeSessionId\` or \`idempotencyKey\`, or leave the options out.`,
+    { sandboxId },
+  );
+}
+
+/** How the given limits differ from the wanted ones; undefined when they do not. */
+function otherLimits(wanted: SandboxLimits, given: Required<SandboxLimits>): string | undefined {
+  const { memoryMB = given.memoryMB, cpuCount = given.cpuCount } = wanted;
+  if (memoryMB === given.memoryMB && cpuCount === given.cpuCount) return undefined;
+  return `${given.memoryMB} MiB and ${given.cpuCount} CPU, not the ${memoryMB} MiB and ${cpuCount} CPU of \`config.memoryLimit\` and \`config.cpuLimit\``;
 }

@@ -13,6 +13,7 @@ import { type Provisioned, provisionSandbox } from './provision-sandbox.js';
 import type { SandboxRecord } from './sandbox-api.js';
 import { SandboxHandle } from './sandbox-handle.js';
 import { labelFilter } from './sandbox-labels.js';
+import { checkFoundLimits, readLimits } from './sandbox-limits.js';
 import { SandboxSession } from './sandbox-session.js';
 import { SessionAgent } from './session-agent.js';
 import type { SessionServices } from './session-services.js';
@@ -189,10 +190,15 @@ export class SessionManager {
   /** Takes the sandbox that somebody else made, or is making, and gives it at least the life that is asked for. */
   async #join(row: SandboxRecord, templateId: string, options: CreateSessionOptions): Promise<OpenSession> {
     const lifetimeMs = options.lifetimeMs ?? options.config?.lifetimeMs;
+    const limits = readLimits(options.config ?? {});
     const opened = this.#attach(row, { ...options, lifetimeMs });
     await this.checkTemplate(opened, templateId);
     const { sandbox } = opened.agent;
     const signal = this.#orEnd(options.signal);
+    if (limits.memoryMB !== undefined || limits.cpuCount !== undefined) {
+      const { sandboxId } = row;
+      checkFoundLimits(limits, await this.#services.sandboxes.limits(sandboxId, signal), sandboxId);
+    }
     await sandbox.join(options.readyTimeoutMs ?? this.#services.readyTimeoutMs, signal);
     // A paused one gets it when it is resumed.
     if (lifetimeMs !== undefined && sandbox.status !== 'paused') await sandbox.refresh(lifetimeMs, signal);

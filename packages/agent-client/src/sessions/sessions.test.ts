@@ -10,6 +10,8 @@ import {
   type TestPlatform,
 } from '../../test/support/platform.js';
 import { AgentClientError } from '../errors/agent-client-error.js';
+import type { SandboxConfig } from './sandbox-config.js';
+import type { SandboxSession } from './sandbox-session.js';
 
 let platform: TestPlatform;
 
@@ -197,6 +199,28 @@ describe('creating a session', () => {
       },
     );
     expect(await sandboxCount()).toBe(0);
+  });
+
+  test.each(['here', 'elsewhere'])('refuses other limits than a session made %s has', async (where) => {
+    const runtimeSessionId = crypto.randomUUID();
+    const first = platform.open();
+    const made = await first.createSession('commands', { runtimeSessionId });
+    const client = where === 'here' ? first : platform.open();
+    const join = (config: SandboxConfig): Promise<SandboxSession> =>
+      client.createSession('commands', { runtimeSessionId, config });
+    for (const config of [{ memoryLimit: '256Mi' }, { memoryLimit: '512Mi', cpuLimit: '1' }]) {
+      await expect(join(config)).rejects.toMatchObject({
+        name: 'SandboxCreationError',
+        sandboxId: made.sandboxId,
+        message: expect.stringContaining('has 512 MiB and 2 CPU, not the'),
+      });
+    }
+    await expect(join({ memoryLimit: 'much' })).rejects.toMatchObject({ name: 'ValidationError' });
+    // Its own limits are no other ones, and a refusal leaves the session as it was.
+    const joined = await join({ memoryLimit: '512Mi', cpuLimit: '2' });
+    expect(joined.sandboxId).toBe(made.sandboxId);
+    expect((await made.invoke('x')).result).toEqual({ prompt: 'x' });
+    await made.close();
   });
 
   test('under an idempotency key gives the same sandbox', async () => {
