@@ -7,7 +7,7 @@ export function bearerToken(incoming: Incoming): string | undefined {
   return /^Bearer (.+)$/i.exec(incoming.header('authorization') ?? '')?.[1];
 }
 
-/** Compares in a time that tells nothing of where two texts differ, nor of how long they are. */
+/** Compares in a time that reveals nothing of where two texts differ, nor of how long they are. */
 export async function isSecret(given: string | undefined, expected: string): Promise<boolean> {
   if (given === undefined) return false;
   const [a, b] = await Promise.all([given, expected].map(digest));

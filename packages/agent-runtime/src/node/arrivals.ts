@@ -39,7 +39,7 @@ export class Arrivals {
       const before = this.#count;
       const now = performance.now();
       if (now < patientUntil) await sleep(quietMs);
-      // The event loop takes in what waits in the kernel right before it comes to this.
+      // The event loop reads what waits in the kernel right before it runs this.
       await turn();
       if (this.#count === before || now > impatientUntil) return close();
     }

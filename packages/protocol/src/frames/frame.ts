@@ -1,4 +1,4 @@
-/** The end a resumable stream comes to (docs/wire-protocol.md, "Resumable frames"). */
+/** How a resumable stream ends (docs/wire-protocol.md, "Resumable frames"). */
 export type FinalEvent = 'done' | 'error';
 
 /** One frame of a stream: the fields of a server-sent event. */
