@@ -92,8 +92,8 @@ export function watchDirectory(
       try {
         const place = openRooted(root, inside(directory), { follow: directory === '' });
         try {
-          return readdirSync(place.at, { encoding: 'buffer' }).some(
-            (name) => statOf(directory, name)?.ino === before.ino,
+          return readdirSync(place.at, { encoding: 'buffer' }).some((name) =>
+            isSameFile(statOf(directory, name), before),
           );
         } finally {
           place.close();
@@ -136,6 +136,13 @@ export function watchDirectory(
     for (const { watcher } of directories.values()) watcher.close();
     directories.clear();
   };
+}
+
+/** File systems give the inode of what was removed to what is made next; some know no time of birth. */
+function isSameFile(now: Stats | undefined, before: Stats): boolean {
+  return (
+    now?.ino === before.ino && (now.birthtimeMs === before.birthtimeMs || now.mtimeMs === before.mtimeMs)
+  );
 }
 
 /** As it is shown: for bytes that are not UTF-8 with U+FFFD. */
