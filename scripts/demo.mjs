@@ -2,7 +2,7 @@
 // so that whatever ends this process reaches the demo.
 import { setUp } from './setup.mjs';
 
-// npm runs this below a shell, which SIGTERM ends without a word to us: whoever started us has gone, so stop.
+// npm runs this below a shell, which SIGTERM ends without a word to us: the process that started us has gone, so stop.
 const parent = process.ppid;
 const watch = setInterval(() => {
   if (process.ppid === parent) return;

@@ -90,7 +90,7 @@ async function readByHand(protocol) {
   return { one: counting(events), close: () => dispatcher.close() };
 }
 
-/** So many calls, sixteen at a time. */
+/** This many calls, sixteen at a time. */
 function concurrently(one) {
   return async (count) => {
     let left = count;
@@ -104,7 +104,7 @@ function concurrently(one) {
   };
 }
 
-/** A stream of so many events, read to its end. */
+/** A stream of this many events, read to its end. */
 function counting(events) {
   return async (count) => {
     let seen = 0;
@@ -142,7 +142,7 @@ const limits = {
       peakRssMiB: mib(peak),
     };
   },
-  /** As many streams as connections, each slow, on one client. */
+  /** A slow stream for each connection, on one client. */
   async 'limits: 1,000 streams at once'() {
     const { client, session } = await openSession({ maxConnections: 1_000 });
     const before = process.memoryUsage.rss();

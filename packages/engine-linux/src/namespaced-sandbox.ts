@@ -63,7 +63,7 @@ export interface NamespacedSandboxOptions extends Omit<ChangesOptions, 'disks'> 
 const supervisorFile = 'supervisor.json';
 const groupsFile = 'control-groups.json';
 const networkFile = 'network.json';
-/** So long is waited for the end of processes that are killed. */
+/** How long to wait for the end of processes that are killed. */
 const endWithinMs = 30_000;
 
 /** Starts a sandbox with mount, process, IPC and host-name namespaces of its own. Needs root, Linux and Perl. */
@@ -223,7 +223,7 @@ function namespacedSandbox(options: NamespacedSandboxOptions, supervisor: Superv
       network
         ? { host: network.address, port }
         : dialPort(anchor + portsDirectory, port, () => sandboxPids(pid, group)),
-    // Without a network of its own, what cannot be kept to is refused before it comes here.
+    // Without a network of its own, what cannot be enforced is refused before it gets here.
     setNetwork: async (policy) => network?.setPolicy(policy),
     freeze: () => standstill.hold('caller'),
     thaw: () => standstill.release('caller'),

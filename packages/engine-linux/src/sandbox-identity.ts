@@ -13,7 +13,7 @@ export interface SandboxIdentity {
   bootId: string;
 }
 
-/** Writes what one start of a sandbox is told of itself: a sandbox that starts anew has another boot id. */
+/** Writes what one start of a sandbox knows of itself: a sandbox that starts again has another boot id. */
 export async function writeIdentity(sandboxDirectory: string, id: string): Promise<SandboxIdentity> {
   const directory = join(sandboxDirectory, 'identity');
   const bootId = join(sandboxDirectory, 'boot-id');

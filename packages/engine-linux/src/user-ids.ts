@@ -6,7 +6,7 @@ import userNamespace from './supervisor/user-namespace.pl';
 
 /** Above what Debian gives to local users and to their containers, below what systemd leaves to nobody. */
 const base = 0x1000_0000;
-/** As many users as a sandbox has, and then an owner for each sandbox's namespace, told apart by process number. */
+/** The users of a sandbox, and then an owner for each sandbox's namespace, told apart by process number. */
 const count = 0x1_0000 + 2 ** 22;
 
 const ownIds: SandboxIds = { base, user: 1_000 };

@@ -204,12 +204,12 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
     expect(await resident.tell('get', { url: `http://${address}/`, proxy })).toMatch(/^403 .*allowOut/);
     expect(refusals).toContain('else.test:443');
     expect(await reach(resident, address)).toMatch(refused);
-    // Whoever was promised no names has no use of the proxy.
+    // A sandbox that was promised no names has no use of the proxy.
     const other = await create(closed);
     expect(await other.resident.tell('tunnel', { to: 'allowed.test:443', proxy })).toMatch(/^403 /);
   });
 
-  test('has room at the proxy for only so many connections, and again when they have ended', async () => {
+  test('has room at the proxy for a limited number of connections, and again when they have ended', async () => {
     const policy = { internet: false, allowOut: ['allowed.test'], denyOut: [] };
     const [greedy, modest] = await Promise.all([create(policy), create(policy)]);
     const proxy = greedy.network.environment.http_proxy ?? '';
@@ -237,7 +237,7 @@ describeNetwork('the network of a sandbox', { timeout: 90_000 }, () => {
     [{ ...open, denyOut: ['bad.test'] }, /names can only be allowed/],
     [{ ...open, denyOut: ['1.2.3.4/33'] }, /denyOut/],
     [{ ...open, denyOut: Array.from({ length: 257 }, () => '1.2.3.4') }, /more than 256/],
-  ])('refuses rules that cannot be kept to (%#)', async (policy, message) => {
+  ])('refuses rules that cannot be enforced (%#)', async (policy, message) => {
     await expect(networks.open('refused', { policy, onRefused: () => {} })).rejects.toThrow(message);
   });
 

@@ -40,7 +40,7 @@ export interface PlainSandboxOptions {
 }
 
 /**
- * Starts a sandbox that is a private directory and processes of whoever runs the host. It keeps sandboxes apart
+ * Starts a sandbox that is a private directory and processes of the user who runs the host. It keeps sandboxes apart
  * that mean well; it holds nothing in that does not.
  */
 export async function startPlainSandbox(options: PlainSandboxOptions): Promise<EngineSandbox> {
@@ -56,7 +56,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
   const pathInside = (path: string): string =>
     path === directory || path.startsWith(`${directory}/`) ? path : join(directory, path);
   const launcher: Launcher = {
-    // Where it can be had, the end of the host is the end of its commands.
+    // Where it is available, the end of the host is the end of its commands.
     prefix: [...(options.endWithHost ? ['setpriv', '--pdeathsig', 'KILL'] : []), '/bin/sh', '-c'],
     signal: async (pid, signal) => trySignal(-pid, signal),
   };
@@ -114,7 +114,7 @@ export async function startPlainSandbox(options: PlainSandboxOptions): Promise<E
       process.ended.then(forget, forget);
       return process;
     },
-    // What cannot be kept to is refused before it comes here.
+    // What cannot be enforced is refused before it gets here.
     setNetwork: async () => {},
     dial: (port) => dialPort(ports, port, everyProcess),
     freeze: () => signalTaggedProcesses(id, groups, 'SIGSTOP'),

@@ -25,7 +25,7 @@ export function connectionBudget(limit: number = descriptorLimit()): number {
   return Math.max(Math.floor((limit - reserve - ownUse) / 2), leastConnections);
 }
 
-/** Whether so many descriptors could be opened now. Tried, since nothing tells how many there are on every system. */
+/** Whether this many descriptors could be opened now. Tried, since no call reports how many are left on every system. */
 export function haveDescriptors(count: number): boolean {
   const opened: number[] = [];
   try {

@@ -62,7 +62,7 @@ export interface Command {
   stdin: boolean;
   /** Runs it in a pseudo-terminal of this size: then there is one output, `stdout`, and always a stdin. */
   terminal?: TerminalSize | undefined;
-  /** Kept with the process as it is, for whoever adopts the sandbox. */
+  /** Kept with the process as it is, for the host that adopts the sandbox. */
   label?: string | undefined;
 }
 
@@ -83,7 +83,7 @@ export interface ExitStatus {
   outOfMemory?: boolean;
 }
 
-/** A process that runs in a sandbox. Whoever has it must read its output, or the process will wait. */
+/** A process that runs in a sandbox. Its holder must read its output, or the process will wait. */
 export interface EngineProcess {
   /** Its number as it is seen inside the sandbox. */
   pid: number;

@@ -11,7 +11,7 @@ export function ownerTag(): string {
 
 let own: string | undefined;
 
-/** The tag of what its owner has given up: of no process, so whoever comes next may take it. */
+/** The tag of what its owner has given up: of no process, so the next host may take it. */
 export function nobodysTag(): string {
   return `0-${processNamespace()}-0`;
 }

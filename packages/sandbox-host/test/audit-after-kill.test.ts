@@ -10,7 +10,7 @@ interface PoolView {
   hits: number;
 }
 
-test('a host that is killed leaves a log that holds, and its next start fills the pools anew', async () => {
+test('a host that is killed leaves a log that holds, and its next start fills the pools again', async () => {
   const { dataDir } = hosts;
   for (let round = 0; round < 3; round++) {
     const { connection, kill } = await hosts.start({ dataDir });

@@ -72,7 +72,7 @@ describeIsolated('capabilities of a host', () => {
     expect(await proveCapabilities({ ...options, start: neverStarts })).toEqual(proven);
   });
 
-  test('are not claimed by the host whose sandbox got the better of them once, and proven anew by the next', async () => {
+  test('are not claimed by the host whose sandbox got the better of them once, and proven again by the next', async () => {
     const described = { ...claims, limits: absent, disk: absent, network: absent };
     let started = 0;
     const start = () => (++started === 1 ? plain : fixture).start();
@@ -84,7 +84,7 @@ describeIsolated('capabilities of a host', () => {
     expect((await proveCapabilities({ ...options, start: neverStarts })).isolation).toEqual(claim);
   });
 
-  test('are proven anew when others could have written what was found before', async () => {
+  test('are proven again when others could have written what was found before', async () => {
     const options = { described: claims, start: () => plain.start(), directory: temporary };
     await proveCapabilities(options);
     const [directory = ''] = readdirSync(temporary).filter((name) => name.startsWith('sandpiper-probe-'));

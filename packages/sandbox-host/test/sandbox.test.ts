@@ -64,7 +64,7 @@ describeHosts(
       await sandbox.kill();
     });
 
-    test('keeps the output of a command that was left, for whoever joins it again, also after its end', async () => {
+    test('keeps the output of a command that was left, for a caller that joins it again, also after its end', async () => {
       const sandbox = await fixture.create();
       const left = await sandbox.commands.run('echo first; read line; echo "then $line"; exit 4', {
         background: true,
@@ -138,7 +138,7 @@ describeHosts(
       await sandbox.kill();
     });
 
-    test('opens a file to whoever has a signed URL, for what and as long as it was signed for', async () => {
+    test('opens a file to a caller with a signed URL, for what and as long as it was signed for', async () => {
       const sandbox = await fixture.create();
       const uploadUrl = await sandbox.uploadUrl('signed.txt', { useSignatureExpiration: 60 });
       const form = new FormData();

@@ -190,7 +190,7 @@ test('RateLimitError for who reads file events more slowly than they come', asyn
     })()`;
   await commands.run(`node -e "${write}"`, { timeoutMs: 0 });
   goOn?.();
-  const says = /More than 10000 file events waited; watch anew/;
+  const says = /More than 10000 file events waited; watch again/;
   await expectError(
     ended.then((error) => Promise.reject(error)),
     'RateLimitError',

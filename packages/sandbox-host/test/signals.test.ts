@@ -30,7 +30,7 @@ describeHosts(
       await sandbox.kill();
     });
 
-    test('says so when it ran in the background, whoever ended it', async () => {
+    test('says so when it ran in the background, whatever ended it', async () => {
       const sandbox = await fixture.create();
       const { commands } = sandbox;
       const killed = await commands.run('exec sleep 60', { background: true });

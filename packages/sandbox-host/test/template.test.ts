@@ -132,7 +132,7 @@ describeHosts(
       await again.kill();
     });
 
-    test('is built anew only from the first step that is not as it was', async () => {
+    test('is built again only from the first step that is not as it was', async () => {
       const build = async (name: string, greeting: string, options: { skipCache?: boolean } = {}) => {
         const lines: string[] = [];
         const template = Template()
@@ -152,11 +152,11 @@ describeHosts(
       expect(await build('cached-two', 'hello')).toEqual({ stdout: first.stdout, cached: 2 });
       const other = await build('cached-three', 'goodbye');
       expect(other).toEqual({ stdout: first.stdout.replace('hello', 'goodbye'), cached: 1 });
-      const anew = await build('cached-four', 'hello', { skipCache: true });
-      expect(anew.cached).toBe(0);
-      expect(anew.stdout).not.toBe(first.stdout);
-      // What stands on a layer that was made anew is made anew, too.
-      expect(await build('cached-five', 'hello')).toEqual({ stdout: anew.stdout, cached: 2 });
+      const again = await build('cached-four', 'hello', { skipCache: true });
+      expect(again.cached).toBe(0);
+      expect(again.stdout).not.toBe(first.stdout);
+      // What stands on a layer that was made again is made again, too.
+      expect(await build('cached-five', 'hello')).toEqual({ stdout: again.stdout, cached: 2 });
     });
 
     test('carries metadata, is listed, and can be deleted', async () => {

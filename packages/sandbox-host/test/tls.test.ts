@@ -59,7 +59,7 @@ test('a server in a sandbox is reached under the name the SDK gives it', async (
   }
 });
 
-test('a certificate that was made holds for its domain, any port of any sandbox, and loopback, and for whoever trusts it only', async () => {
+test('a certificate that was made holds for its domain, any port of any sandbox, and loopback, and for callers that trust it only', async () => {
   const running = await start({ tls: true, domain: 'sandpiper.test' });
   const { certificate } = running;
   expect(await ask(running, 'api.sandpiper.test', certificate)).toBe(401);
@@ -79,7 +79,7 @@ test('a program trusts it by NODE_EXTRA_CA_CERTS alone', async () => {
   expect(stdout.trim()).toBe('401');
 });
 
-test('it is kept for the next start, out of reach of others, and made anew for other names', async () => {
+test('it is kept for the next start, out of reach of others, and made again for other names', async () => {
   const first = (await start({ tls: true, domain: 'sandpiper.test' })).certificate;
   await host?.close();
   expect((await start({ tls: true, domain: 'sandpiper.test' })).certificate).toBe(first);

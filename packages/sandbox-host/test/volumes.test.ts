@@ -198,7 +198,7 @@ describeHosts(
 describeIsolated('volumes of a host that was killed', () => {
   const hosts = useHostProcesses();
 
-  test('are there again, in the sandboxes that run on and in those that are started anew', async () => {
+  test('are there again, in the sandboxes that run on and in those that are started again', async () => {
     const { dataDir } = hosts;
     const first = await hosts.start({ dataDir, isolation: 'namespaces' });
     const { connection } = first;

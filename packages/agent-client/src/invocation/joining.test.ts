@@ -27,7 +27,7 @@ async function slowAgent(
   return seen;
 }
 
-/** A gateway that gives up a response which has not begun in time, and cuts one that is silent for so long. */
+/** A gateway that gives up a response which has not begun in time, and cuts one that is silent for this long. */
 function impatientGateway(upstream: string, ms: number, onTimeout: () => void = () => {}): Promise<string> {
   return httpProxy(
     () => upstream,

@@ -157,7 +157,7 @@ export class SandboxHandle implements AwaitedAgent {
     }
   }
 
-  /** Sees to it that the sandbox has so much time left at least; others may have given it more, which it keeps. */
+  /** Extends the sandbox's life to at least this long; more that others have given it stays. */
   async refresh(lifetimeMs: number, signal?: AbortSignal): Promise<void> {
     const { endAt } = await this.fetchRecord(signal);
     if (endAt.getTime() >= Date.now() + lifetimeMs) return;

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 /** What a proxy does to one connection. */
 export type Fault =
   | { kind: 'none' }
-  /** Closes both sides after so many bytes of the answer; `reset` as a crash would. */
+  /** Closes both sides after this many bytes of the response; `reset` as a crash would. */
   | { kind: 'cut'; afterBytes: number; reset: boolean }
   /** Passes the request on and answers in the agent's stead, as a gateway that lost it. */
   | { kind: 'lost'; status: number }
@@ -14,13 +14,13 @@ export type Fault =
   | { kind: 'stale' }
   /** Sends the request twice, and passes on the second response. */
   | { kind: 'replayed' }
-  /** Holds the response back for so long. */
+  /** Holds the response back for this long. */
   | { kind: 'late'; ms: number }
   /** Takes the request and passes nothing on. */
   | { kind: 'swallowed' }
   /** Refuses as soon as it is connected. */
   | { kind: 'refused' }
-  /** Passes the answer on in pieces of so many bytes. */
+  /** Passes the response on in pieces of this many bytes. */
   | { kind: 'pieces'; size: number };
 
 /** A proxy below HTTP, whose faults a test chooses. */

@@ -102,7 +102,7 @@ describe('a signed token', async () => {
     expect((await send('yours')).status).toBe(401);
   });
 
-  test('is judged anew when it has expired, and leaves the caller its own authorization', async () => {
+  test('is judged again when it has expired, and leaves the caller its own authorization', async () => {
     await using app = agent((_, context) => context.headers.authorization ?? 'none', {
       auth: { jwt: { publicKey: pem } },
     });

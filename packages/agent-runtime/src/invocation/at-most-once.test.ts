@@ -24,7 +24,7 @@ function gate(): { opened: Promise<void>; open: () => void } {
   return { opened, open };
 }
 
-/** Reads a stream's text until it holds so many frames, then leaves. */
+/** Reads a stream's text until it holds this many frames, then leaves. */
 async function readFrames(response: Response, frames: number): Promise<string> {
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();

@@ -14,7 +14,7 @@ import { writeReply } from './write-reply.js';
 /** Longer than any client's pool keeps a connection, so that it is never the server that closes first. */
 const keepAliveTimeoutMs = 75_000;
 
-/** So long has a connection for the whole head of a request, its first byte too. */
+/** How long a connection may take for the whole head of a request, its first byte included. */
 const defaultHeadMs = 15_000;
 
 /** How often it is looked whether one is late, at most. */

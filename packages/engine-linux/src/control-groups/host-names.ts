@@ -4,7 +4,7 @@ import { ownerTag, ownerTagPattern, stateOfOwner } from '@sandpiper/sandbox-engi
 
 const ownNamePattern = new RegExp(`^sandpiper-(${ownerTagPattern})-[0-9a-f]{8}$`);
 const durableNamePattern = /^sandpiper-data-(\d+)-(%2F.*)$/;
-/** As long as a name can be. */
+/** The longest name. */
 const longest = 255;
 
 /** A name for the groups of a host whose sandboxes end with it; no other host ever has the same. */

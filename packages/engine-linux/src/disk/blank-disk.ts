@@ -12,7 +12,7 @@ import extentsScript from './extents.pl';
  */
 const features =
   'none,extent,64bit,flex_bg,metadata_csum,sparse_super2,dir_index,filetype,ext_attr,large_file,huge_file,dir_nlink,extra_isize';
-/** A file for so many bytes; beyond that there is room for contents, but not for more files. */
+/** One file for this many bytes; beyond that there is room for contents, but not for more files. */
 const bytesPerFile = 16_384;
 
 /** Where disks are prepared, and whose they are. */

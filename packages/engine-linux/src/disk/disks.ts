@@ -11,7 +11,7 @@ import copyDiskScript from './copy-disk.pl';
 
 /** The least that holds a file system. */
 const leastDiskMB = 16;
-/** So many sizes are remembered; templates can ask for any. */
+/** How many sizes are remembered; templates can ask for any. */
 const sizesKept = 16;
 /** A sandbox gets no more than this part of what is free, so that none can fill the machine's disk by itself. */
 const shareOfFree = 0.9;
@@ -54,7 +54,7 @@ export class Disks {
   }
 
   /**
-   * Makes an empty disk of this size, or a smaller one where the machine has not so much room.
+   * Makes an empty disk of this size, or a smaller one where the machine has less room.
    *
    * @param asked - In megabytes. Default: 10,240.
    * @returns How large it is, in megabytes.
@@ -81,7 +81,7 @@ export class Disks {
     if (free < leastDiskMB) {
       throw new HostError(507, 'The machine has no disk space left for another sandbox.');
     }
-    // Not every size there can be, each of which would have to be made anew.
+    // Not every size there can be, each of which would have to be made again.
     const step = free >= 1024 ? 1024 : leastDiskMB;
     return Math.floor(free / step) * step;
   }

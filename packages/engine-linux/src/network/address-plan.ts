@@ -9,7 +9,7 @@ const pools = [
 
 const blockBits = 13;
 
-/** As many sandboxes as a host has addresses for; the first pair is the host's own. */
+/** How many sandboxes a host has addresses for; the first pair is the host's own. */
 export const slotsPerBlock: number = 2 ** (blockBits - 1);
 
 const blockCount = pools.reduce((sum, pool) => sum + pool.blocks, 0);

@@ -88,7 +88,7 @@ export async function releaseBlock(block: number): Promise<void> {
  * @param kept - A block that is spoken for.
  */
 export async function releaseOrphans(kept?: number): Promise<void> {
-  // Looked at first: whoever claims a block meanwhile has its table before its address and its namespaces.
+  // Looked at first: a host that claims a block meanwhile has its table before its address and its namespaces.
   const named = [...(await namespaceBlocks()), ...(await silentBlocks())];
   const owners = await blockOwners();
   for (const block of new Set([...named, ...owners.keys()])) {

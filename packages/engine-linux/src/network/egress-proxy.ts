@@ -20,7 +20,7 @@ export interface ProxyClient {
 }
 
 const connectTimeoutMs = 10_000;
-/** A sandbox has so long for the whole head of a request, and how often it is looked whether it is late. */
+/** How long a sandbox may take for the whole head of a request, and how often that is checked. */
 const headMs = 15_000;
 const lookMs = 5_000;
 /** Connections of one sandbox at a time. */

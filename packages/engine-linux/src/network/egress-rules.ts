@@ -39,7 +39,7 @@ const namePattern =
  * Reads a policy the way E2B does: what is allowed is allowed whatever is denied, names are only for allowing, and no
  * internet is the same as denying everything.
  *
- * @throws HostError 400 naming the entry that cannot be kept to.
+ * @throws HostError 400 naming the entry that cannot be enforced.
  */
 export function readPolicy(policy: NetworkPolicy): EgressRules {
   const { allowOut, denyOut } = policy;

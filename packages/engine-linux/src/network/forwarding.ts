@@ -7,7 +7,7 @@ const setting = '/proc/sys/net/ipv4/ip_forward';
 
 /**
  * Keeps a machine that did not forward packets from doing so for its neighbours, too: for what comes in by the
- * interfaces it has now. Those that come later, as a container engine's, are for whoever makes them.
+ * interfaces it has now. Those that come later, as a container engine's, are for the program that makes them.
  */
 export async function guardText(): Promise<string> {
   const interfaces = await readdir('/sys/class/net');

@@ -87,7 +87,7 @@ export interface SandboxNetworksOptions {
 
 /** Ready-made networks: as many creations in a row as do not wait for one. */
 const sparesKept = 2;
-/** Whoever was given one has so long to start what is to be in it before the machine is busy with the next. */
+/** How long the caller that got one has to start its sandbox before the machine is busy with the next. */
 const restMs = 500;
 /** Made in one go. */
 const mostAtOnce = 16;
@@ -180,7 +180,7 @@ export class SandboxNetworks {
     }
   }
 
-  /** Gives a new sandbox a network. @throws HostError 400 when the policy cannot be kept to. */
+  /** Gives a new sandbox a network. @throws HostError 400 when the policy cannot be enforced. */
   async open(id: string, options: NetworkOptions): Promise<SandboxNetwork> {
     const rules = readPolicy(options.policy);
     this.#walls.check();
@@ -244,7 +244,7 @@ export class SandboxNetworks {
       }
     };
     const ready = enforce();
-    // Whoever needs it hears of it; nobody has to.
+    // Reported to the caller that needs it, if there is one.
     ready.catch(() => {});
     let closed: Promise<void> | undefined;
     return {

@@ -1,5 +1,5 @@
 # Writes until it is refused, then makes empty files until it is, says how many megabytes and files that were, and removes
-# them; so many megabytes and thousands of files are enough.
+# them; the argument says how many megabytes, and thousands of files, are enough.
 
 my ($most) = @ARGV; my $in = "/tmp/sandpiper-fill$$"; mkdir $in or die;
   open my $file, '>', "$in/file" or die; my ($written, $made) = (0, 0);

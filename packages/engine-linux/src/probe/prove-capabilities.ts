@@ -24,7 +24,7 @@ export interface ProofOptions {
 /**
  * Lets a sandbox try what must not be possible, and lowers whatever it disproves. What was found is kept for as long
  * as the machine runs, so that only the first host pays for it; what one sandbox disproves, only if another does, too,
- * since what goes wrong once on a busy machine is not to be held against it until it starts anew.
+ * since what goes wrong once on a busy machine is not to be held against it until it starts again.
  */
 export async function proveCapabilities(options: ProofOptions): Promise<Capabilities> {
   const { described } = options;

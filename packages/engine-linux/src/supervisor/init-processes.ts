@@ -7,9 +7,9 @@ import { supervisorScript } from './supervisor-script.js';
 /** A first process that waits for what it is to be the first of. */
 export type FirstProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 
-/** As many creations in a row as do not wait for Perl to start. */
+/** How many creations in a row do not wait for Perl to start. */
 const sparesKept = 2;
-/** Whoever took one has so long to start what is to be in its sandbox before the machine is busy with the next. */
+/** How long the caller that took one has to start its sandbox before the machine is busy with the next. */
 const restMs = 500;
 
 /**
@@ -47,7 +47,7 @@ export class InitProcesses {
 
   #startKeeping(): void {
     this.#rest = undefined;
-    // Where none can be started now, whoever needs one hears why.
+    // Where none can be started now, the caller that needs one gets the reason.
     this.#keeping ??= this.#keepSpares()
       .catch(() => {})
       .finally(() => {
@@ -58,7 +58,7 @@ export class InitProcesses {
   async #keepSpares(): Promise<void> {
     while (this.#spares.length < sparesKept && !this.#closed) {
       const spare = await startFirstProcess(this.baseId);
-      // Whoever takes it hears of it.
+      // Reported to the caller that takes it.
       spare.on('error', () => {});
       hold(spare, false);
       this.#spares.push(spare);

@@ -43,7 +43,7 @@ export function superviseProcess(
     request(what, id, ...fields).catch(() => {});
   const closeStdin = (): unknown => tell('close_stdin');
   const ended = Promise.all([exited, read(stdout), read(stderr)]).then(([status]) => {
-    // Whoever waits for the end hears of it first.
+    // Callers that wait for the end are notified first.
     setImmediate(() => tell('release'));
     return status;
   });

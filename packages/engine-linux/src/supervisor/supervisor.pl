@@ -17,7 +17,7 @@ sub read_setup { my ($size, $frame) = (4, '');
   }
   unpack '(N/a*)*', $frame }
 
-# Whoever started the host may have left descriptors open to it, and Node.js hands them on.
+# The program that started the host may have left descriptors open to it, and Node.js hands them on.
 opendir my $open, '/proc/self/fd' or die "/proc: $!\n";
 my @inherited = grep { $_ > 2 } map { $_ + 0 } readdir $open;
 closedir $open;
@@ -282,7 +282,7 @@ for (;;) {
       }
     } else { $host = undef }
   }
-  # A host that comes is the next one, which takes the place of whoever was there.
+  # A host that comes is the next one, which takes the place of the one before.
   if (vec $ready, fileno $listener, 1) {
     next unless accept(my $next, $listener);
     ($host, $buffer) = ($next, '');

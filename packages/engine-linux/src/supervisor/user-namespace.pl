@@ -1,6 +1,6 @@
 # Perl that makes a user namespace and enters it. Inside, users 0 to 65535 are those from `$base` on outside.
 #
-# Whoever makes it stays outside, so that nothing inside can trace or signal it. The namespace belongs to `$owner`, a
+# The process that makes it stays outside, so that nothing inside can trace or signal it. The namespace belongs to `$owner`, a
 # user nobody else is: what the kernel counts by user, it counts up to there, and not together with the machine's root.
 
 my $new_user = 0x10000000;

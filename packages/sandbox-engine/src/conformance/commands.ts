@@ -121,7 +121,7 @@ export function describeCommands(fixture: EngineFixture): void {
       expect(said).toBe(`${hash.digest('hex')}  -\n`);
     });
 
-    test('are slowed down by whoever reads slowly', async () => {
+    test('are slowed down by a slow reader', async () => {
       const child = await bash(
         'for i in $(seq 1 400); do head -c 10000 /dev/zero; echo $i > ~/progress; done',
       );

@@ -76,7 +76,7 @@ function isPlain(value: string): boolean {
 }
 
 /**
- * Whether a field is for whoever a message is for. Such a field cannot be named away by `Connection`, which is how a
+ * Whether a field is for the recipient of a message. Such a field cannot be named away by `Connection`, which is how a
  * stranger would take out what a proxy on the way has put in; and it does not come behind the body, where it would
  * change what has been acted on (RFC 9110, section 6.5.1).
  */

@@ -17,7 +17,7 @@ export const launcherEnv: Record<string, string> = {
 };
 
 /**
- * Whoever started the host may have left descriptors open to it, and Node.js hands them on. Only bash can name
+ * The program that started the host may have left descriptors open to it, and Node.js hands them on. Only bash can name
  * those above 9; other shells take the number for a command.
  */
 const closeInherited = `if [ -n "$BASH_VERSION" ] && [ -d /proc/self/fd ]; then
@@ -28,7 +28,7 @@ fi`;
 /**
  * What the shell is to do.
  *
- * @param report - A shell command that sends a word of shell code to whoever launches.
+ * @param report - A shell command that sends a word of shell code to the launcher.
  */
 export function launchText(command: Command, report: (word: string) => string): string {
   checkCommand(command);

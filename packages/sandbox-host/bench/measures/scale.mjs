@@ -4,7 +4,7 @@ import { drawLines } from '../line-chart.mjs';
 import { quantile, round } from '../statistics.mjs';
 
 const steps = (process.env.BENCH_SCALE ?? '10,50,100,200,300').split(',').map(Number);
-/** As many are put to sleep, once all are there. */
+/** How many are put to sleep, once all are there. */
 const sleepers = 20;
 /** What an agent that has been at work for a while may hold. */
 const dataMB = 40;

@@ -53,7 +53,7 @@ export interface ChainEnd {
 /** Before the first line. */
 export const beginning: ChainEnd = { seq: 0, hash: '0'.repeat(64) };
 
-/** As much of each text as is kept: callers choose some of them. */
+/** How much of each text is kept: callers choose some of them. */
 const longestText = 500;
 const suffix = /,"hash":"([0-9a-f]{64})"\}$/;
 

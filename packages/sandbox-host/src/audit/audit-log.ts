@@ -25,11 +25,11 @@ import {
 
 /** How much of a log is kept. */
 export interface AuditLimits {
-  /** A file that has become so long is put aside and another begun. Default: 16 MiB. */
+  /** A file that has this many bytes is put aside and another begun. Default: 16 MiB. */
   fileBytes: number;
-  /** As many files are kept besides the one that is written to. Default: 8. */
+  /** How many files are kept besides the one that is written to. Default: 8. */
   files: number;
-  /** As many entries wait while the disk takes none. Default: 1,000. */
+  /** How many entries wait while the disk takes none. Default: 1,000. */
   waiting: number;
 }
 
@@ -49,7 +49,7 @@ interface FullFile {
 const defaultLimits: AuditLimits = { fileBytes: 16 * 1024 * 1024, files: 8, waiting: 1_000 };
 /** A line is on the disk this much later at most; the end of the process alone loses none. */
 const flushMs = 1_000;
-/** A search gives back what it has after so many lines, and where to go on. */
+/** A search gives back what it has after this many lines, and where to go on. */
 const mostScanned = 50_000;
 
 /**

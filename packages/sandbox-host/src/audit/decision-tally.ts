@@ -1,8 +1,8 @@
 import type { AuditEntry } from './audit-line.js';
 
-/** So long the same decision is counted after it was written once. */
+/** How long the same decision is counted after it was written once. */
 const intervalMs = 10_000;
-/** As many kinds of decisions are counted at the same time. */
+/** How many kinds of decisions are counted at the same time. */
 const mostKinds = 1_000;
 
 /**

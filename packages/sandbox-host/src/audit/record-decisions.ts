@@ -44,7 +44,7 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
     const entry = () => ({
       actor: actor ?? 'anonymous',
       action,
-      // Whoever has no key could name any number of sandboxes.
+      // A caller without a key could name any number of sandboxes.
       sandbox: actor === undefined ? undefined : sandboxId,
       outcome: String(status),
       request: requestId,
@@ -55,7 +55,7 @@ export function recordDecisions(log: AuditLog, sources: AuditSources): () => voi
 
   const onRequest = ({ sandboxId, target, tokenId, refusal }: GatewayDecision): void => {
     tally.add(`${sandboxId} ${target} ${refusal}`, () => ({
-      // Whoever has the token was let in, or anybody.
+      // A caller with the token, or where there is none, any caller.
       actor: refusal === undefined ? (tokenId ?? 'anonymous') : 'anonymous',
       action: `gateway.${target}`,
       sandbox: sandboxId,

@@ -28,7 +28,7 @@ const problemsTold = 20;
 
 /**
  * Checks the audit log in a host's data directory: finds lines that were edited, removed, moved, added or cut off,
- * whoever did it. Half a line that a host left that was killed while it wrote is no fault.
+ * by any program. Half a line that a host left that was killed while it wrote is no fault.
  *
  * @param directory - The host's `dataDir`. The host may be running.
  * @throws Error when the directory cannot be read.

@@ -10,7 +10,7 @@ import { requireKey } from './require-key.js';
 import { mount, type Route } from './route.js';
 import { namesNoSandbox } from './unknown-host.js';
 
-/** Serves routes to whoever has the key. Every refusal is `{code, message}`, by which E2B's SDK goes. */
+/** Serves routes to callers that have the key. Every refusal is `{code, message}`, by which E2B's SDK goes. */
 export function createApi(
   routes: Route[],
   { apiKey, events, logger }: { apiKey: string; events: ApiEvents; logger: Logger },
@@ -34,7 +34,7 @@ export function createApi(
       const retry = status === 503 || status === 429 ? { 'Retry-After': '1' } : undefined;
       return Response.json({ code: status, message }, { status, ...(retry ? { headers: retry } : {}) });
     }
-    // Whoever left in the middle does not hear the answer, and nothing is wrong.
+    // A caller that left in the middle gets no response, and nothing is wrong.
     if (incoming.destroyed && !incoming.complete) {
       return Response.json({ code: 400, message: 'The request was cut.' }, { status: 400 });
     }

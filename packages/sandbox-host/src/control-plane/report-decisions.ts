@@ -4,7 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import type { ApiEvents } from '../events/api-events.js';
 
-/** What is found out about a request on its way, for whoever is told of it. */
+/** What is found out about a request on its way, for its listeners. */
 export interface Findings {
   Bindings: { incoming: IncomingMessage };
   Variables: { actor: string; sandboxId: string };

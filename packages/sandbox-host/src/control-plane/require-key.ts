@@ -5,7 +5,7 @@ import { sameSecret } from '../http/same-secret.js';
 import type { Findings } from './report-decisions.js';
 import { namesNoSandbox } from './unknown-host.js';
 
-/** Lets on whoever shows the key: by `X-API-KEY`, as E2B's SDK does, or as a bearer token, as PPIO's does. */
+/** Admits callers that show the key: by `X-API-KEY`, as E2B's SDK does, or as a bearer token, as PPIO's does. */
 export function requireKey(apiKey: string): MiddlewareHandler<Findings> {
   const actor = keyId('key', apiKey);
   return async (context, next) => {

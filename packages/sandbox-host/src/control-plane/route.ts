@@ -33,7 +33,7 @@ export interface Route<
   responses: R;
   /** Whether the body is bytes, which the handler reads by itself. */
   upload?: boolean;
-  /** Who needs no API key: anybody, or whoever shows the token of the volume, which the handler checks. */
+  /** Which callers need no API key: all, or those that show the token of the volume, which the handler checks. */
   open?: 'anybody' | 'volumeToken';
   handle: (call: Call<z.output<Query>, z.output<Body>>) => Reply<BodyOf<R>> | Promise<Reply<BodyOf<R>>>;
 }

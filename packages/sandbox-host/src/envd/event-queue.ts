@@ -1,7 +1,7 @@
 import type { FileEvent } from '@sandpiper/sandbox-engine/files';
 import { HostError } from '@sandpiper/sandbox-engine/host-error';
 
-/** As many events as wait for a reader; one that is further behind has lost track anyhow. */
+/** The most events that wait for a reader; one that is further behind has lost track anyway. */
 const maxEvents = 10_000;
 
 /** Events on their way from a watched directory to who watches it. */
@@ -18,7 +18,7 @@ export class EventQueue {
 
   /** What has come since the last time. @throws HostError 429 when it was more than could be kept. */
   take(): FileEvent[] {
-    if (this.#overflown) throw new HostError(429, `More than ${maxEvents} file events waited; watch anew.`);
+    if (this.#overflown) throw new HostError(429, `More than ${maxEvents} file events waited; watch again.`);
     const events = this.#events;
     this.#events = [];
     return events;

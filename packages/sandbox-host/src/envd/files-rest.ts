@@ -14,7 +14,7 @@ import { readJson } from '../http/read-body.js';
 import type { Sandbox } from '../sandboxes/sandbox.js';
 import { parseUser, resolvePath } from './paths.js';
 
-/** As many files as one multipart upload may hold. */
+/** The most files of one multipart upload. */
 const filesPerUpload = 1_000;
 
 /** `GET /files`: the content of a file. */
@@ -132,7 +132,7 @@ function openForm(contentType: string): ReturnType<typeof busboy> {
 /** What a gzip body holds. */
 function unzip(body: Readable): Readable {
   const content = createGunzip();
-  // Its failure is met by whoever reads it.
+  // Its failure is reported to its reader.
   pipeline(body, content).catch(() => {});
   return content;
 }

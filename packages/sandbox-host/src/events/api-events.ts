@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 
 /** One request to the control plane, and what became of it. */
 export interface ApiDecision {
-  /** Who asked: an id of the key, from which the key cannot be had; undefined for whoever showed no valid one. */
+  /** Who asked: an id of the key, from which the key cannot be had; undefined for a caller that showed no valid one. */
   actor: string | undefined;
   /** The method and the route, such as `POST /sandboxes/{sandboxID}/pause`. */
   action: string;

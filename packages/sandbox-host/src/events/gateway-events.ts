@@ -24,7 +24,7 @@ interface GatewayEventMap {
   /** A request begins to wait for a sandbox to wake up. */
   hold: [sandboxId: string];
   held: [GatewayHold];
-  /** The first byte of an answer has come, so many milliseconds after the request. */
+  /** The first byte of a response has arrived, this many milliseconds after the request. */
   answered: [sandboxId: string, elapsedMs: number];
 }
 

@@ -88,7 +88,7 @@ interface LifecycleEventMap {
   adopted: [SandboxFacts, SandboxState];
   /** What the processes of a sandbox were found to use. */
   measured: [sandboxId: string, memoryBytes: number];
-  /** So many processes of a sandbox were killed because it had no memory left. */
+  /** This many processes of a sandbox were killed because it had no memory left. */
   outOfMemory: [sandboxId: string, processes: number];
 }
 

@@ -29,7 +29,7 @@ export function forward(connection: Connection, forwarding: Forwarding): Promise
   });
 }
 
-/** Bodies of up to so many bytes are joined with their heads. */
+/** Bodies of up to this many bytes are joined with their heads. */
 const joinedBytes = 4096;
 
 /** A request and its answer on a connection. Either side is read no faster than the other takes it. */
@@ -164,7 +164,7 @@ class Exchange implements ConnectionUser, AnswerListener {
     const { request, response } = this.forwarding;
     if (!this.#sent) {
       request.off('data', this.#sendPiece).off('end', this.#sendEnd);
-      // The rest of a body that nobody wants is let go by, or the answer would not be read.
+      // The rest of a body that nobody wants is discarded, or the response would not be read.
       request.resume();
     }
     // Bytes may follow in the piece that held the end, so this waits until that has been read.

@@ -10,7 +10,7 @@ import { SignJWT } from 'jose';
 import { namedFileError } from '../storage/named-file-error.js';
 import { readOrCreate } from '../storage/read-or-create.js';
 
-/** How long a token holds, in seconds; it is made anew when half of that is over. */
+/** How long a token holds, in seconds; it is made again when half of that is over. */
 const lifetimeSeconds = 300;
 
 /** Signs for requests that they came through this gateway and for which sandbox they are. */

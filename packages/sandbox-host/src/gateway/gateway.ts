@@ -109,7 +109,7 @@ export function createGateway({ sandboxes, envd, tokens, events, apiKey }: Gatew
         });
         const connection =
           upstream.takeFree(sandbox, target.port) ?? (await upstream.open(sandbox, target.port));
-        // Whoever left while the sandbox woke up wants nothing done any more.
+        // A caller that left while the sandbox woke up wants nothing done any more.
         if (response.destroyed) return connection.release(undefined);
         admitted(sandbox, target);
         const answered = (): void => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { readSignature } from '../envd/signature.js';
 
-/** So many signatures are remembered; what is forgotten is looked for again. */
+/** How many signatures are remembered; one that is forgotten is looked up again. */
 const maxKnown = 10_000;
 
 /** A sandbox, as far as its signatures go. */

@@ -16,7 +16,7 @@ const connectMs = 30_000;
  * default: a request that meets the closing of its connection cannot be sent again, unless it is a GET or a HEAD.
  */
 const idleMs = 1_000;
-/** So much sooner than the server says the connection is given up, and never kept longer than ten minutes. */
+/** How much sooner than the server says a connection is given up; none is kept longer than ten minutes. */
 const idleMarginMs = 1_000;
 const longestIdleMs = 600_000;
 /** How often connections are looked for that have been kept long enough: a timer for each would be one per request. */
@@ -153,7 +153,7 @@ export class Connection {
 
 /**
  * Connections into sandboxes, kept for the next request. A port is looked up for a new connection only: one that is
- * there already leads to the process that accepted it, whoever has the port number by now.
+ * there already leads to the process that accepted it, whatever process has the port number by now.
  */
 export class Upstream {
   readonly #kept = new WeakMap<Sandbox, Map<number, Connection[]>>();

@@ -29,7 +29,7 @@ test('wakes a sandbox once, however many wait, and once more when it has slept a
   expect(sandbox.wake).toHaveBeenCalledTimes(2);
 });
 
-test('turns away whoever finds too many waiting, for this sandbox only', async () => {
+test('turns away a caller that finds too many waiting, for this sandbox only', async () => {
   const wakeQueue = new WakeQueue({ requests: 2, ms: 60_000 });
   const { sandbox, awake } = sleeper();
   const other = sleeper('other');

@@ -60,7 +60,7 @@ export interface SandboxHost extends AsyncDisposable {
   readonly domain: string | undefined;
   /** The certificate that was made for `tls: true`, as PEM, for `NODE_EXTRA_CA_CERTS` and the like. */
   readonly certificate: string | undefined;
-  /** What is kept to on this machine, and what is not. */
+  /** What is enforced on this machine, and what is not. */
   readonly capabilities: Capabilities;
   /** Ends every sandbox and removes what belongs to them. May be called again. */
   close(): Promise<void>;

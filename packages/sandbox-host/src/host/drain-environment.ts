@@ -1,4 +1,4 @@
-/** So much of the time in which an agent has to end it may finish what it has begun; its stop hooks need the rest. */
+/** The part of the time an agent has to end in which it may finish what it has begun; its stop hooks need the rest. */
 const drainPart = 0.4;
 
 /**

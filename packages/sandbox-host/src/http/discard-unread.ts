@@ -2,7 +2,7 @@ import { finished, PassThrough, type Readable } from 'node:stream';
 
 /**
  * Lets `use` read a stream. What it leaves unread, because it failed, is read and thrown away instead of ending the
- * stream: the form it is part of goes on, and whoever sends it hears why. Most clients send all before they listen.
+ * stream: the form it is part of goes on, and the sender gets the reason. Most clients send all before they listen.
  */
 export async function discardUnread<T>(source: Readable, use: (reader: Readable) => Promise<T>): Promise<T> {
   const reader = new PassThrough();

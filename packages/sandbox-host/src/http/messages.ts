@@ -10,7 +10,7 @@ export function sendJson(
 ): void {
   const text = JSON.stringify(body);
   response.writeHead(status, {
-    // What a host says is for whoever asked: a shared cache would hand tokens to strangers.
+    // A host's response is for its caller: a shared cache would hand tokens to strangers.
     'cache-control': 'no-store',
     ...headers,
     'content-type': 'application/json',

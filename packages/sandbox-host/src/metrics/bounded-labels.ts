@@ -1,7 +1,7 @@
-/** As many values as one label may have: names are chosen by callers. */
+/** The most values of one label: names are chosen by callers. */
 const mostValues = 50;
 
-/** Lets so many values through and calls every further one `other`. */
+/** Passes a limited number of values and calls every further one `other`. */
 export function boundedLabels(): (value: string) => string {
   const known = new Set<string>();
   return (value) => {

@@ -8,7 +8,7 @@ export function measurePools(registry: Registry, pools: () => PoolStatus[]): voi
   const bounded = boundedLabels();
   new Gauge({
     name: 'sandbox_host_pool_sandboxes',
-    help: 'Sandboxes that wait ready or are being made to, and as many as there are to be.',
+    help: 'Sandboxes that wait ready or are being started, and how many there should be.',
     labelNames: ['template', 'state'],
     registers,
     collect() {

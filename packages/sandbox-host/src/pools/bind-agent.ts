@@ -8,7 +8,7 @@ const answerMs = 5_000;
 
 /**
  * Whether an agent listens there that can be bound: asked with a wrong token, it says so. It has loaded by then what
- * it takes to look at one, which whoever is to be its owner does not wait for.
+ * it takes to look at one, which its next owner does not wait for.
  */
 export async function isBindable(endpoint: Endpoint): Promise<boolean> {
   return (await post(endpoint, newToken(), {}).catch(() => 0)) === 401;

@@ -6,16 +6,16 @@ import type { PooledSandbox } from './pooled-sandbox.js';
 
 /** How many sandboxes of a template wait. */
 export interface PoolSize {
-  /** As many wait whatever happens. */
+  /** How many always wait. */
   min: number;
-  /** As many wait at most: between the two it is as many as were asked for within the last minute. Default: `min`. */
+  /** How many wait at most; between the two it is the number of requests within the last minute. Default: `min`. */
   max: number;
 }
 
 /** A pool, as it is told about. */
 export interface PoolStatus extends PoolSize {
   template: string;
-  /** As many are to wait now. */
+  /** How many should wait now. */
   target: number;
   ready: number;
   starting: number;

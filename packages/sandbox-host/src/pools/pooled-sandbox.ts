@@ -17,7 +17,7 @@ interface WaitingAgent {
   endpoint: Endpoint;
 }
 
-/** A sandbox that waits, with its agent started, for whoever asks for one like it. */
+/** A sandbox that waits, with its agent started, for a caller that asks for one like it. */
 export class PooledSandbox {
   private constructor(
     readonly sandbox: Sandbox,
@@ -62,7 +62,7 @@ export class PooledSandbox {
     return new PooledSandbox(await make({}), settings, undefined);
   }
 
-  /** Whether it can become a sandbox with these settings without being started anew. */
+  /** Whether it can become a sandbox with these settings without being started again. */
   suits({ envs, volumes }: SandboxSettings): boolean {
     // They are mounted when a sandbox is started.
     if (volumes.length > 0) return false;

@@ -26,9 +26,9 @@ export const poolSizeSchema: z.ZodType<PoolSize, { min: number; max?: number | u
 
 /** How many sandboxes of a template are to wait with their agent started, for `createSandboxHost`. */
 export interface PoolOption {
-  /** As many wait whatever happens. */
+  /** How many always wait. */
   min: number;
-  /** As many wait at most: between the two it is as many as were asked for within the last minute. Default: `min`. */
+  /** How many wait at most; between the two it is the number of requests within the last minute. Default: `min`. */
   max?: number;
 }
 
@@ -44,10 +44,10 @@ export const poolRecordSchema: z.ZodType<PoolRecord> = z.object({
   max: count,
 });
 
-/** Whoever was given a sandbox has so long to use it before the machine is busy with the next. */
+/** How long the caller that got a sandbox has to use it before the machine is busy with the next. */
 const restMs = 200;
 
-/** Keeps sandboxes of some templates ready, each with its agent started, for whoever asks for one. */
+/** Keeps sandboxes of some templates ready, each with its agent started, for the next caller. */
 export class Pools {
   readonly #pools = new Map<string, Pool>();
   readonly #making = new Set<Promise<void>>();

@@ -31,7 +31,7 @@ const lifetimes: fc.Arbitrary<Lifetimes> = fc.record({
 });
 
 describe('the next deadline of a sandbox', () => {
-  test('comes to one that runs at its timeout at the latest, and to no one in the midst of a change', () => {
+  test('is at the timeout of one that runs at the latest, and there is none in the midst of a change', () => {
     fc.assert(
       fc.property(sandboxes, lifetimes, (sandbox, limits) => {
         const deadline = nextDeadline(sandbox, limits);

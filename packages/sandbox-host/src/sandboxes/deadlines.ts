@@ -10,7 +10,7 @@ export interface IdlePolicy {
 export interface Lifetimes {
   /** A sandbox older than this ends, whether it runs or not. */
   maxAgeMs?: number | undefined;
-  /** A sandbox that was paused so long ago hibernates. */
+  /** A sandbox that was paused this long ago hibernates. */
   hibernateAfterMs?: number | undefined;
   /** For sandboxes without a policy of their own. */
   idle?: IdlePolicy | undefined;

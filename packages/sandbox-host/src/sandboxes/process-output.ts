@@ -7,7 +7,7 @@ export type OutputEvent =
 
 /** Beyond this much waiting for one reader the process has to wait too. */
 const readerBytes = 1024 * 1024;
-/** As much output as is kept of a process that nobody listens to; older output is dropped. */
+/** How much output is kept of a process that nobody listens to; older output is dropped. */
 const keptBytes = 128 * 1024;
 /** What a program writes in smaller pieces is put together while it waits: each piece takes room besides its bytes. */
 const pieceBytes = 4 * 1024;
@@ -21,7 +21,7 @@ interface Reader {
 
 /**
  * The output of one process, for any number of readers. While somebody reads, nothing is lost and a slow reader
- * slows the process down. While nobody does, the last part is kept for whoever comes next, so that a server left
+ * slows the process down. While nobody does, the last part is kept for the next reader, so that a server left
  * running in the background never stands still because its log is full.
  */
 export class ProcessOutput {

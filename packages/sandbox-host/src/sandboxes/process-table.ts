@@ -44,7 +44,7 @@ export interface SandboxProcess {
   output: ProcessOutput;
 }
 
-/** As many processes as are remembered after their end, so that their output can still be fetched. */
+/** How many processes are remembered after their end, so that their output can still be fetched. */
 const endedKept = 8;
 
 /** The processes that were started in one sandbox. */

@@ -25,7 +25,7 @@ test('stays as it was asked for though a shell writes back what it had read', as
   expect(size()).toEqual({ cols: 77, rows: 22 });
 });
 
-test('is the last that was asked for, whoever is answered last', async () => {
+test('is the last that was asked for, whichever call ends last', async () => {
   const { resize, size } = terminalWithShell();
   await Promise.all([1, 2, 3].map((n) => resizeTerminal(resize, { cols: n, rows: n })));
   expect(size()).toEqual({ cols: 3, rows: 3 });

@@ -45,7 +45,7 @@ const retryMs = 30_000;
 
 /** Makes sandboxes, knows them, and sees to their end. */
 export class SandboxManager {
-  /** What happens to sandboxes, for whoever keeps books. */
+  /** What happens to sandboxes, for audit and metrics. */
   readonly events: LifecycleEvents = new EventEmitter();
   readonly lifetimes: Lifetimes;
   readonly #logger: Logger;
@@ -282,7 +282,7 @@ export class SandboxManager {
   }
 
   /**
-   * A start later than every other: whoever is told of a sandbox has also been told of every one that is older, so
+   * A start later than every other: a caller that knows of a sandbox also knows of every one that is older, so
    * callers who race to make the same one can agree on the oldest.
    */
   #nextStart(): Date {

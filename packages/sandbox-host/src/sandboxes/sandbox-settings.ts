@@ -8,7 +8,7 @@ import type { SandboxFacts } from '../events/lifecycle-events.js';
 export interface NetworkRules {
   allowOut?: string[] | undefined;
   denyOut?: string[] | undefined;
-  /** Whether its ports are open to whoever knows its id. Default: true. */
+  /** Whether its ports are open to every caller that knows its id. Default: true. */
   allowPublicTraffic?: boolean | undefined;
   /** The `Host` header requests arrive with in the sandbox; `${PORT}` stands for the port. */
   maskRequestHost?: string | undefined;

@@ -43,7 +43,7 @@ export class Sandbox {
   readonly #life: SandboxLife;
   readonly #machine: SandboxMachine;
   readonly #ending = new AbortController();
-  /** Its server is being started anew, which needs what callers cannot have yet. */
+  /** Its server is being started again, which needs what callers cannot have yet. */
   #booting = false;
   #queue: Promise<unknown> = Promise.resolve();
   /** There when it was taken over: settles when the processes that it had are known. */
@@ -323,7 +323,7 @@ export class Sandbox {
   /**
    * Goes on with it and gives it this long to live.
    *
-   * @param memory - `false` ends the processes it has, so that it starts anew.
+   * @param memory - `false` ends the processes it has, so that it starts again.
    * @returns false when it was running already.
    */
   resume(timeoutMs: number, { cause = 'caller', memory = true }: HowOptions = {}): Promise<boolean> {
@@ -376,7 +376,7 @@ export class Sandbox {
 
   /** Ends it: what was started in it has {@link stopGraceMs} to end by itself. @returns false when that had been done. */
   kill(cause: Cause = 'caller'): Promise<boolean> {
-    // Whoever waits for something in it need not any longer.
+    // Callers that wait for something in it need not any longer.
     this.#ending.abort(notFound(this.id));
     return this.#oneAtATime(async () => {
       if (this.state === 'gone') return false;

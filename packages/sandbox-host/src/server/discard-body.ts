@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/** As much of a body is read after its request has been answered, in bytes, and for so long. */
+/** How much of a body is read after the response to its request, in bytes, and for how long. */
 export interface DiscardLimits {
   bytes: number;
   ms: number;

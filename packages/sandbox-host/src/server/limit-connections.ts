@@ -2,10 +2,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { haveDescriptors } from '@sandpiper/sandbox-engine/descriptors';
 
-/** Descriptors that are looked for before so many connections more are taken. */
+/** How many descriptors must be free before a further batch of connections is accepted. */
 const acceptedPerLook = 16;
 const spareDescriptors = 24;
-/** So many connections are taken without a look. */
+/** How many connections are accepted without a check. */
 const takenUnseen = 8;
 
 /**

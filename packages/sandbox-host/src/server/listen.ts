@@ -20,7 +20,7 @@ export interface RequestHandlers {
 /** How long answers that are under way may take when the host closes. */
 const lastWordsMs = 250;
 
-/** A connection has so long for its TLS handshake, and then for the whole head of a request, its first byte too. */
+/** How long a connection may take for its TLS handshake, and then for the whole head of a request, its first byte included. */
 const handshakeMs = 10_000;
 const headMs = 15_000;
 /** How often it is looked whether one is late. */
@@ -38,7 +38,7 @@ export interface ListenOptions {
   domain?: string;
 }
 
-/** A port that is had; who comes before there is somebody to answer waits. */
+/** A port that is open; requests that arrive before there are handlers wait. */
 export interface Listener {
   /** How it is reached from this machine. */
   readonly origin: string;

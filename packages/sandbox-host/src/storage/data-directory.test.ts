@@ -41,7 +41,7 @@ test('a temporary directory is told by its name to be of a host that died, at wh
   expect(existsSync(other.path) || existsSync(own.path)).toBe(false);
 });
 
-test('of many that take a directory at once one gets it, whoever had it before', async () => {
+test('of many that take a directory at once one gets it, whichever had it before', async () => {
   const named = join(temporary, 'named');
   await mkdir(named);
   for (const before of [dead, 'nobody', `${pid}-${namespace}-1`]) {

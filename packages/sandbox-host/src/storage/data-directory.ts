@@ -86,7 +86,7 @@ async function sweepTemporary(endLeftovers: (path: string) => Promise<void>, log
 
 /**
  * Makes a directory this process's own: one of many that try at once succeeds. An owner that is counted elsewhere is
- * taken for dead, as it is when a container is started anew on the volume of the one before.
+ * taken for dead, as it is when a container is started again on the volume of the one before.
  */
 async function takeTurn(path: string, named: string): Promise<number> {
   for (;;) {

@@ -54,7 +54,7 @@ function contents(path: string): Record<string, string> {
   return found;
 }
 
-/** A journal whose first line says that it has so many others. */
+/** A journal whose first line says how many others it has. */
 function withCount(bytes: Buffer, lines: number): Buffer {
   const text = bytes.toString('latin1');
   return Buffer.from(
@@ -102,7 +102,7 @@ describe('a journal', () => {
     expect(contents(path)).toEqual({ a: 'a', b: 'b', c: 'c' });
   });
 
-  test('counts its lines also after it was written anew while it was in use', () => {
+  test('counts its lines also after it was written again while it was in use', () => {
     const path = join(directory, 'counted.jsonl');
     const journal = openJournal(path, 'things', schema);
     for (let i = 0; i < 1_200; i++) journal.put('a', { value: String(i) });

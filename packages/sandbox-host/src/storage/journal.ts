@@ -46,7 +46,7 @@ export interface JournalOptions {
   flush?: boolean;
 }
 
-/** This many lines are past before a file is written anew while it is in use. */
+/** This many lines are past before a file is written again while it is in use. */
 const pastLines = 1_000;
 /** Digits for a count of lines. */
 const countWidth = 12;
@@ -54,7 +54,7 @@ const countWidth = 12;
 /**
  * Opens a collection that is kept in a file of JSON lines: what it is made of, in the order it happened. A change
  * is kept before it is seen, and a process that is killed at any moment leaves at most half a line, which is
- * dropped; the count of lines in the first one is never ahead of what is on the disk (ADR 26). Opening writes the file anew, without what is past, and so does every so many changes.
+ * dropped; the count of lines in the first one is never ahead of what is on the disk (ADR 26). Opening writes the file again, without what is past, and so does every so many changes.
  *
  * @throws Error when the file is not such a journal, or from a later version.
  */
@@ -76,9 +76,9 @@ export function openJournal<T>(
     if (lines < 2 * records.size + pastLines) return;
     lines = records.size;
     try {
-      const anew = rewrite(path, name, records, flush);
+      const again = rewrite(path, name, records, flush);
       file.close();
-      file = anew;
+      file = again;
     } catch {
       // The disk is full, say: the long file holds the same.
     }

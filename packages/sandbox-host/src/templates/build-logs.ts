@@ -4,11 +4,11 @@ import type { Logger } from '@sandpiper/sandbox-engine/logger';
 import { BuildLog, type BuildLogLimits } from './build-log.js';
 import type { BuildLogEntry } from './template.js';
 
-/** Where a line of so many begins is remembered. */
+/** The place of every such line is remembered. */
 const linesPerMark = 100;
 const linesPerPage = 1_000;
 const chunkBytes = 64 * 1024;
-/** Of so many logs it is remembered where lines begin. */
+/** Of how many logs it is remembered where lines begin. */
 const indexesKept = 64;
 
 /** Where lines of a log begin, as far as it has been looked at. */

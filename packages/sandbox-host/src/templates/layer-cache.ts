@@ -41,7 +41,7 @@ export interface LayerCacheOptions {
 
 /**
  * What the steps of builds made, so that the same step on the same ground is not carried out again. The ground is named
- * by its layers, not by how they came about: what was made anew has new ones, and so have all steps upon it.
+ * by its layers, not by how they were made: what was made again has new ones, and so have all steps upon it.
  */
 export class LayerCache {
   readonly #options: LayerCacheOptions;

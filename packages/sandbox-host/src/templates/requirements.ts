@@ -21,7 +21,7 @@ export const requirementsSchema: z.ZodType<Requirements> = z.strictObject({
 
 const order: Record<Enforcement, number> = { absent: 0, advisory: 1, enforced: 2 };
 
-/** What is required and not kept to here, a sentence each with the reason. */
+/** What is required and not enforced here, a sentence each with the reason. */
 export function unmetRequirements(requirements: Requirements, capabilities: Capabilities): string[] {
   return (Object.entries(requirements) as [keyof Capabilities, Enforcement | undefined][]).flatMap(
     ([name, wanted]) => {

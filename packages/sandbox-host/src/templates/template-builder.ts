@@ -31,7 +31,7 @@ export interface BuildPlan {
 /** No build takes longer. */
 const buildTimeoutMs = 60 * 60_000;
 
-/** So many layers are laid over each other; further steps share one. */
+/** The most layers over each other; further steps share one. */
 const maxLayers = 12;
 
 /** What builds are carried out with. */

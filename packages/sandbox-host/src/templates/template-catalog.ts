@@ -226,7 +226,7 @@ export class TemplateCatalog {
     const { builds } = template;
     const next = builds.map((one) => (one === build ? { ...build, ...changes } : one));
     this.#change(template, { ...others, builds: next }, () => {
-      // Whoever has the build sees it change.
+      // Every holder of the build sees it change.
       template.builds = builds;
       Object.assign(build, changes);
     });

@@ -10,7 +10,7 @@ export interface Volume {
   volumeID: string;
   /** Unique on this host. */
   name: string;
-  /** Opens its files, and nothing else, to whoever shows it. */
+  /** Opens its files, and nothing else, to a caller that shows it. */
   token: string;
 }
 
@@ -98,7 +98,7 @@ export class VolumeCatalog {
     await this.#engine.remove(volumeId);
   }
 
-  /** The files of a volume, for whoever shows its token. @throws HostError 401 for everybody else. */
+  /** The files of a volume, for a caller that shows its token. @throws HostError 401 for everybody else. */
   open(volumeId: string, token: string): VolumeFiles {
     const volume = this.#store.get(volumeId);
     if (!volume || !sameSecret(token, volume.token)) {

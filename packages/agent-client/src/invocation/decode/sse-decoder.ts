@@ -15,7 +15,7 @@ export interface StreamPosition {
 const newline = 0x0a;
 const carriageReturn = 0x0d;
 
-/** As much of a body as tells what it is, in bytes. */
+/** How much of a body is looked at to find out what it is, in bytes. */
 const headLength = 4096;
 /** A line that server-sent events have: a field, or a comment. */
 const lineOfEvents = /^\uFEFF?((data|event|id|retry)(:|$)|:)/m;

@@ -2,7 +2,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { HostError } from '../../host-error.js';
 import { errorCode, type OpenDirectory, openDirectory, openRooted, type RootedPath } from './rooted-path.js';
 
-/** A list has at most so many entries. */
+/** The most entries of a list. */
 const entriesPerList = 50_000;
 /** Directories within each other that are held open; those above are found again when something is left in them. */
 const heldOpen = 32;

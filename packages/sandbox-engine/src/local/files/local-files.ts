@@ -25,10 +25,10 @@ import { watchDirectory } from './watch-directory.js';
 
 const { O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
-/** Of this many files it is remembered that they were written here. */
+/** Of how many files it is remembered that they were written here. */
 const filesRemembered = 10_000;
 
-/** The host's numbers of the users inside; undefined where everybody is whoever runs the host. */
+/** The host's numbers of the users inside; undefined where all users are the one who runs the host. */
 export type UserIds = Record<SandboxUser, number>;
 
 /** Resolves a path below `root`, runs something with it, and tells its failure in the caller's terms. */
@@ -78,7 +78,7 @@ export function localFiles(
 
   // By inode and birth, so that it follows the file wherever it is moved.
   const identity = (stats: Stats): string => `${stats.ino}:${stats.birthtimeMs}`;
-  // To whoever watches, a file that was written here is the one before with other contents.
+  // To a watcher, a file that was written here is the one before with other contents.
   const written = new Set<string>();
 
   async function describe(place: { at: string | Buffer }, asked: string): Promise<Described<FileEntry>> {
@@ -144,7 +144,7 @@ export function localFiles(
           await handle.close();
           throw error;
         }
-        // So much and no more, should it grow meanwhile; files of /proc say that they have nothing in them.
+        // No more than that, should it grow meanwhile; files of /proc say that they have nothing in them.
         const all = { start: 0, end: stats.size === 0 ? Number.POSITIVE_INFINITY : stats.size - 1 };
         return {
           size: stats.size,

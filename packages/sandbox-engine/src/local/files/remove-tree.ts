@@ -11,7 +11,7 @@ const O_PATH = 0o10000000;
 const maxOpen = 32;
 /** Names that are read and removed at the same time. */
 const atOnce = 64;
-/** What is in use for a moment, by a process that is about to end, is tried again so often and after so long. */
+/** What is in use for a moment, by a process that is about to end, is tried again this often, after this long. */
 const busy = { codes: ['EBUSY', 'ENOTEMPTY', 'EEXIST'], tries: 20, delayMs: 50 };
 /** What the owner of a directory needs to remove what is in it. */
 const ownerAccess = 0o700;

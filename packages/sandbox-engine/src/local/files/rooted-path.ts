@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
-/** As many links as Linux follows in one path (path_resolution(7)). */
+/** How many links Linux follows in one path (path_resolution(7)). */
 const maxLinks = 40;
 /** Each step of a path is taken by itself, so what the system allows in one call is no limit; something has to be. */
 const maxPathLength = 256 * 1024;

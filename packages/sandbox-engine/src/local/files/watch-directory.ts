@@ -4,7 +4,7 @@ import type { FileEvent } from '../../files.js';
 import { HostError } from '../../host-error.js';
 import { openDirectory, openRooted } from './rooted-path.js';
 
-/** As many directories as one watch may cover. */
+/** The most directories that one watch may cover. */
 const maxDirectories = 1_000;
 
 /** A directory that is being watched, and what was in it when we last looked, by the bytes of its name as latin1. */

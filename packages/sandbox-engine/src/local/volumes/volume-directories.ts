@@ -27,7 +27,7 @@ const stagingName = 'uploads';
 /** How volumes are kept. */
 export interface VolumeDirectoriesOptions {
   directory: string;
-  /** Whose they are; undefined where everybody is whoever runs the host. */
+  /** Whose they are; undefined where all users are the one who runs the host. */
   ids: SandboxIds | undefined;
   remove: Remove;
   /** Puts aside a directory that is no volume's. */

@@ -27,7 +27,7 @@ export interface VolumePlace {
   root: string;
   /** Where files lie until they are whole: on the same mount, and in no sandbox. */
   staging: string;
-  /** Undefined where everybody is whoever runs the host. */
+  /** Undefined where all users are the one who runs the host. */
   ids: SandboxIds | undefined;
 }
 

@@ -11,7 +11,7 @@ const limit = z.coerce.number().int().min(1).max(1_000).default(1_000);
 const unixSeconds = z.coerce.number().int().min(0).optional();
 const unixMs = z.coerce.number().int().min(0).optional();
 
-/** As many sandboxes as one call reads about. */
+/** The most sandboxes that one call reads about. */
 const maxIds = 100;
 const sandboxIds = z
   .string()

@@ -45,7 +45,7 @@ const envSchema = record.superRefine((env, context) => {
     });
   }
 });
-/** So many ports of a sandbox can be said to serve HTTPS. */
+/** The most ports of a sandbox that can be declared to serve HTTPS. */
 const maxHttpsPorts = 256;
 /** What E2B's SDKs send and what means nothing here is taken by its name; everything else is refused. */
 const ignored = z.unknown().optional();
@@ -78,7 +78,7 @@ const networkSchema = egressSchema.extend({
     .max(maxHttpsPorts)
     .optional(),
 });
-/** So many volumes a sandbox can have. */
+/** The most volumes of a sandbox. */
 const maxVolumes = 32;
 const mountPath = z
   .string()

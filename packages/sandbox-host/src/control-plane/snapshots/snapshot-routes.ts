@@ -24,7 +24,7 @@ const forkSchema = z
 
 /**
  * The part of the control plane that makes sandboxes of sandboxes. What is kept is the files: a sandbox made
- * from them starts the template's server anew.
+ * from them starts the template's server again.
  */
 export function snapshotRoutes(
   sandboxes: SandboxManager,

@@ -42,7 +42,7 @@ const entrySchema = z
   })
   .register(schemaNames, { id: 'VolumeEntry' });
 
-/** The files of volumes, for whoever has a volume's token. */
+/** The files of volumes, for a caller that has the volume's token. */
 export function volumeContentRoutes(volumes: VolumeCatalog): Route[] {
   const open = ({ params, context }: Pick<Call, 'params' | 'context'>): VolumeFiles => {
     const [scheme, token] = (context.req.header('authorization') ?? '').split(' ');

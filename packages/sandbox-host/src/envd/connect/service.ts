@@ -32,5 +32,5 @@ type Handler<Method, Context> = Method extends {
 
 type Answer<Output extends DescMessage> = MessageInitShape<Output> | Promise<MessageInitShape<Output>>;
 
-/** A handler of any method, to whoever knows which one it is. */
+/** A handler of any method, for code that does not know which one it is. */
 export type AnyHandler<Caller> = (request: unknown, context: CallContext<Caller>) => unknown;
