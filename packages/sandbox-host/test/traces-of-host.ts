@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { disksOf, groupsOf, processesWith, tracesOfBlock } from '@sandpiper/engine-linux/testing/traces';
+import { disksOf, groupsOf, processesWith, tracesOfOwnBlock } from '@sandpiper/engine-linux/testing/traces';
 
-/** What the machine has of a host in a data directory, but for the directory. */
+/** What the machine has of a host of this process in a data directory, but for the directory. */
 export function tracesOf(dataDir: string): string[] {
   const swaps = existsSync('/proc/swaps') ? readFileSync('/proc/swaps', 'utf8').split('\n') : [];
   const block = /"block":(\d+)/.exec(
@@ -13,6 +13,6 @@ export function tracesOf(dataDir: string): string[] {
     ...groupsOf(dataDir),
     ...disksOf(dataDir),
     ...swaps.filter((line) => line.includes(dataDir)),
-    ...(block === undefined ? [] : tracesOfBlock(block)),
+    ...(block === undefined ? [] : tracesOfOwnBlock(block)),
   ];
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { ownerTag, ownerTagPattern, stateOfOwner } from '@sandpiper/sandbox-engine/owner';
+import { nobodysTag, ownerTag, ownerTagPattern } from '@sandpiper/sandbox-engine/owner';
 import { missingTools } from '@sandpiper/sandbox-engine/testing/machine';
 import { durableName } from '../control-groups/host-names.js';
 
@@ -74,14 +74,15 @@ export function networksOf(dataDir: string): Networks | undefined {
   };
 }
 
-/**
- * What there is of a block of addresses on the machine: each with what tells it from a later one of its name. Nothing
- * where another host that lives has taken the block meanwhile: tests run beside each other.
- */
+/** What there is of a block of addresses on the machine: each with what tells it from a later one of its name. */
 export function tracesOfBlock(block: number | string | undefined): string[] {
-  const owner = ownerOfBlock(block);
-  if (owner !== undefined && owner !== ownerTag() && stateOfOwner(owner) !== 'dead') return [];
   return allTraces().filter((trace) => new RegExp(`^(sandpiper-${block}|sand${block})[- ]`).test(trace));
+}
+
+/** The same of a host in this process. What it has given up may be another's by now: tests run beside each other. */
+export function tracesOfOwnBlock(block: number | string | undefined): string[] {
+  const owner = ownerOfBlock(block);
+  return owner === undefined || [ownerTag(), nobodysTag()].includes(owner) ? tracesOfBlock(block) : [];
 }
 
 function ownerOfBlock(block: number | string | undefined): string | undefined {
