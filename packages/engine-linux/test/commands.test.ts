@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import type { Command, EngineProcess, EngineSandbox } from '@sandpiper/sandbox-engine/engine';
-import { runIn, useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
+import { runIn, startBash, useEngine } from '@sandpiper/sandbox-engine/testing/engine-fixture';
 import { describeIsolated } from '@sandpiper/sandbox-engine/testing/machine';
 import { beforeAll, expect, test } from 'vitest';
 import { start } from './start.js';
@@ -14,15 +14,7 @@ describeIsolated('commands that the first process of a sandbox starts', { timeou
   });
 
   const bash = (script: string, command: Partial<Command> = {}): Promise<EngineProcess> =>
-    sandbox.exec({
-      cmd: '/bin/bash',
-      args: ['-c', script],
-      env: { PATH: '/usr/bin:/bin' },
-      cwd: '/home/user',
-      user: 'user',
-      stdin: false,
-      ...command,
-    });
+    startBash(sandbox, script, command);
 
   test('cannot start in a directory of another user', async () => {
     await expect(bash('', { cwd: '/root' })).rejects.toThrow('/root does not exist');

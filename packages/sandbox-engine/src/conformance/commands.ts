@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Command, EngineProcess, EngineSandbox } from '../engine.js';
-import { type EngineFixture, runIn, searchPath } from '../testing/engine-fixture.js';
+import { type EngineFixture, runIn, startBash } from '../testing/engine-fixture.js';
 
 /** What becomes of programs that are started in a sandbox. */
 export function describeCommands(fixture: EngineFixture): void {
@@ -14,15 +14,7 @@ export function describeCommands(fixture: EngineFixture): void {
     });
 
     const bash = (script: string, command: Partial<Command> = {}): Promise<EngineProcess> =>
-      sandbox.exec({
-        cmd: '/bin/bash',
-        args: ['-c', script],
-        env: { PATH: searchPath },
-        cwd: '/home/user',
-        user: 'user',
-        stdin: false,
-        ...command,
-      });
+      startBash(sandbox, script, command);
 
     test('run fifty at once, silent ones too, and none holds up another or the host', async () => {
       const silent = await Promise.all(

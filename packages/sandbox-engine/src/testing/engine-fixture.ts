@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll } from 'vitest';
-import type { Engine, EngineSandbox, ExitStatus, Image, Limits, StartOptions } from '../engine.js';
+import type {
+  Command,
+  Engine,
+  EngineProcess,
+  EngineSandbox,
+  ExitStatus,
+  Image,
+  Limits,
+  StartOptions,
+} from '../engine.js';
 
 /** Limits that harm no machine, whatever runs in the sandbox. */
 export const smallLimits: Limits = { cpuCount: 1, memoryMB: 128, pids: 64 };
@@ -76,14 +85,25 @@ export async function runIn(
   script: string,
   user: 'user' | 'root' = 'user',
 ): Promise<ExitStatus & { output: string }> {
-  const child = await sandbox.exec({
-    cmd: '/bin/bash',
-    args: ['-c', script],
-    env: { PATH: searchPath, HOME: '/home/user' },
-    cwd: '/',
-    user,
-    stdin: false,
-  });
+  const env = { PATH: searchPath, HOME: '/home/user' };
+  const child = await startBash(sandbox, script, { env, cwd: '/', user });
   const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), child.ended]);
   return { ...status, output: stdout + stderr };
+}
+
+/** Starts a script as the user of a sandbox, without input. */
+export function startBash(
+  sandbox: EngineSandbox,
+  script: string,
+  command: Partial<Command> = {},
+): Promise<EngineProcess> {
+  return sandbox.exec({
+    cmd: '/bin/bash',
+    args: ['-c', script],
+    env: { PATH: searchPath },
+    cwd: '/home/user',
+    user: 'user',
+    stdin: false,
+    ...command,
+  });
 }

@@ -58,6 +58,18 @@ const settingsSchema: z.ZodType<SandboxSettings> = z.object({
   listed: z.boolean(),
 });
 
+/** Every state of a sandbox. */
+export const stateSchema: z.ZodType<SandboxState> = z.enum([
+  'creating',
+  'running',
+  'pausing',
+  'paused',
+  'hibernated',
+  'resuming',
+  'killing',
+  'gone',
+]);
+
 /** Checks a sandbox that comes from a file. */
 export const sandboxRecordSchema: z.ZodType<SandboxRecord> = z.object({
   id: z.string(),
@@ -65,7 +77,7 @@ export const sandboxRecordSchema: z.ZodType<SandboxRecord> = z.object({
   settings: settingsSchema,
   accessToken: z.string().optional(),
   trafficToken: z.string().optional(),
-  state: z.enum(['creating', 'running', 'pausing', 'paused', 'hibernated', 'resuming', 'killing', 'gone']),
+  state: stateSchema,
   startedAt: z.number(),
   stateSince: z.number(),
   endAt: z.number(),

@@ -47,7 +47,6 @@ export class FileAttributes {
    */
   async write(at: string, metadata: Record<string, string>): Promise<void> {
     const pairs = Object.entries(metadata).map(([name, value]) => `${hexOf(name)}=${hexOf(value)}`);
-    if (pairs.length === 0) return;
     await this.#ask('write', at, ...pairs).catch((error: Error) => {
       throw failureOf(error.message);
     });

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { explain } from '../../sandboxes/explain.js';
 import type { SandboxManager } from '../../sandboxes/sandbox-manager.js';
+import { stateSchema } from '../../sandboxes/sandbox-record.js';
 import { type Route, route } from '../route.js';
 import { moment, schemaNames } from '../schemas.js';
 
@@ -11,16 +12,6 @@ const idleMs = z
   .max(30 * 24 * 3_600_000);
 
 const actionSchema = z.enum(['pause', 'kill', 'hibernate']);
-const stateSchema = z.enum([
-  'creating',
-  'running',
-  'pausing',
-  'paused',
-  'hibernated',
-  'resuming',
-  'killing',
-  'gone',
-]);
 const explanationSchema = z
   .object({
     state: stateSchema,
